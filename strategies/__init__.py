@@ -1,4 +1,49 @@
-"""The decisions: pure, without a socket, a clock, a thread or a log."""
+"""The decisions: pure, without a socket, a clock, a thread or a log.
+
+@dataclass(frozen=True)
+class Refresh(Strategy):
+    threshold: int
+
+    def run(self, transfer):
+        for n in count(1):
+            yield Until(received=n * self.threshold)
+            old = transfer.current
+            yield Open(old.path)  # make before break
+            yield Close(old)
+"""
 
 if __name__ == "strategies":  # the folder's bare name would give every class a second identity
     raise ImportError("import mphttp.strategies, not strategies")
+
+from .baselines import FullMesh, SinglePath
+from .commands import Close, Command, CommandFailed, Open, OpenFailed, SetBackup, SetOption, Until
+from .deadline import Deadline
+from .delayed import DelayedByContentLength
+from .refresh import Refresh
+from .run import Run
+from .strategy import Steps, Strategy
+from .view import Event, Path, Source, Subflow, Transfer
+
+__all__ = [
+    "Close",
+    "Command",
+    "CommandFailed",
+    "Deadline",
+    "DelayedByContentLength",
+    "Event",
+    "FullMesh",
+    "Open",
+    "OpenFailed",
+    "Path",
+    "Refresh",
+    "Run",
+    "SetBackup",
+    "SetOption",
+    "SinglePath",
+    "Source",
+    "Steps",
+    "Strategy",
+    "Subflow",
+    "Transfer",
+    "Until",
+]

@@ -1,0 +1,101 @@
+"""What a strategy may ask for, and what goes wrong when it does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .view import Path, Subflow, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Resume the strategy at the first of these that holds, which may be at once.
+
+    Args:
+        received: bytes of the body that the application has read.
+        elapsed: seconds since the request was sent.
+        event: kind of an event, such as "subflow_closed", that happened since the last step.
+
+    Raises:
+        ValueError: none of the three is given, or one is no number.
+    """
+
+    received: float | None = None
+    elapsed: float | None = None
+    event: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.received is None and self.elapsed is None and self.event is None:
+            raise ValueError("Until() would never resume: give received, elapsed or event")
+        for name in ("received", "elapsed"):
+            value = getattr(self, name)
+            if value is not None and math.isnan(value):
+                raise ValueError(f"Until({name}=nan) would never resume")
+
+    def holds(self, transfer: Transfer) -> bool:
+        """Tell whether the strategy resumes now."""
+        return (
+            (self.received is not None and transfer.received >= self.received)
+            or (self.elapsed is not None and transfer.elapsed >= self.elapsed)
+            or (self.event is not None and any(e.kind == self.event for e in transfer.events))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open a subflow on a path; the strategy resumes with the established `Subflow` (paper, 3.3).
+
+    Args:
+        path: where it leaves.
+        backup: the peer uses it only while no regular subflow works (RFC 8684, 3.1).
+
+    Raises:
+        OpenFailed: inside the generator, when the subflow was refused or never answered.
+    """
+
+    path: Path
+    backup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close a subflow without losing a byte (paper, 3.4); the last that works can't be closed."""
+
+    subflow: Subflow
+
+
+@dataclass(frozen=True, slots=True)
+class SetBackup:
+    """Pause (True) or resume (False) a subflow by MP_PRIO, with no handshake (RFC 8684, 3.3.8)."""
+
+    subflow: Subflow
+    backup: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetOption:
+    """Set a socket option on one subflow alone (paper, 3.5).
+
+    Args:
+        subflow: the one.
+        level: such as `socket.IPPROTO_IP`.
+        name: such as `socket.IP_TOS`.
+        value: an int, or the bytes of the structure that the option takes.
+    """
+
+    subflow: Subflow
+    level: int
+    name: int
+    value: int | bytes
+
+
+Command = Until | Open | Close | SetBackup | SetOption
+
+
+class CommandFailed(Exception):  # noqa: N818  "open failed" is what engineers say
+    """A command didn't work; a strategy that doesn't catch it ends, and the transfer goes on."""
+
+
+class OpenFailed(CommandFailed):
+    """A subflow was refused, reset, or never answered."""

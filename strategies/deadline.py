@@ -1,0 +1,74 @@
+"""A second path only when a deadline is in danger."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from .checks import one_of, positive_seconds
+from .commands import Until
+from .second_path import open_second_path
+from .strategy import Steps, Strategy
+from .view import Transfer
+
+
+@dataclass(frozen=True)
+class Deadline(Strategy):
+    """Open a second path only when the body may not be there in `d` seconds (paper, 4.2).
+
+    Two rules, both the paper's. `rule="rate"`: open when the rate so far, s_n / (t_n - t_0), falls
+    below s / d; it is looked at from `grace` on, since at t_0 nothing has come and the literal rule
+    always fires. `rule="half"`: open if after d/2 less than half has come; looked at once.
+
+    What counts is what the network delivered: a slow reader opens no path. A response of unknown
+    length opens the second path at d/2, whatever has come, since nothing shows that it is enough.
+
+    Args:
+        d: seconds from the request to the last byte of the body.
+        rule: "rate" or "half".
+        grace: seconds before the rate is first looked at; None is a tenth of `d`.
+
+    Raises:
+        ValueError: `d` or `grace` isn't a positive, finite number, or `rule` is another word.
+    """
+
+    name: ClassVar[str] = "deadline"
+    d: float = 10.0
+    rule: Literal["rate", "half"] = "rate"
+    grace: float | None = None
+
+    def __post_init__(self) -> None:
+        positive_seconds("d", self.d)
+        one_of("rule", self.rule, ("rate", "half"))
+        if self.grace is not None:
+            positive_seconds("grace", self.grace)
+
+    @property
+    def deadline(self) -> float | None:
+        return self.d
+
+    def run(self, transfer: Transfer) -> Steps:
+        if self.rule == "half" or transfer.length is None:
+            yield Until(elapsed=self.d / 2)
+            in_danger = self._less_than_half(transfer)
+        else:
+            in_danger = yield from self._watch_rate(transfer, transfer.length)
+        if in_danger:
+            yield from open_second_path(transfer)
+
+    def _less_than_half(self, transfer: Transfer) -> bool:
+        if transfer.slow_reader:
+            return False
+        return transfer.length is None or transfer.delivered * 2 < transfer.length
+
+    def _watch_rate(self, transfer: Transfer, length: int) -> Generator[Until, None, bool]:
+        look = self.d / 10 if self.grace is None else self.grace
+        while transfer.delivered < length:
+            yield Until(elapsed=look)
+            enough_until = self.d * transfer.delivered / length
+            if transfer.elapsed > enough_until and not transfer.slow_reader:
+                return transfer.delivered < length
+            # Even if nothing more came, the rate would do until then: no need to look before.
+            look = max(enough_until, transfer.elapsed + self.d / 1000)
+        return False

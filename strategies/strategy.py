@@ -1,0 +1,57 @@
+"""The base of every strategy, and how one is stepped."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from .commands import Command
+from .view import Path, Transfer
+
+Steps = Generator[Command, Any, None]
+"""What `Strategy.run` returns: commands out, answers in."""
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """When to open and close subflows: a decision without socket, clock, thread, log or chance.
+
+    One object serves any number of transfers at once: what a transfer has to remember lives in the
+    local variables of its generator.
+    """
+
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = cls.__name__.lower()
+
+    def run(self, transfer: Transfer) -> Steps:
+        """Decide for one response, from the moment its header is there.
+
+        Args:
+            transfer: the view, renewed before each step.
+
+        Yields:
+            `Until`, `Open`, `Close`, `SetBackup` or `SetOption`.
+        """
+        raise NotImplementedError
+
+    def connect_on(self, paths: Sequence[Path]) -> Path | None:  # noqa: ARG002  for those who override
+        """Choose the path of the first subflow; None leaves it to the system's routing.
+
+        Args:
+            paths: those that reach the destination, preferred first.
+        """
+        return None
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds after the request by which the body should be there, or None (for the report)."""
+        return None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what the strategy was made with, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
