@@ -1,0 +1,33 @@
+# Each target does its own set-up, from a fresh clone and again whenever pyproject.toml changes.
+PYTHON ?= python3
+venv := .venv
+runs := $(venv)/.runs
+develops := $(venv)/.develops
+lab_report := $(venv)/lab.xml
+
+# Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: demo test check
+
+demo: $(runs)
+	$(venv)/bin/mphttp demo
+
+test: $(develops)
+	scripts/packages
+	$(venv)/bin/pytest -m "not lab"
+	$(venv)/bin/mphttp lab run -- $(venv)/bin/pytest -m lab --junit-xml=$(lab_report)
+
+check: $(develops)
+	$(venv)/bin/ruff check
+	$(venv)/bin/ruff format --check
+	$(venv)/bin/mypy -p mphttp
+
+$(runs): pyproject.toml scripts/environment
+	scripts/environment $(PYTHON) $(venv)
+	$(venv)/bin/pip install --quiet --editable '.[lab]'
+	touch $@
+
+$(develops): $(runs)
+	$(venv)/bin/pip install --quiet --group test --group check --group package
+	touch $@
