@@ -1,7 +1,7 @@
 """Fail if a test of this JUnit report was skipped, or if it has none: no_skips.py REPORT."""
 
 import sys
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 cases = list(ElementTree.parse(sys.argv[1]).iter("testcase"))
 skipped = [
