@@ -1,14 +1,14 @@
 """One tree of errors, translated once, at the edge.
 
-    KernelError
-    ├── NotMultipath        the connection is plain TCP: the peer or a middlebox has no MPTCP
-    ├── NotSupported        this kernel, or the mechanism in use, has no such call
-    ├── NotPermitted        CAP_NET_ADMIN is missing
-    ├── NotReady            the connection is not fully established yet: try after data was exchanged
-    ├── NoSuchSubflow       the subflow, or its whole connection, is gone
-    ├── OpenRefused         a subflow was refused, reset, or never answered
-    ├── ProtocolError       a message of the kernel could not be read
-    └── CallRefused         any other refusal, told by errno and the kernel's own words
+KernelError
+├── NotMultipath        the connection is plain TCP: the peer or a middlebox has no MPTCP
+├── NotSupported        this kernel, or the mechanism in use, has no such call
+├── NotPermitted        CAP_NET_ADMIN is missing
+├── NotReady            the connection is not fully established yet: data must flow first
+├── NoSuchSubflow       the subflow, or its whole connection, is gone
+├── OpenRefused         a subflow was refused, reset, or never answered
+├── ProtocolError       a message of the kernel could not be read
+└── CallRefused         any other refusal, told by errno and the kernel's own words
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What happens to connections and their subflows, as typed values (words: RFC 8684, mptcpd).
 
-Each is one multicast message of the group `mptcp_pm_events` (Documentation/netlink/specs/mptcp_pm.yaml).
+Each is one multicast message of the group `mptcp_pm_events`
+(Documentation/netlink/specs/mptcp_pm.yaml).
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class AddressRemoved:
 
 @dataclass(frozen=True, slots=True)
 class SubflowEstablished:
-    """An MP_JOIN handshake ended well; a server at its limit can still reset it within milliseconds."""
+    """An MP_JOIN handshake ended well; a server at its limit can still reset it a little later."""
 
     token: int
     tuple: FourTuple

@@ -68,7 +68,7 @@ class Mechanism(Protocol):
     name: str
 
     def control(self, sock: socket.socket) -> Control:
-        """Take charge of a connected MPTCP socket; keeps the socket object, not a copy of its descriptor.
+        """Take charge of a connected MPTCP socket; keeps the object, not a copy of its descriptor.
 
         Raises:
             NotMultipath: the connection fell back to TCP.

@@ -96,7 +96,8 @@ class ConnectionInfo:
 
     Args:
         token: the 32-bit token that names the connection to the path manager.
-        bytes_received: bytes of the MPTCP stream received in order, duplicates not counted; None before 6.5.
+        bytes_received: bytes of the MPTCP stream received in order, duplicates not counted;
+            None before 6.5.
         fully_established: whether subflows may be opened now (as far as the flags tell).
         subflows: live ones and ghosts, in the kernel's order.
     """
