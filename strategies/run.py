@@ -48,6 +48,7 @@ class Run:
                 return None
             self.waiting = None
             command = self._resume()
+            self._transfer.events = ()  # seen: they don't resume the strategy a second time
             if isinstance(command, Open | Close | SetBackup | SetOption):
                 return command
             self.waiting = command
