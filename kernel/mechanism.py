@@ -10,6 +10,7 @@ import socket
 from collections.abc import Sequence
 from typing import Protocol
 
+from .errors import KernelError
 from .events import Event
 from .values import ConnectionInfo, Path, SocketAddress, SubflowInfo
 
@@ -66,6 +67,8 @@ class Mechanism(Protocol):
     """
 
     name: str
+    reason: KernelError | None
+    """Why nothing can be changed, with what to do about it; None where it can."""
 
     def control(self, sock: socket.socket) -> Control:
         """Take charge of a connected MPTCP socket; keeps the object, not a copy of its descriptor.

@@ -63,6 +63,7 @@ class NetlinkMechanism:
     """
 
     name = "netlink"
+    reason: KernelError | None = None
 
     def __init__(self, *, receive_buffer: int | None = None) -> None:
         """Open both sockets.
