@@ -67,8 +67,10 @@ class Mechanism(Protocol):
     """
 
     name: str
-    reason: KernelError | None
-    """Why nothing can be changed, with what to do about it; None where it can."""
+
+    @property
+    def reason(self) -> KernelError | None:
+        """Why nothing can be changed, with what to do about it; None where it can."""
 
     def control(self, sock: socket.socket) -> Control:
         """Take charge of a connected MPTCP socket; keeps the object, not a copy of its descriptor.
