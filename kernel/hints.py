@@ -21,3 +21,6 @@ def select_userspace_manager() -> str:
     if (SYSCTL / "path_manager").exists():
         return "sudo sysctl -w net.mptcp.path_manager=userspace"
     return "sudo sysctl -w net.mptcp.pm_type=1"
+
+
+NEEDS_LINUX = "Linux 5.19 or later with CONFIG_MPTCP is needed"

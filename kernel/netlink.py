@@ -9,9 +9,11 @@ import errno
 import itertools
 import socket
 import struct
+import threading
 
 from .errors import KernelError, NotPermitted, NotSupported, ProtocolError
 from .genetlink import GENL_ID_CTRL, Family, pack_get_family, unpack_family
+from .hints import GRANT_NET_ADMIN, NEEDS_LINUX
 from .netlink_codec import (
     Acknowledgement,
     Message,
@@ -49,7 +51,7 @@ class RequestError(KernelError):
 
 
 class RequestSocket:
-    """Asks the kernel and waits for its answer, one request at a time."""
+    """Asks the kernel and waits for its answer, one request at a time; threads wait in line."""
 
     def __init__(self, protocol: int = NETLINK_GENERIC, timeout: float = 5.0) -> None:
         """Open it.
@@ -59,6 +61,7 @@ class RequestSocket:
             timeout: how long the kernel may take to answer, in seconds.
         """
         self._sequence = itertools.count(1)
+        self._lock = threading.Lock()
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
         seconds, fraction = divmod(timeout, 1)
         waits = struct.pack("@ll", int(seconds), int(fraction * 1e6))
@@ -80,8 +83,10 @@ class RequestSocket:
         """
         sequence = next(self._sequence)
         flags = MessageFlag.REQUEST | (MessageFlag.DUMP if dump else MessageFlag.ACK)
-        self._socket.sendto(pack_message(Message(kind, flags, sequence, payload)), (_KERNEL, 0))
-        return self._answers(sequence)
+        message = pack_message(Message(kind, flags, sequence, payload))
+        with self._lock:
+            self._socket.sendto(message, (_KERNEL, 0))
+            return self._answers(sequence)
 
     def close(self) -> None:
         """Let go of the descriptor."""
@@ -101,8 +106,8 @@ class RequestSocket:
     def _receive(self) -> list[Message]:
         try:
             datagram, (port, _) = self._socket.recvfrom(_RECEIVE_SIZE)
-        except BlockingIOError:
-            raise ProtocolError("the kernel did not answer in time") from None
+        except OSError as error:  # EAGAIN: no answer in time; ENOBUFS: it did not fit
+            raise ProtocolError("the kernel's answer was lost", errno=error.errno or 0) from None
         return unpack_messages(datagram) if port == _KERNEL else []
 
 
@@ -123,7 +128,7 @@ def get_family(requests: RequestSocket, name: str) -> Family:
         raise NotSupported(
             f"this kernel has no {name}",
             errno=refused.errno or 0,
-            hint="a kernel of 5.19 or later, built with CONFIG_MPTCP, is needed",
+            hint=NEEDS_LINUX,
         ) from None
     return unpack_family(answers[0].payload if answers else b"")
 
@@ -152,7 +157,9 @@ class EventSocket:
         except PermissionError as error:
             self._socket.close()
             raise NotPermitted(
-                "CAP_NET_ADMIN is missing, so events can't be received", errno=error.errno or 0
+                "subflows can't be controlled without CAP_NET_ADMIN",
+                errno=error.errno or 0,
+                hint=GRANT_NET_ADMIN,
             ) from None
 
     def fileno(self) -> int:

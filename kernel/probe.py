@@ -1,0 +1,165 @@
+"""What this machine can do for a connection's subflows, and what mends what it can't."""
+
+from __future__ import annotations
+
+import errno
+import platform
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import KernelError, NotPermitted, NotSupported
+from .hints import NEEDS_LINUX, SYSCTL, select_userspace_manager
+from .info import IPPROTO_MPTCP, FullCapture, capture
+from .mechanism import Mechanism
+from .netlink_mechanism import NetlinkMechanism
+from .readonly_mechanism import ReadonlyMechanism
+
+_USERSPACE_MANAGER = (5, 19)
+_IPV4_CONF = Path("/proc/sys/net/ipv4/conf")
+_STRICT = 1
+_NOT_IN_USE = ("all", "default", "lo")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        name: what, in a word or two.
+        ok: whether it is as it should be.
+        meaning: what it is, and what follows, in a sentence.
+        mend: the command, or the words, that mend it; "" where nothing is to mend.
+    """
+
+    name: str
+    ok: bool
+    meaning: str
+    mend: str = ""
+
+
+def findings() -> list[Finding]:
+    """Look at everything that controlling subflows needs; needs no privilege, changes nothing."""
+    return [
+        _kernel(),
+        _mptcp(),
+        _full_info(),
+        _path_manager(),
+        _netlink(),
+        *_reverse_path_filters(),
+    ]
+
+
+def best_mechanism() -> Mechanism:
+    """Choose what carries out the calls: netlink where it can, else information only.
+
+    Returns:
+        A mechanism that the caller closes; a readonly one has the `reason`.
+    """
+    try:
+        mechanism = NetlinkMechanism()
+    except KernelError as error:
+        return ReadonlyMechanism(error)
+    if userspace_manager_selected():
+        return mechanism
+    mechanism.close()
+    return ReadonlyMechanism(
+        NotSupported(
+            "the kernel manages the paths of new connections by itself",
+            hint=select_userspace_manager(),
+        )
+    )
+
+
+def userspace_manager_selected() -> bool:
+    """Whether connections that are created from now on leave their paths to user space."""
+    chosen = _read(SYSCTL / "path_manager")
+    return chosen == "userspace" if chosen else _read(SYSCTL / "pm_type") == "1"
+
+
+def mptcp_error() -> int:
+    """Try to create an MPTCP socket: 0, or EPROTONOSUPPORT, ENOPROTOOPT or EINVAL."""
+    try:
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)):
+            return 0
+    except OSError as error:
+        return error.errno or errno.EPROTONOSUPPORT
+
+
+def _kernel() -> Finding:
+    release = platform.release()
+    numbers = re.match(r"(\d+)\.(\d+)", release)
+    version = tuple(map(int, numbers.groups())) if numbers else (0, 0)
+    if version >= _USERSPACE_MANAGER:
+        return Finding("kernel", True, f"Linux {release} lets programs manage paths")
+    return Finding("kernel", False, f"Linux {release} is too old to manage paths", NEEDS_LINUX)
+
+
+def _mptcp() -> Finding:
+    number = mptcp_error()
+    if number == 0:
+        return Finding("mptcp", True, "MPTCP sockets can be made")
+    if number == errno.ENOPROTOOPT:
+        mend = "sudo sysctl -w net.mptcp.enabled=1"
+        return Finding("mptcp", False, "MPTCP is switched off: every connection is TCP", mend)
+    return Finding("mptcp", False, "this kernel has no MPTCP: every connection is TCP", NEEDS_LINUX)
+
+
+def _full_info() -> Finding:
+    name = "full info"
+    if mptcp_error():
+        return Finding(name, False, "subflows can't be told without MPTCP")
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)) as sock:
+        if isinstance(capture(sock.fileno()), FullCapture):
+            return Finding(name, True, "subflows have unique ids (MPTCP_FULL_INFO)")
+    return Finding(name, True, "subflows are known by their addresses (before Linux 6.5)")
+
+
+def _path_manager() -> Finding:
+    if userspace_manager_selected():
+        return Finding("path manager", True, "programs manage the paths of new connections")
+    meaning = "the kernel manages the paths of new connections by itself"
+    return Finding("path manager", False, meaning, select_userspace_manager())
+
+
+def _netlink() -> Finding:
+    try:
+        NetlinkMechanism().close()
+    except NotPermitted as error:
+        return Finding("CAP_NET_ADMIN", False, error.what, error.hint)
+    except KernelError as error:
+        return Finding("netlink", False, error.what, error.hint)
+    return Finding("CAP_NET_ADMIN", True, "subflows can be opened and closed through netlink")
+
+
+def _reverse_path_filters() -> Iterator[Finding]:
+    strict = [name for name in _interfaces() if _rp_filter(name) == _STRICT]
+    if not strict:
+        yield Finding("rp_filter", True, "answers to a second path are not dropped")
+    for name in strict:
+        # The larger of an interface's own and of all's holds, so 2 on the interface is enough.
+        meaning = f"answers that reach {name}, not the best route, are dropped without a word"
+        mend = f"sudo sysctl -w net.ipv4.conf.{name.replace('.', '/')}.rp_filter=2"
+        yield Finding(f"rp_filter {name}", False, meaning, mend)
+
+
+def _interfaces() -> list[str]:
+    try:
+        return sorted(entry.name for entry in _IPV4_CONF.iterdir() if entry.name not in _NOT_IN_USE)
+    except OSError:
+        return []
+
+
+def _rp_filter(name: str) -> int:
+    values = (_read(_IPV4_CONF / which / "rp_filter") for which in ("all", name))
+    return max(int(value or 0) for value in values)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
