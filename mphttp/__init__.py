@@ -1,1 +1,60 @@
-"""An HTTP client whose requests use several network paths, and whose application decides when."""
+"""An HTTP client whose requests use several network paths, and whose application decides when.
+
+import httpx
+from mphttp import Deadline, MultipathTransport
+
+with httpx.Client(transport=MultipathTransport(strategy=Deadline(10))) as client:
+    response = client.get("https://example.org/film.mp4")
+    print(response.extensions["multipath"])
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import StrategyProblem
+    from .report import Report
+    from .strategies import (
+        Deadline,
+        DelayedByContentLength,
+        FullMesh,
+        Refresh,
+        SinglePath,
+        Strategy,
+    )
+    from .transport import MultipathTransport
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Deadline",
+    "DelayedByContentLength",
+    "FullMesh",
+    "MultipathTransport",
+    "Refresh",
+    "Report",
+    "SinglePath",
+    "Strategy",
+    "StrategyProblem",
+]
+
+_HOMES = {
+    "MultipathTransport": ".transport",
+    "Report": ".report",
+    "StrategyProblem": ".errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for, so that `import mphttp` costs nothing that isn't used."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES.get(name, ".strategies"), __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

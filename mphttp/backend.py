@@ -1,0 +1,148 @@
+"""The network under httpcore: MPTCP sockets whose connections the engine knows."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import httpcore
+
+from .connection import Connection
+from .dial import FirstPath, SocketOption, dial
+from .engine import Engine
+
+
+class MultipathStream(httpcore.NetworkStream):
+    """A connected socket and the connection that the engine knows it by."""
+
+    def __init__(self, sock: socket.socket, connection: Connection) -> None:
+        self._sock = sock
+        self._timeout = sock.gettimeout()
+        self._connection = connection
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        try:
+            self._set_timeout(timeout)
+            return self._sock.recv(max_bytes)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from error
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        try:
+            self._set_timeout(timeout)
+            self._sock.sendall(buffer)
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+        self._connection.sent_at = time.monotonic()
+
+    def close(self) -> None:
+        self._connection.close(self._sock.close)
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        try:
+            if isinstance(self._sock, ssl.SSLSocket):
+                raise httpcore.ConnectError("TLS inside TLS, to an https:// proxy, isn't supported")
+            self._set_timeout(timeout)
+            sock = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, TimeoutError):
+                raise httpcore.ConnectTimeout(str(error)) from error
+            if isinstance(error, OSError):
+                raise httpcore.ConnectError(str(error)) from error
+            raise
+        self._connection.replace_socket(sock)
+        return MultipathStream(sock, self._connection)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Answer what httpcore asks of a stream, and "connection": what the engine knows it by."""
+        answers: dict[str, Callable[[], Any]] = {
+            "connection": lambda: self._connection,
+            "socket": lambda: self._sock,
+            # An SSLSocket answers all that httpcore asks of an SSLObject (the chosen protocol).
+            "ssl_object": lambda: self._sock if isinstance(self._sock, ssl.SSLSocket) else None,
+            "client_addr": self._sock.getsockname,
+            "server_addr": self._sock.getpeername,
+            "is_readable": lambda: _is_readable(self._sock),
+        }
+        return answers[info]() if info in answers else None
+
+    def _set_timeout(self, timeout: float | None) -> None:
+        # Each settimeout is a system call (ioctl), even when nothing changes.
+        if timeout != self._timeout:
+            self._sock.settimeout(timeout)
+            self._timeout = timeout
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    """Tell whether an idle connection has something to read: then the server has closed it."""
+    if sock.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+class MultipathBackend(httpcore.NetworkBackend):
+    """Connects for httpcore, and tells the engine of each connection.
+
+    Args:
+        engine: the engine.
+        first_path: asked for the path of each connection's first subflow.
+        path_names: the paths that may be used, preferred first, or None for all.
+    """
+
+    def __init__(
+        self, engine: Engine, first_path: FirstPath, path_names: tuple[str, ...] | None
+    ) -> None:
+        self._engine = engine
+        self._first_path = first_path
+        self._path_names = path_names
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.NetworkStream:
+        self._engine.start()  # before the connection, so that none of its events is missed
+        try:
+            sock = dial(
+                host,
+                port,
+                timeout=timeout,
+                local_address=local_address,
+                options=socket_options or (),
+                first_path=self._first_path,
+            )
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        return MultipathStream(sock, Connection(sock, self._engine, self._path_names))
+
+    def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.NetworkStream:
+        return httpcore.SyncBackend().connect_unix_socket(path, timeout, socket_options)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)

@@ -1,0 +1,276 @@
+"""The calls that strategies make on one connection, from the command to what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mphttp.kernel.errors import KernelError, NotReady
+from mphttp.kernel.establishment import Draining, Opening
+from mphttp.kernel.events import Event
+from mphttp.kernel.mechanism import Control
+from mphttp.kernel.values import ConnectionInfo, Path, SocketAddress, SubflowInfo
+from mphttp.strategies import Close, Command, CommandFailed, Open, OpenFailed, SetBackup, SetOption
+
+from .exchange import Exchange
+from .ledger import Entry, Ledger
+
+_READY_EVERY = 0.005
+"""Seconds between two tries to open while the connection isn't fully established."""
+_READY_WITHIN = 3.0
+"""Seconds after which an open that is never possible has failed."""
+_LOOKS_A_ROUND_TRIP = 8
+_LOOK_AT_MOST_EVERY = 0.002
+"""Seconds; a subflow that settles or drains is looked at so often, or every 8th round trip."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An open that the kernel doesn't take yet."""
+
+    exchange: Exchange
+    command: Open
+    until: float
+
+
+@dataclass(slots=True)
+class _Opening:
+    """A subflow whose SYN has left."""
+
+    exchange: Exchange
+    entry: Entry
+    machine: Opening
+
+
+class Calls:
+    """What is asked of a connection's subflows, and who asked for which.
+
+    Everything here runs under the connection's lock. A subflow that two responses asked for is
+    opened once, and closed when the last of them is done with it.
+
+    Args:
+        control: carries out the calls; None where the connection is plain TCP.
+        ledger: the book of the subflows.
+        remote: where the peer is.
+        path: finds a path by its name.
+    """
+
+    def __init__(
+        self,
+        control: Control | None,
+        ledger: Ledger,
+        remote: SocketAddress,
+        path: Callable[[str], Path | None],
+    ) -> None:
+        self.control = control
+        self._ledger = ledger
+        self._remote = remote
+        self._path = path
+        self._owners: dict[int, set[Exchange]] = {}
+        self._waiting: list[_Waiting] = []
+        self._openings: list[_Opening] = []
+        self._drainings: list[tuple[Entry, Draining]] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way, so that the kernel is to be looked at often."""
+        return bool(self._openings or self._drainings)
+
+    def carry_out(self, exchange: Exchange, command: Command, now: float) -> None:
+        """Do what a strategy asked for, now or by and by; the exchange hears what came of it."""
+        try:
+            match command:
+                case Open():
+                    self._open(exchange, command, now)
+                case Close():
+                    self._close(exchange, self._entry(command.subflow.id), now)
+                    exchange.answer()
+                case SetBackup():
+                    self._set_backup(self._entry(command.subflow.id), command.backup)
+                    exchange.answer()
+                case SetOption():
+                    entry = self._entry(command.subflow.id)
+                    option = (command.level, command.name, command.value)
+                    self._controlled().setsockopt(entry.info, *option)
+                    exchange.answer()
+        except KernelError as error:
+            failed = OpenFailed if isinstance(command, Open) else CommandFailed
+            exchange.fail(failed(str(error)), error.hint)
+
+    def _controlled(self) -> Control:
+        if self.control is None:
+            raise KernelError(
+                "the connection is plain TCP: it has no subflows to control",
+                hint="the server, or a middlebox on the way, has no Multipath TCP: "
+                "`mphttp doctor URL` tells",
+            )
+        return self.control
+
+    def _entry(self, subflow_id: int) -> Entry:
+        self._controlled()
+        entry = next((e for e in self._ledger.open() if e.id == subflow_id), None)
+        if entry is None:
+            raise KernelError(f"subflow {subflow_id} is closed already")
+        return entry
+
+    # Open.
+
+    def _open(self, exchange: Exchange, command: Open, now: float) -> None:
+        control = self._controlled()
+        path = self._path(command.path.name)
+        if path is None:
+            raise KernelError(f"no path {command.path.name!r} reaches the server")
+        shared = self._shared(exchange, path.name)
+        if shared is not None:
+            self._owners[shared.id].add(exchange)
+            exchange.answer(exchange.subflow(shared))
+            return
+        try:
+            subflow = control.open(path, self._remote, backup=command.backup)
+        except NotReady:
+            self._waiting.append(_Waiting(exchange, command, now + _READY_WITHIN))
+            return
+        entry = self._ledger.add(subflow, opened_at=None, backup=command.backup)
+        exchange.note("subflow_opening", entry)
+        self._owners[entry.id] = {exchange}
+        self._openings.append(_Opening(exchange, entry, Opening(subflow, now)))
+
+    def _shared(self, exchange: Exchange, path: str) -> Entry | None:
+        """Find a subflow on a path that another response asked for and this one didn't."""
+        for entry in self._ledger.alive():
+            owners = self._owners.get(entry.id, set())
+            if entry.path == path and owners and exchange not in owners:
+                return entry
+        return None
+
+    def _retry(self, waiting: _Waiting, now: float) -> None:
+        self._waiting.remove(waiting)
+        try:
+            self._open(waiting.exchange, waiting.command, now)
+        except KernelError as error:
+            waiting.exchange.fail(OpenFailed(str(error)), error.hint)
+            return
+        if self._waiting and self._waiting[-1].command is waiting.command:
+            self._waiting[-1].until = waiting.until
+            if now >= waiting.until:
+                self._waiting.pop()
+                message = "the connection was not fully established in time"
+                waiting.exchange.fail(OpenFailed(message), "no data was exchanged yet")
+
+    def _conclude(self, opening: _Opening, now: float) -> None:
+        """Tell the strategy, once it is known, what came of an open."""
+        outcome = opening.machine.outcome
+        if outcome is None:
+            return
+        self._openings.remove(opening)
+        if isinstance(outcome, KernelError):
+            self._drop(opening.entry)
+            opening.entry.closed_at = now
+            opening.exchange.note("subflow_refused", opening.entry, str(outcome))
+            opening.exchange.fail(OpenFailed(str(outcome)), outcome.hint)
+            return
+        opening.entry.opened_at = opening.machine.established_at
+        opening.exchange.answer(opening.exchange.subflow(opening.entry))
+
+    # Close.
+
+    def _close(self, exchange: Exchange, entry: Entry, now: float) -> None:
+        owners = self._owners.get(entry.id, set())
+        owners.discard(exchange)
+        if owners:
+            return  # another response still wants it
+        if not any(other is not entry for other in self._ledger.alive()):
+            raise KernelError("the last subflow that works can't be closed")
+        entry.closing = True
+        control = self._controlled()
+        if entry.backup:
+            self._drop(entry)
+            return
+        # The peer stops using it, what is on its way arrives, and only then it goes: nothing has to
+        # be sent twice.
+        control.set_backup(entry.info, True)
+        self._drainings.append((entry, Draining(entry.info, now)))
+
+    def _drop(self, entry: Entry) -> None:
+        """End a subflow at once."""
+        entry.closing = True
+        self._owners.pop(entry.id, None)
+        if self.control is None:
+            return
+        try:
+            self.control.close(entry.info)
+        except KernelError:
+            return  # it was gone already
+
+    def _set_backup(self, entry: Entry, backup: bool) -> None:
+        self._controlled().set_backup(entry.info, backup)
+        entry.backup = backup
+
+    def release(self, exchange: Exchange, now: float) -> None:
+        """End what only this response asked for; one subflow always stays."""
+        self._waiting = [w for w in self._waiting if w.exchange is not exchange]
+        for opening in [o for o in self._openings if o.exchange is exchange]:
+            self._openings.remove(opening)
+            self._drop(opening.entry)
+            opening.entry.closed_at = now
+        for entry in self._ledger.alive():
+            owners = self._owners.get(entry.id, set())
+            if exchange not in owners:
+                continue
+            owners.discard(exchange)
+            if not owners and any(other is not entry for other in self._ledger.alive()):
+                self._drop(entry)
+                entry.closed_at = now
+
+    # What time and the kernel bring.
+
+    def on_event(self, event: Event, now: float) -> None:
+        """Take an event of this connection."""
+        for opening in list(self._openings):
+            opening.machine.on_event(event, now)
+            self._conclude(opening, now)
+
+    def step(self, info: ConnectionInfo | None, now: float) -> None:
+        """Do what is due.
+
+        Args:
+            info: the connection as it is now, if it was looked at.
+            now: the engine's clock, in seconds.
+        """
+        rows = {subflow.id: subflow for subflow in info.subflows} if info else {}
+        for waiting in list(self._waiting):
+            self._retry(waiting, now)
+        for opening in list(self._openings):
+            if opening.entry.id in rows:
+                opening.machine.on_info(rows[opening.entry.id], now)
+            elif info is not None:
+                opening.machine.on_gone()
+            opening.machine.on_time(now)
+            self._conclude(opening, now)
+        self._drainings = [
+            (entry, machine)
+            for entry, machine in self._drainings
+            if not self._drained(entry, machine, rows, now)
+        ]
+
+    def next_time(self, now: float) -> float | None:
+        """Return when there is more to do, or None."""
+        times = [now + _READY_EVERY] if self._waiting else []
+        machines: list[Opening | Draining] = [opening.machine for opening in self._openings]
+        machines += [machine for _, machine in self._drainings]
+        for machine in machines:
+            often = max(_LOOK_AT_MOST_EVERY, machine.subflow.rtt / _LOOKS_A_ROUND_TRIP)
+            times += [when for when in (machine.next_deadline, now + often) if when is not None]
+        return min(times, default=None)
+
+    def _drained(
+        self, entry: Entry, machine: Draining, rows: dict[int, SubflowInfo], now: float
+    ) -> bool:
+        if entry.closed_at is not None:
+            return True
+        if entry.id in rows:
+            machine.on_info(rows[entry.id], now)
+        machine.on_time(now)
+        if machine.done:
+            self._drop(entry)
+        return machine.done

@@ -1,0 +1,295 @@
+"""One connection: its socket, its book of subflows, and the responses that share it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from mphttp.kernel.errors import KernelError, NotMultipath
+from mphttp.kernel.events import (
+    AddressAnnounced,
+    AddressRemoved,
+    ConnectionClosed,
+    Event,
+    SubflowClosed,
+    SubflowEstablished,
+    SubflowPriority,
+)
+from mphttp.kernel.info import Capture, capture, tcp_info
+from mphttp.kernel.mechanism import Control
+from mphttp.kernel.paths import path_of, paths_to
+from mphttp.kernel.values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo
+from mphttp.strategies import Command
+
+from .calls import Calls
+from .engine import Engine
+from .exchange import Exchange
+from .ledger import Entry, Ledger
+
+_LOOK_EVERY = 0.2
+"""Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
+_PATHS_FOR = 1.0
+"""Seconds for which the list of paths is taken as it was."""
+
+
+class _PlainCapture(NamedTuple):
+    """The state of a plain TCP connection, in the shape of an MPTCP one with a single subflow."""
+
+    subflow: SubflowInfo
+
+    def decode(self) -> ConnectionInfo:
+        return ConnectionInfo(
+            token=0,
+            bytes_received=self.subflow.bytes_received,
+            fully_established=True,
+            subflows=(self.subflow,),
+        )
+
+
+Taken = Capture | _PlainCapture
+"""The state of a connection at some moment, not read yet."""
+
+
+def usable_paths(remote: SocketAddress, names: Sequence[str] | None) -> list[Path]:
+    """Return the paths that reach a peer, preferred first; interfaces that are absent are no error.
+
+    Args:
+        remote: the peer.
+        names: the interfaces that may be used, preferred first, or None for all.
+    """
+    if names is None:
+        return paths_to(remote)
+    present = {name for _, name in socket.if_nameindex()}
+    return paths_to(remote, [name for name in names if name in present])
+
+
+class Connection:
+    """A connected socket as the engine knows it.
+
+    Args:
+        sock: connected, MPTCP or TCP.
+        engine: wakes it.
+        path_names: the paths that may be used, preferred first, or None for all.
+    """
+
+    def __init__(
+        self, sock: socket.socket, engine: Engine, path_names: tuple[str, ...] | None
+    ) -> None:
+        self.lock = threading.RLock()
+        self.engine = engine
+        self.sent_at = time.monotonic()
+        self.protocol = "mptcp"
+        self.mechanism_name = engine.mechanism.name
+        self._sock = sock
+        self._path_names = path_names
+        self._remote = SocketAddress(*sock.getpeername()[:2])
+        self._paths: list[Path] = []
+        self._paths_until = -math.inf
+        self._exchanges: list[Exchange] = []
+        self._ended: list[Exchange] = []
+        self._closed = False
+        self._look_at = math.inf
+        self.ledger = self.new_ledger()
+        control = self._take_control()
+        self._before: Taken = self._capture()
+        self.ledger.observe(self._before.decode(), self.sent_at)
+        self._calls = Calls(control, self.ledger, self._remote, self._path)
+        engine.add(self, control.token if control else None)
+
+    def _take_control(self) -> Control | None:
+        try:
+            return self.engine.mechanism.control(self._sock)
+        except NotMultipath:
+            self._fall_back()
+            return None
+
+    def _fall_back(self) -> None:
+        self.protocol, self.mechanism_name = "tcp", "none"
+
+    # The reading side.
+
+    def replace_socket(self, sock: socket.socket) -> None:
+        """Take the socket that TLS has wrapped around the first one, whose descriptor it took."""
+        with self.lock:
+            self._sock = sock
+            self._calls.control = self._take_control()
+
+    def enter(self, exchange: Exchange) -> Taken:
+        """Let a response begin; return the connection as it was before its first byte."""
+        if self._exchanges:  # others are under way (HTTP/2): what came so far is theirs
+            self._before = self._capture()
+        self._exchanges.append(exchange)
+        if exchange.wants_subflows:
+            self._say_what_is_missing(exchange)
+        return self._before
+
+    def leave(self, exchange: Exchange) -> Taken | None:
+        """Let a response end; return the connection as it is after its last byte."""
+        if exchange in self._exchanges:
+            self._exchanges.remove(exchange)
+            if not self._closed:
+                with contextlib.suppress(KernelError):
+                    self._before = self._capture()
+            if exchange.engaged:
+                self._ended.append(exchange)
+                self.engine.wake(self)
+        return self._before
+
+    def close(self, close_socket: Callable[[], None]) -> None:
+        """Close the socket, after a last look at what it carried."""
+        with self.lock:
+            if not self._closed:
+                now = time.monotonic()
+                self.look(now)
+                with contextlib.suppress(KernelError):
+                    self._before = self._capture()
+                self._closed = True
+                self._settle_all(now)
+            close_socket()
+
+    def _capture(self) -> Taken:
+        if self.protocol == "mptcp":
+            try:
+                return capture(self._sock.fileno())
+            except NotMultipath:  # a middlebox ended it after the handshake
+                self._fall_back()
+        return _PlainCapture(tcp_info(self._sock))
+
+    def _say_what_is_missing(self, exchange: Exchange) -> None:
+        if self.protocol == "tcp":
+            exchange.problem(
+                "the connection is plain TCP: one path carries it all",
+                "the server, or a middlebox on the way, has no Multipath TCP; "
+                "`mphttp doctor URL` tells more",
+            )
+        elif (reason := self.engine.mechanism.reason) is not None:
+            exchange.problem(str(reason), reason.hint)
+
+    # What strategies and reports ask for.
+
+    def new_ledger(self) -> Ledger:
+        """Make an empty book that knows the interfaces of this machine."""
+        return Ledger(_interface_of)
+
+    def paths(self) -> list[Path]:
+        """Return the paths that reach the peer, preferred first."""
+        now = time.monotonic()
+        if now >= self._paths_until:
+            with contextlib.suppress(KernelError):
+                self._paths = usable_paths(self._remote, self._path_names)
+            self._paths_until = now + _PATHS_FOR
+        return self._paths
+
+    def _path(self, name: str) -> Path | None:
+        return next((path for path in self.paths() if path.name == name), None)
+
+    def look(self, now: float) -> ConnectionInfo | None:
+        """Read the connection, and write down what is new; None when it is closed."""
+        if self._closed:
+            return None
+        try:
+            info = self._capture().decode()
+        except KernelError:
+            return None
+        for entry in self.ledger.observe(info, now):
+            self._tell("subflow_closed", entry)
+        return info
+
+    # The engine's side.
+
+    def carry_out(self, exchange: Exchange, command: Command, now: float) -> None:
+        """Do what a strategy asked for."""
+        self._calls.carry_out(exchange, command, now)
+        self._look_at = min(self._look_at, now + _LOOK_EVERY)
+
+    def turn(self, now: float) -> float | None:
+        """Do all that is due; return when to be woken next, or None."""
+        with self.lock:
+            if self._closed:
+                return None
+            info = None
+            if self._calls.busy or now >= self._look_at:
+                info = self.look(now)
+                self._look_at = now + _LOOK_EVERY
+            self._settle_ended(now)
+            self._calls.step(info, now)
+            times = [exchange.turn(now) for exchange in list(self._exchanges)]
+            times.append(self._calls.next_time(now))
+            if any(exchange.engaged for exchange in self._exchanges):
+                times.append(self._look_at)
+        return min((when for when in times if when is not None), default=None)
+
+    def on_event(self, event: Event, now: float) -> None:
+        """Take what the kernel told of this connection."""
+        with self.lock:
+            if self._closed:
+                return
+            self._calls.on_event(event, now)
+            match event:
+                case SubflowEstablished():
+                    self._tell("subflow_established", self._entry(event.tuple))
+                case SubflowClosed():
+                    entry = self.ledger.closed(event.tuple, now)
+                    if entry is not None:
+                        self._tell("subflow_closed", entry, _reason(event))
+                case SubflowPriority():
+                    detail = "backup" if event.backup else "regular"
+                    self._tell("subflow_priority", self._entry(event.tuple), detail)
+                case AddressAnnounced():
+                    self._tell("address_announced", detail=event.remote.host)
+                case AddressRemoved():
+                    self._tell("address_removed", detail=f"id {event.remote_id}")
+                case ConnectionClosed():
+                    self._tell("connection_closed")
+                case _:
+                    self.look(now)
+
+    def fail(self, error: Exception) -> None:
+        """Take a fault of ours: the strategies end, the bytes go on."""
+        with self.lock:
+            for exchange in self._exchanges:
+                exchange.give_up(f"mphttp itself failed with {type(error).__name__}: {error}")
+
+    def after_fork(self) -> None:
+        """Leave the connection to the parent process, whose thread may have held the lock."""
+        self.lock = threading.RLock()
+        self._closed = True
+        self._settle_all(time.monotonic())
+
+    def _tell(self, kind: str, entry: Entry | None = None, detail: str = "") -> None:
+        for exchange in self._exchanges:
+            exchange.note(kind, entry, detail)
+
+    def _entry(self, four_tuple: FourTuple) -> Entry | None:
+        return next((e for e in self.ledger.open() if e.tuple == four_tuple), None)
+
+    def _settle_ended(self, now: float) -> None:
+        ended, self._ended = self._ended, []
+        for exchange in ended:
+            self._calls.release(exchange, now)
+            exchange.settle(self.ledger)
+        if ended:
+            self.ledger.forget(min((e.sent_at for e in self._exchanges), default=now))
+
+    def _settle_all(self, now: float) -> None:
+        self.ledger.all_closed(now)
+        for exchange in self._ended + self._exchanges:
+            exchange.settle(self.ledger)
+        self._ended, self._exchanges = [], []
+
+
+def _interface_of(address: str) -> str:
+    """Name the interface that has a local address."""
+    path = path_of(address)
+    return path.name if path else "?"
+
+
+def _reason(event: SubflowClosed) -> str:
+    """Say why a subflow closed, where the kernel tells."""
+    return os.strerror(event.error) if event.error else ""

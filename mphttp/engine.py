@@ -1,0 +1,193 @@
+"""One daemon thread for the process: it wakes connections when time, bytes or the kernel say so.
+
+Strategies run on it, so they never meet a lock, sync and async callers are served alike, and no
+event loop is blocked by the kernel. It survives a fork (the child starts its own), a connection
+whose turn fails (its strategies end, its bytes go on) and lost events (all connections look anew).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import os
+import select
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Protocol
+
+from mphttp.kernel.events import ConnectionClosed, Event, ListenerClosed, ListenerCreated, Overflow
+from mphttp.kernel.mechanism import Mechanism
+
+
+class Woken(Protocol):
+    """What the engine wakes: a connection. Times are of `time.monotonic`, in seconds."""
+
+    def turn(self, now: float) -> float | None:
+        """Do all that is due; return when to be woken next, or None."""
+
+    def on_event(self, event: Event, now: float) -> None:
+        """Take what the kernel told of this connection; a turn follows."""
+
+    def fail(self, error: Exception) -> None:
+        """Take a fault of ours: give up control, let the bytes go on."""
+
+    def after_fork(self) -> None:
+        """Belong to the parent from now on."""
+
+
+class Engine:
+    """The thread, its timers, and who is to be woken by which token."""
+
+    def __init__(self) -> None:
+        self._connections: weakref.WeakSet[Woken] = weakref.WeakSet()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._mechanism: Mechanism | None = None
+        self._woken: deque[Woken] = deque()
+        self._timers: list[tuple[float, int, weakref.ref[Woken]]] = []
+        self._due: weakref.WeakKeyDictionary[Woken, float] = weakref.WeakKeyDictionary()
+        self._order = itertools.count()
+        self._asleep_until = -math.inf  # awake: it looks at timers before it sleeps
+        self._by_token: weakref.WeakValueDictionary[int, Woken] = weakref.WeakValueDictionary()
+
+    def after_fork(self) -> None:
+        """Start anew in a child process: threads don't survive a fork."""
+        inherited = list(self._connections)
+        self._connections = weakref.WeakSet()
+        self._reset()
+        for connection in inherited:
+            connection.after_fork()
+
+    def start(self) -> None:
+        """Start the thread unless it runs."""
+        if self._thread is None:
+            with self._lock:
+                self._start_once()
+
+    def _start_once(self) -> None:
+        if self._thread is not None:
+            return
+        from mphttp.kernel.probe import best_mechanism
+
+        self._mechanism = best_mechanism()
+        self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._thread = threading.Thread(target=self._loop, name="mphttp-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """What carries out the calls."""
+        self.start()
+        assert self._mechanism is not None
+        return self._mechanism
+
+    def add(self, connection: Woken, token: int | None) -> None:
+        """Wake a connection on the events of its token from now on."""
+        with self._lock:
+            self._connections.add(connection)
+            if token is not None:
+                self._by_token[token] = connection
+
+    def wake(self, connection: Woken) -> None:
+        """Give a connection a turn now."""
+        self.start()
+        self._woken.append(connection)
+        os.eventfd_write(self._waker, 1)
+
+    def wake_at(self, connection: Woken, when: float) -> None:
+        """Give a connection a turn at a time, unless it has one before that."""
+        self.start()
+        with self._lock:
+            if self._due.get(connection, math.inf) <= when:
+                return
+            self._due[connection] = when
+            heapq.heappush(self._timers, (when, next(self._order), weakref.ref(connection)))
+            sleeps_too_long = when < self._asleep_until
+        if sleeps_too_long:
+            os.eventfd_write(self._waker, 1)
+
+    def _loop(self) -> None:
+        mechanism, waker = self.mechanism, self._waker
+        poll = select.epoll()
+        poll.register(waker, select.EPOLLIN)
+        events = mechanism.fileno()
+        if events is not None:
+            poll.register(events, select.EPOLLIN)
+        while True:
+            for fd, _ in poll.poll(self._sleep()):
+                if fd == waker:
+                    os.eventfd_read(waker)
+                else:
+                    self._dispatch(mechanism)
+            for connection in self._ready(time.monotonic()):
+                self._turn(connection)
+
+    def _sleep(self) -> float | None:
+        """Return how long to sleep, and say so to those who set timers."""
+        with self._lock:
+            if self._woken:
+                self._asleep_until = -math.inf
+                return 0
+            self._asleep_until = self._timers[0][0] if self._timers else math.inf
+        if self._asleep_until == math.inf:
+            return None
+        return max(0.0, self._asleep_until - time.monotonic())
+
+    def _ready(self, now: float) -> list[Woken]:
+        """Take those that are to have a turn now."""
+        ready: dict[Woken, None] = {}
+        while self._woken:
+            ready[self._woken.popleft()] = None
+        with self._lock:
+            while self._timers and self._timers[0][0] <= now:
+                when, _, reference = heapq.heappop(self._timers)
+                connection = reference()
+                # One that isn't due at this time any more has got an earlier turn since.
+                if connection is not None and self._due.get(connection) == when:
+                    del self._due[connection]
+                    ready[connection] = None
+        return list(ready)
+
+    def _turn(self, connection: Woken) -> None:
+        try:
+            when = connection.turn(time.monotonic())
+        except Exception as error:  # a fault of ours must not end everybody's downloads
+            connection.fail(error)
+            return
+        if when is not None:
+            self.wake_at(connection, when)
+
+    def _dispatch(self, mechanism: Mechanism) -> None:
+        now = time.monotonic()
+        for event in mechanism.events():
+            for connection in self._concerned(event):
+                try:
+                    connection.on_event(event, now)
+                except Exception as error:  # as above
+                    connection.fail(error)
+                self._woken.append(connection)
+
+    def _concerned(self, event: Event) -> list[Woken]:
+        with self._lock:
+            if isinstance(event, Overflow):
+                return list(self._connections)
+            if isinstance(event, ListenerCreated | ListenerClosed):
+                return []
+            if isinstance(event, ConnectionClosed):
+                # The token can be another connection's soon.
+                connection = self._by_token.pop(event.token, None)
+            else:
+                connection = self._by_token.get(event.token)
+        return [] if connection is None else [connection]
+
+
+engine = Engine()
+"""The process's one."""
+
+os.register_at_fork(after_in_child=engine.after_fork)

@@ -1,0 +1,341 @@
+"""One request and its response: where the strategy, the reading side and the report meet."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mphttp.kernel.values import ConnectionInfo
+from mphttp.strategies import Command, Event, Path, Run, SinglePath, Strategy, Subflow, Transfer
+
+from .errors import StrategyProblem
+from .ledger import Entry, Ledger
+from .report import DeadlineReport, EventReport, Problem, Report, SubflowReport
+
+if TYPE_CHECKING:
+    from .connection import Connection, Taken
+
+_SETTLE_TIME = 2.0
+"""Seconds that reading a report waits for the engine to close what the strategy opened."""
+
+
+class Exchange:
+    """A response on its way.
+
+    The reading side does two things a chunk: it adds to `received` and compares with `threshold`.
+    All else happens under the connection's lock, on the engine's thread but for the first step.
+
+    Args:
+        connection: what it comes over.
+        strategy: what decides.
+        url: what was asked for.
+        status: the response's status code.
+        length: bytes of the body, or None.
+        strict: whether a problem ends the transfer.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        strategy: Strategy,
+        *,
+        url: str,
+        status: int,
+        length: int | None,
+        strict: bool = False,
+    ) -> None:
+        self.received = 0
+        self.threshold = math.inf
+        self.url = url
+        self.status = status
+        self.length = length
+        self.report = Report(self)
+        self.problems: tuple[Problem, ...] = ()
+        self.event_reports: tuple[EventReport, ...] = ()
+        self.failure: StrategyProblem | None = None
+        self.sent_at = connection.sent_at
+        self._connection = connection
+        self._strategy = strategy
+        self._strict = strict
+        self._ended_at: float | None = None
+        self._whole = False
+        self._now = self.sent_at
+        self._base: Taken | None = None
+        self._end: Taken | None = None
+        self.engaged = False
+        self._settled = threading.Event()
+        self._rows: tuple[SubflowReport, ...] | None = None
+        self._unseen: tuple[Event, ...] = ()
+        self._command: Command | None = None
+        self._pending = False
+        self._view = Transfer(length, self)
+        self._run = Run(strategy, self._view)
+
+    # The reading side.
+
+    def begin(self) -> None:
+        """Take the first step; the engine hears of it only if there is something to do or await.
+
+        Raises:
+            StrategyProblem: `strict`, and something doesn't work.
+        """
+        connection = self._connection
+        now = time.monotonic()
+        with connection.lock:
+            self._base = connection.enter(self)
+            self._command = self._decide(now)
+            wanted = self._time_wanted()
+        if self._command is not None:
+            connection.engine.wake(connection)
+        elif wanted is not None:
+            connection.engine.wake_at(connection, wanted)
+        if self.failure is not None:
+            raise self.failure
+
+    def crossed(self) -> None:
+        """Tell the engine that `received` has reached `threshold`.
+
+        Raises:
+            StrategyProblem: `strict`, and something doesn't work.
+        """
+        if self.failure is not None:
+            raise self.failure
+        self.threshold = math.inf
+        self._connection.engine.wake(self._connection)
+
+    def finish(self, *, whole: bool) -> None:
+        """End the response; what the strategy opened is closed after it.
+
+        Args:
+            whole: whether the body came to its end.
+        """
+        with self._connection.lock:
+            if self._ended_at is not None:
+                return
+            self._ended_at = time.monotonic()
+            self._whole = whole or self.received == self.length
+            self._run.stop()
+            self._note_crash()
+            self._end = self._connection.leave(self)
+
+    # The engine's side, under the connection's lock.
+
+    def turn(self, now: float) -> float | None:
+        """Step the strategy as far as it goes; return when it wants to be woken, or None."""
+        if self._pending:
+            return None
+        command, self._command = self._command or self._decide(now), None
+        while command is not None:
+            self._pending = True  # until answer or fail
+            self.engaged = True
+            self._connection.carry_out(self, command, now)
+            if self._pending:
+                return None
+            command = self._decide(now)
+        return self._time_wanted()
+
+    def answer(self, value: Any = None) -> None:
+        """Tell the strategy what came of its command."""
+        self._pending = False
+        self._run.answer(value)
+
+    def fail(self, error: Exception, hint: str = "") -> None:
+        """Tell the strategy that its command failed, and the report too."""
+        self._pending = False
+        self._run.fail(error)
+        self.problem(str(error), hint)
+
+    def note(self, kind: str, entry: Entry | None = None, detail: str = "") -> None:
+        """Write down an event, for the strategy and the report."""
+        at = round(time.monotonic() - self.sent_at, 6)
+        subflow, path = (entry.id, entry.path) if entry else (None, None)
+        self._unseen += (Event(at, kind, subflow, path, detail),)
+        self.event_reports += (EventReport(at, kind, subflow, path, detail),)
+
+    def problem(self, what: str, hint: str = "") -> None:
+        """Write down what didn't work."""
+        at = round(time.monotonic() - self.sent_at, 6)
+        self.problems += (Problem(at, what, hint),)
+        if self._strict and self.failure is None:
+            self.failure = StrategyProblem(what, hint)
+            self.threshold = -1  # the reading side looks at its next chunk
+
+    def give_up(self, what: str) -> None:
+        """Stop the strategy after a fault of ours; the bytes go on."""
+        self._run.stop()
+        self._pending, self._command = False, None
+        self.problem(what, "please report it with this text")
+
+    def settle(self, ledger: Ledger) -> None:
+        """Fix what the report says of subflows: nothing changes any more."""
+        if self.engaged:
+            self._rows = self._rows_of(ledger)
+        self._settled.set()
+
+    @property
+    def wants_subflows(self) -> bool:
+        """Whether the strategy may open any, so that it matters if it can't."""
+        return not isinstance(self._strategy, SinglePath)
+
+    def subflow(self, entry: Entry) -> Subflow:
+        """Show a subflow to the strategy."""
+        return Subflow(
+            id=entry.id,
+            path=Path(entry.path),
+            age=self._now - (entry.opened_at if entry.opened_at is not None else self._now),
+            backup=entry.backup,
+            bytes_received=self._carried(entry),
+            rtt=entry.info.rtt,
+            state=entry.info.state.name.lower(),
+            initial=entry.initial,
+        )
+
+    def _decide(self, now: float) -> Command | None:
+        while True:
+            events, self._unseen = self._unseen, ()
+            self._now = now
+            elapsed = now - self.sent_at
+            self._view.update(received=self.received, elapsed=elapsed, events=events)
+            command = self._run.advance()
+            self._note_crash()
+            waiting = self._run.waiting
+            received = waiting.received if waiting else None
+            self.threshold = math.inf if received is None else received
+            if self.failure is not None:
+                self.threshold = -1
+            # The reader may have passed it before it was set, and will not look again by itself.
+            if command is not None or received is None or self.received < received:
+                return command
+
+    def _time_wanted(self) -> float | None:
+        waiting = self._run.waiting
+        if waiting is None:
+            return None
+        self.engaged = self.engaged or waiting.event is not None
+        return None if waiting.elapsed is None else self.sent_at + waiting.elapsed
+
+    def _note_crash(self) -> None:
+        if self._run.crash is not None:
+            crash, self._run.crash = self._run.crash, None
+            self.problem(
+                f"the strategy {self._strategy.name!r} ended with {type(crash).__name__}: {crash}",
+                "the body came without it; see its generator's `run`",
+            )
+
+    # What a view asks for (strategies.Source).
+
+    def paths(self) -> tuple[Path, ...]:
+        """Return the paths, preferred first."""
+        return tuple(Path(path.name) for path in self._connection.paths())
+
+    def subflows(self) -> tuple[Subflow, ...]:
+        """Return the live subflows, oldest first."""
+        self._connection.look(self._now)
+        return tuple(self.subflow(entry) for entry in self._connection.ledger.alive())
+
+    def delivered(self) -> int:
+        """Return the bytes of the body that the network has delivered."""
+        info = self._connection.look(self._now)
+        if info is None:
+            return self.received
+        came = _total(info) - _total(self._before)
+        return came if self.length is None else min(came, self.length)
+
+    @cached_property
+    def _before(self) -> ConnectionInfo:
+        """The connection before the first byte of this response."""
+        return self._base.decode() if self._base else ConnectionInfo(0, 0, True, ())
+
+    def _carried(self, entry: Entry) -> int:
+        """Return what a subflow has received for this response."""
+        rows = self._before.subflows
+        before = next((row.bytes_received for row in rows if row.id == entry.id), 0)
+        return max(0, entry.info.bytes_received - before)
+
+    # What a report asks for (report.Exchange).
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from the request to the end of the response, or to now."""
+        return (self._ended_at or time.monotonic()) - self.sent_at
+
+    @property
+    def protocol(self) -> str:
+        """The protocol of the connection."""
+        return self._connection.protocol
+
+    @property
+    def mechanism(self) -> str:
+        """What carried out the calls."""
+        return self._connection.mechanism_name
+
+    @property
+    def strategy(self) -> dict[str, Any]:
+        """Name and parameters of the strategy."""
+        return {"name": self._strategy.name, **self._strategy.parameters()}
+
+    @property
+    def deadline(self) -> DeadlineReport | None:
+        """The deadline and whether it was met."""
+        seconds = self._strategy.deadline
+        if seconds is None:
+            return None
+        if self._ended_at is None:
+            return DeadlineReport(seconds, met=None)
+        return DeadlineReport(seconds, met=self._whole and self.seconds <= seconds)
+
+    @property
+    def path_names(self) -> tuple[str, ...]:
+        """Names of the paths, preferred first."""
+        return tuple(path.name for path in self._connection.paths())
+
+    @property
+    def subflow_reports(self) -> tuple[SubflowReport, ...]:
+        """Every subflow that was alive during the response."""
+        if self._ended_at is not None and self.engaged:
+            self._settled.wait(_SETTLE_TIME)
+        with self._connection.lock:
+            if self._rows is not None:
+                return self._rows
+            if self._ended_at is None or self.engaged:
+                self._connection.look(time.monotonic())
+                return self._rows_of(self._connection.ledger)
+            self._rows = self._rows_of(self._ledger_of_captures())
+            return self._rows
+
+    def _ledger_of_captures(self) -> Ledger:
+        """Make a book of a response that the engine had nothing to do with."""
+        ledger = self._connection.new_ledger()
+        for taken, at in ((self._base, self.sent_at), (self._end, self._ended_at)):
+            if taken is not None and at is not None:
+                ledger.observe(taken.decode(), at)
+        return ledger
+
+    def _rows_of(self, ledger: Ledger) -> tuple[SubflowReport, ...]:
+        return tuple(self._row(entry) for entry in ledger.since(self.sent_at))
+
+    def _row(self, entry: Entry) -> SubflowReport:
+        def since_request(at: float | None) -> float:
+            return round(max(0.0, (at or 0.0) - self.sent_at), 6)
+
+        return SubflowReport(
+            id=entry.id if self.protocol == "mptcp" else None,
+            path=entry.path,
+            local=entry.tuple.local,
+            remote=entry.tuple.remote,
+            opened_at=since_request(entry.opened_at),
+            closed_at=None if entry.closed_at is None else since_request(entry.closed_at),
+            bytes_received=self._carried(entry),
+            initial=entry.initial,
+            backup=entry.backup,
+        )
+
+
+def _total(info: ConnectionInfo) -> int:
+    """Return what a connection has received; before 6.5, the sum over its subflows."""
+    if info.bytes_received is not None:
+        return info.bytes_received
+    return sum(subflow.bytes_received for subflow in info.subflows)

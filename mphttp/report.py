@@ -1,0 +1,215 @@
+"""What happened to one response: which subflows carried it, and what went wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class SubflowReport:
+    """One subflow; times are seconds since the request was sent.
+
+    Args:
+        id: the kernel's unique id, or None for plain TCP.
+        path: name of the interface.
+        local: local address and port.
+        remote: remote address and port.
+        opened_at: when it was established; 0.0 if it was there before.
+        closed_at: when it ended, or None.
+        bytes_received: TCP payload that came over it for this response, in bytes.
+        initial: whether the connection began with it.
+        backup: whether the peer was last asked to avoid it.
+    """
+
+    id: int | None
+    path: str
+    local: tuple[str, int]
+    remote: tuple[str, int]
+    opened_at: float
+    closed_at: float | None
+    bytes_received: int
+    initial: bool
+    backup: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventReport:
+    """Something that happened, in seconds since the request was sent.
+
+    Args:
+        at: when.
+        kind: what, such as "subflow_established".
+        subflow: id of the subflow that it happened to, or None.
+        path: name of that subflow's path, or None.
+        detail: what else is known, in words, or "".
+    """
+
+    at: float
+    kind: str
+    subflow: int | None = None
+    path: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that didn't work, though the body came all the same.
+
+    Args:
+        at: seconds since the request was sent.
+        what: one sentence.
+        hint: what mends it, or "".
+    """
+
+    at: float
+    what: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineReport:
+    """The deadline that the strategy had.
+
+    Args:
+        seconds: from the request to the last byte.
+        met: whether the whole body was there by then; None while it is on its way.
+    """
+
+    seconds: float
+    met: bool | None
+
+
+class Exchange(Protocol):
+    """One request and its response: what a report reads from."""
+
+    url: str
+    status: int
+    length: int | None
+    received: int
+    event_reports: tuple[EventReport, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def protocol(self) -> str: ...
+    @property
+    def mechanism(self) -> str: ...
+    @property
+    def strategy(self) -> dict[str, Any]: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def deadline(self) -> DeadlineReport | None: ...
+    @property
+    def path_names(self) -> tuple[str, ...]: ...
+    @property
+    def subflow_reports(self) -> tuple[SubflowReport, ...]: ...
+
+
+class Report:
+    """What happened to one response, up to now while it is on its way, for good when it is closed.
+
+    It is `response.extensions["multipath"]`. Reading an attribute looks at the connection, so that
+    a program can show progress; once the response is closed nothing changes any more.
+
+    Attributes:
+        sha256: hexadecimal digest of the body, where whoever read it has set one.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.sha256: str | None = None
+        self._exchange = exchange
+
+    @property
+    def url(self) -> str:
+        """The URL that was asked for."""
+        return self._exchange.url
+
+    @property
+    def status(self) -> int:
+        """The response's status code."""
+        return self._exchange.status
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the whole body, or None if the response didn't tell."""
+        return self._exchange.length
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the body on the wire that were read so far."""
+        return self._exchange.received
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from the request to the end of the response, or to now."""
+        return self._exchange.seconds
+
+    @property
+    def protocol(self) -> str:
+        """The protocol: "mptcp", or "tcp" where the peer or a middlebox has no MPTCP."""
+        return self._exchange.protocol
+
+    @property
+    def mechanism(self) -> str:
+        """What carried out the calls: "netlink", "readonly" (information only) or "none" ..."""
+        return self._exchange.mechanism
+
+    @property
+    def strategy(self) -> dict[str, Any]:
+        """Name and parameters of the strategy."""
+        return self._exchange.strategy
+
+    @property
+    def deadline(self) -> DeadlineReport | None:
+        """The deadline and whether it was met, if the strategy has one."""
+        return self._exchange.deadline
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Names of the paths that reach the server, preferred first."""
+        return self._exchange.path_names
+
+    @property
+    def subflows(self) -> tuple[SubflowReport, ...]:
+        """Every subflow that was alive during the response, in the order of their opening."""
+        return self._exchange.subflow_reports
+
+    @property
+    def events(self) -> tuple[EventReport, ...]:
+        """What happened, in order."""
+        return self._exchange.event_reports
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What didn't work, in order."""
+        return self._exchange.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain dictionaries and lists; absent facts are left out."""
+        told: dict[str, Any] = {
+            "url": self.url,
+            "status": self.status,
+            "bytes": self.bytes,
+            "seconds": round(self.seconds, 6),
+            "sha256": self.sha256,
+            "protocol": self.protocol,
+            "mechanism": self.mechanism,
+            "strategy": self.strategy,
+            "deadline": asdict(self.deadline) if self.deadline else None,
+            "subflows": [asdict(subflow) for subflow in self.subflows],
+            "events": [asdict(event) for event in self.events],
+            "problems": [asdict(problem) for problem in self.problems],
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Return the report as JSON."""
+        return json.dumps(self.to_dict(), indent=indent)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Report {self.status} {self.bytes} bytes in {self.seconds:.3f} s over "
+            f"{len(self.subflows)} subflow(s), {self.protocol}, {self.mechanism}>"
+        )
