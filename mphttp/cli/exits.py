@@ -1,0 +1,86 @@
+"""How the command line ends: a number for scripts, a sentence and a hint for people."""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+from typing import Self
+
+
+class ExitCode(IntEnum):
+    """What the shell is told; curl's numbers where curl has one (man page of curl, EXIT CODES)."""
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> Self:
+        """Give each number its words for `--help`."""
+        code = int.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
+
+    OK = 0, "all is well"
+    MISSING = 1, "doctor: something is missing"
+    USAGE = 2, "the command line can't be understood"
+    URL = 3, "the URL can't be used"
+    PROXY = 5, "the proxy can't be used"
+    RESOLVE = 6, "the host's name can't be resolved"
+    CONNECT = 7, "no connection"
+    TRUNCATED = 18, "the connection ended before the body was whole"
+    HTTP = 22, "the server's status is 400 or above (with -f)"
+    WRITE = 23, "the data can't be written"
+    READ = 26, "the data to send can't be read"
+    TIMEOUT = 28, "time-out"
+    TLS = 35, "the TLS handshake failed"
+    REDIRECTS = 47, "too many redirects"
+    EMPTY = 52, "the server closed the connection without an answer"
+    SEND = 55, "the request can't be sent"
+    RECEIVE = 56, "the answer can't be received"
+    CERTIFICATE = 60, "the server's certificate can't be trusted"
+    CA_FILE = 77, "the file of trusted certificates can't be read"
+    BUG = 70, "a bug in mphttp"
+    INTERRUPTED = 130, "interrupted (128 and the signal's number)"
+
+
+class Failure(Exception):  # noqa: N818  what ends a command isn't always its fault
+    """Why a command ends.
+
+    Args:
+        code: what the shell is told.
+        what: one sentence.
+        hint: what to do about it, or "".
+    """
+
+    def __init__(self, code: ExitCode, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"error: {self.what}" + (f"\nhint: {self.hint}" if self.hint else "")
+
+
+def usage(what: str, hint: str = "") -> Failure:
+    """Return the failure for a command line that can't be understood."""
+    return Failure(ExitCode.USAGE, what, hint)
+
+
+_WRITE_HINTS = {
+    errno.ENOSPC: "make room, or choose another place with -o",
+    errno.EACCES: "choose a place where you may write with -o",
+    errno.ENOENT: "make the folder first",
+    errno.EISDIR: "name a file in it with -o",
+}
+
+
+def unwritable(name: str, error: OSError) -> Failure:
+    """Return the failure for a file that the system doesn't let us write."""
+    hint = _WRITE_HINTS.get(error.errno or 0, "")
+    return Failure(ExitCode.WRITE, f"{name} can't be written: {error.strerror or error}", hint)
+
+
+def table() -> str:
+    """Return the exit codes as `--help` lists them."""
+    lines = [f"  {code.value:>3}  {code.meaning}" for code in sorted(ExitCode)]
+    return "exit codes (curl's where curl has one):\n" + "\n".join(lines)

@@ -1,0 +1,70 @@
+"""What ends a command from outside: a time limit, or a signal that asks it to stop."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+
+class TimeLimit(Exception):  # noqa: N818  a limit that the user set, no fault
+    """The time of `--max-time` is over."""
+
+
+class Stopped(BaseException):
+    """A signal asked the process to stop; like KeyboardInterrupt, it lets `finally` clean up.
+
+    Args:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Clean up before SIGTERM or SIGHUP ends the process, which Python doesn't do by itself.
+
+    Raises:
+        Stopped: such a signal came. One that is ignored (as under nohup) stays so.
+    """
+
+    def stop(number: int, _: FrameType | None) -> NoReturn:
+        raise Stopped(number)
+
+    heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise `TimeLimit` in the block after so many seconds, wherever it waits then.
+
+    A timer of the system does it, since time-outs of sockets start anew with every byte.
+
+    Raises:
+        TimeLimit: the time is over.
+    """
+    if seconds is None:
+        yield
+        return
+
+    def stop(_: int, __: FrameType | None) -> NoReturn:
+        raise TimeLimit
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    before = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *before)
+        signal.signal(signal.SIGALRM, handler)

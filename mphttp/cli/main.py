@@ -1,0 +1,60 @@
+"""The one place that turns whatever happens in a command into words and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+from .environment import Environment
+from .exits import ExitCode, Failure
+from .interrupt import Stopped
+from .parser import Told, parse
+
+
+def main(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        arguments: without the program's name; None takes those of the process.
+        environment: where it reads and writes; None takes the process's own.
+
+    Returns:
+        the exit code.
+    """
+    environment = environment or Environment.of_process()
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments, environment)
+        environment.stdout.flush()
+    except Failure as failure:
+        environment.say(str(failure))
+        return failure.code
+    except BrokenPipeError:  # the reader has seen enough, as in `| head`
+        environment.abandon_stdout()
+        return ExitCode.WRITE
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Stopped as stopped:
+        return 128 + stopped.signal
+    except Exception as error:
+        return _bug(error, environment)
+    return code
+
+
+def _run(arguments: Sequence[str], environment: Environment) -> int:
+    try:
+        parsed = parse(arguments)
+    except Told as told:
+        environment.write(str(told))
+        return ExitCode.OK
+    code: int = parsed.run(parsed, environment)
+    return code
+
+
+def _bug(error: Exception, environment: Environment) -> int:
+    if environment.environ.get("MPHTTP_TRACEBACK"):
+        environment.say("".join(traceback.format_exception(error)))
+    bug = f"a bug in mphttp: {type(error).__name__}: {error}"
+    hint = "run it again with MPHTTP_TRACEBACK=1 and report what it prints"
+    environment.say(str(Failure(ExitCode.BUG, bug, hint)))
+    return ExitCode.BUG

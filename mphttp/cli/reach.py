@@ -1,0 +1,66 @@
+"""Which paths reach a server, and what it answers there, told by real connections."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from mphttp.dial import dial
+from mphttp.kernel import NotMultipath, Path, SocketAddress, capture, paths_to
+
+_ANSWER_WITHIN = 5.0
+"""Seconds; several times what a handshake over a satellite takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What came of one connection.
+
+    Args:
+        path: where it left.
+        remote: address and port of the server.
+        protocol: "mptcp", "tcp", or None where there was no connection.
+        error: why there was none, or "".
+    """
+
+    path: Path
+    remote: SocketAddress
+    protocol: str | None
+    error: str = ""
+
+
+def reach(host: str, port: int) -> Iterator[Reached]:
+    """Connect to a server over each path, to one address of each family.
+
+    Args:
+        host: a name or an IP address.
+        port: TCP port.
+
+    Raises:
+        OSError: the name can't be resolved.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    first_of_family = {family: address for family, *_, address in reversed(found)}
+    for address in first_of_family.values():
+        remote = SocketAddress(str(address[0]), port)
+        for path in paths_to(remote):
+            yield _connected(path, remote)
+
+
+def _connected(path: Path, remote: SocketAddress) -> Reached:
+    try:
+        sock = dial(remote.host, remote.port, timeout=_ANSWER_WITHIN, first_path=lambda _: path)
+    except OSError as error:
+        return Reached(path, remote, None, error.strerror or str(error))
+    with closing(sock):
+        return Reached(path, remote, _protocol(sock))
+
+
+def _protocol(sock: socket.socket) -> str:
+    try:
+        capture(sock.fileno()).decode()
+    except NotMultipath:
+        return "tcp"
+    return "mptcp"
