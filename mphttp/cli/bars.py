@@ -59,8 +59,9 @@ class Bars:
         received = sum(subflow.bytes_received for subflow in subflows)
         rate = before.rate
         if passed > 0:
-            weight = 1 - math.exp(-passed / _MEMORY)
-            rate += weight * ((received - before.received) / passed - rate)
+            weight = -math.expm1(-passed / _MEMORY)
+            # Not weight * (bytes / passed): two looks in quick succession must not overflow.
+            rate += (received - before.received) * (weight / passed) - weight * rate
         return Bar(path, _state(subflows), received, rate)
 
 

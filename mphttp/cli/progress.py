@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from mphttp.report import Report
 
@@ -58,11 +59,11 @@ def rendered(bars: list[Bar], report: Report) -> RenderableType:
     for bar in bars:
         style = _STYLES[bar.state]
         table.add_row(
-            bar.path,
+            Text(bar.path),  # not markup: an interface may be named almost anything
             ProgressBar(total=whole, completed=min(bar.received, whole), complete_style=style),
             words_for_size(bar.received),
             words_for_rate(bar.rate),
-            f"[{style}]{bar.state}[/]",
+            Text(bar.state, style),
         )
     layout = Table.grid()
     layout.add_row(table)

@@ -1,0 +1,236 @@
+"""A command line in this process, and a real server for it to talk to."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+
+from mphttp.cli import main
+from mphttp.cli.environment import Environment
+from mphttp.dial import IPPROTO_MPTCP
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class BinaryTerminal(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def json(self) -> dict:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run() -> Run:
+    def run(
+        *arguments: str,
+        stdin: bytes = b"",
+        environ: dict[str, str] | None = None,
+        terminal: bool = False,
+        out_terminal: bool = False,
+        secret: str = "",
+    ) -> Result:
+        out = BinaryTerminal() if out_terminal else io.BytesIO()
+        err = Terminal() if terminal else io.StringIO()
+        environment = Environment(
+            stdin=io.BytesIO(stdin),
+            stdout=out,
+            stderr=err,
+            environ=environ or {},
+            ask_secret=lambda _: secret,
+        )
+        code = main(arguments, environment)
+        return Result(code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+def content(length: int) -> bytes:
+    return hashlib.shake_256(str(length).encode()).digest(length)
+
+
+@pytest.fixture
+def body_of() -> Callable[[int], bytes]:
+    """What the server answers for `/bytes/N`."""
+    return content
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.server.targets.append(self.path)
+        kind, _, argument = urlsplit(self.path).path.strip("/").partition("/")
+        getattr(self, f"_{kind.replace('-', '_')}")(argument)
+
+    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815
+
+    def _answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _bytes(self, argument: str) -> None:
+        self._answer(200, content(int(argument.split("/", maxsplit=1)[0])), X_Kind="bytes")
+
+    def _endless(self, _: str) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        try:
+            while not self.server.closing.is_set():
+                self.wfile.write(bytes(65536))
+        except OSError:
+            pass
+
+    def _status(self, argument: str) -> None:
+        self._answer(int(argument), b"what is wrong")
+
+    def _redirect(self, argument: str) -> None:
+        self._answer(302, b"elsewhere", Location=f"/{argument}")
+
+    def _loop(self, _: str) -> None:
+        self._answer(302, b"", Location="/loop")
+
+    def _redirect_to_ftp(self, _: str) -> None:
+        self._answer(302, b"", Location="ftp://127.0.0.1/")
+
+    def _echo(self, _: str) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        told = {
+            "method": self.command,
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+            "body": self.rfile.read(length).decode(),
+        }
+        self._answer(200, json.dumps(told).encode())
+
+    def _silence(self, _: str) -> None:
+        self.close_connection = True
+
+    def _garbage(self, _: str) -> None:
+        self.wfile.write(b"this is not HTTP\r\n\r\n")
+        self.close_connection = True
+
+    def _half(self, argument: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", argument)
+        self.end_headers()
+        self.wfile.write(content(int(argument))[: int(argument) // 2])
+        self.close_connection = True
+
+    def _stuck(self, argument: str) -> None:
+        self._half(argument)
+        self.server.stuck.set()
+        self.server.closing.wait()
+
+
+class Server(ThreadingHTTPServer):
+    """A threaded server that remembers what was asked for.
+
+    Attributes:
+        targets: of all requests, as their first lines had them.
+        stuck: set when a response waits for the server's end.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.targets: list[str] = []
+        self.stuck = threading.Event()
+        self.closing = threading.Event()
+        self.scheme = "http"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *_: object) -> None:
+        """Keep quiet when a client goes away: that is what some tests are about."""
+
+
+def _served(server: Server) -> Iterator[Server]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.closing.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    yield from _served(Server())
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    """The certificate to trust for `tls_server`."""
+    return tmp_path / "authority.pem"
+
+
+@pytest.fixture
+def tls_server(authority: Path) -> Iterator[Server]:
+    issuer = trustme.CA()
+    issuer.cert_pem.write_to_path(authority)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    issuer.issue_cert("127.0.0.1").configure_cert(context)
+    server = Server()
+    server.scheme = "https"
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    yield from _served(server)
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """A URL on a port where nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        yield f"http://127.0.0.1:{port}/file"
+
+
+@pytest.fixture
+def mptcp_server() -> Iterator[str]:
+    """A URL where the kernel takes MPTCP connections; nobody answers on them."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
