@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 
 from .errors import ProtocolError
@@ -152,7 +153,11 @@ def _local(attributes: Attributes) -> SocketAddress:
 
 
 def _host(attributes: Attributes, ipv4: EventAttribute, ipv6: EventAttribute) -> str:
-    host = read_host(attributes, integer(attributes, EventAttribute.FAMILY, 2), ipv4, ipv6)
+    # The kernel sends no family with an announced address, though its specification says so.
+    family = optional_integer(attributes, EventAttribute.FAMILY, 2)
+    if family is None:
+        family = socket.AF_INET if ipv4 in attributes else socket.AF_INET6
+    host = read_host(attributes, family, ipv4, ipv6)
     if host is None:
         raise ProtocolError(f"an event has neither attribute {ipv4.name} nor {ipv6.name}")
     return host

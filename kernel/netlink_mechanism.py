@@ -39,7 +39,7 @@ from .mptcp_pm import (
 from .mptcp_pm_events import decode_event
 from .mptcp_pm_tables import MPTCP_PM_EV_GRP_NAME, MPTCP_PM_NAME, AddressFlag
 from .netlink import EventSocket, RequestError, RequestSocket, get_family
-from .values import Path, SocketAddress, SubflowInfo
+from .values import Path, SocketAddress, SubflowInfo, TCPState
 
 _MAX_READS = 64  # of events in one go, so that a flood can't hold up the caller
 _MAX_ADDRESS_ID = 255
@@ -188,9 +188,15 @@ class NetlinkControl(ConnectionControl):
     def close(self, subflow: SubflowInfo) -> None:
         """End a subflow; its unacknowledged data goes on over the others.
 
+        Where there is no other, what the peer sends before a new one is open stays with the peer
+        until it sends more (seen on 6.18).
+
         Raises:
             NoSuchSubflow: it is gone already, or the connection is.
         """
+        # The kernel takes the call on a ghost, and would forget its address's identifier.
+        if not any(s.id == subflow.id and s.state != TCPState.CLOSE for s in self.info().subflows):
+            raise NoSuchSubflow(f"subflow {subflow.id} is gone already")
         self._request(subflow_destroy(self.token, subflow.tuple), "the subflow was not closed")
 
     def set_backup(self, subflow: SubflowInfo, backup: bool) -> None:
