@@ -90,7 +90,7 @@ class LabClient:
         self._ask("restore", link=link)
 
     def reset(self) -> None:
-        """Restore every link, and count from 0 again."""
+        """Restore every link, forget what is on its way, and count from 0 again."""
         self._ask("reset")
 
     def counters(self) -> dict[str, LinkCounters]:
@@ -161,6 +161,6 @@ def start(
     """
     flags = ["--fork"] * fork + ["--no-privilege"] * (not privileged)
     numbers = ",".join(str(descriptor) for descriptor in namespaces)
-    helper = [sys.executable, "-m", "mphttp.lab.enter", *flags, numbers, "--", *argv]
+    helper = [sys.executable, "-m", "mphttp.lab.enter", *flags, numbers, *argv]
     options["pass_fds"] = (*options.get("pass_fds", ()), *namespaces)
     return subprocess.Popen(helper, **options)

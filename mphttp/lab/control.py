@@ -137,6 +137,7 @@ class Control:
         for name, ways in self._ways.items():
             self._restore({"link": name})
             for way in ways:
+                way.shaper.flush()
                 way.clear_counters()
         return {}
 

@@ -1,6 +1,6 @@
 """`python -m mphttp.lab.enter`: run a command inside some of a lab's namespaces.
 
-    enter [--fork] [--no-privilege] DESCRIPTOR,… -- COMMAND…
+    enter [--fork] [--no-privilege] DESCRIPTOR,… COMMAND…
 
 It stands between a lab's user and the command as if it weren't there: terminal, signals and exit
 code pass. Namespaces are entered in the order given; `--fork` is for a process namespace among
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--fork", action="store_true")
     parser.add_argument("--no-privilege", action="store_true")
     parser.add_argument("namespaces")
-    parser.add_argument("command", nargs="+")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
     enter([int(number) for number in options.namespaces.split(",")])
     if options.fork and (child := os.fork()):

@@ -19,6 +19,7 @@ from .spec import Link
 
 _ETHERNET = 14  # bytes of header; a link's rate counts IP packets, as Mahimahi does
 _ETH_P_ALL = 3
+_TCP = b"\x06"
 _SO_RCVBUFFORCE = 33
 _BUFFER = 4 << 20  # bytes
 
@@ -158,9 +159,9 @@ def packet_socket(device: str) -> socket.socket:
 def is_syn(frame: bytes) -> bool:
     """Tell whether an Ethernet frame carries a SYN without ACK, over IPv4 or over bare IPv6."""
     (kind,) = struct.unpack_from("!H", frame, 12)
-    if kind == 0x0800 and frame[23] == socket.IPPROTO_TCP:
+    if kind == 0x0800 and frame[23:24] == _TCP:
         flags = _ETHERNET + (frame[14] & 15) * 4 + 13
-    elif kind == 0x86DD and frame[20] == socket.IPPROTO_TCP:
+    elif kind == 0x86DD and frame[20:21] == _TCP:
         flags = _ETHERNET + 40 + 13
     else:
         return False
