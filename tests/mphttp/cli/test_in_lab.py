@@ -1,0 +1,135 @@
+"""The command line over two real paths."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from mphttp.cli.exits import ExitCode
+from mphttp.lab import LabClient, names
+from mphttp.lab.content import sha256_of
+
+pytestmark = pytest.mark.lab
+
+SIZE = 600_000
+
+
+@pytest.fixture
+def origin(lab: LabClient) -> str:
+    """The origin, where wifi needs 2.4 s for SIZE bytes and lte 0.4 s."""
+    lab.change("wifi", rate="2mbit")
+    return os.environ[names.ORIGIN]
+
+
+def digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def test_a_deadline_in_danger_opens_the_second_path(run, origin, lab, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    result = run(
+        "get", "--deadline", "1s", "-o", str(file), "--report", "-", f"{origin}/bytes/{SIZE}"
+    )
+    assert (result.code, result.err) == (0, "")
+    assert digest(file.read_bytes()) == sha256_of(SIZE)
+    assert [subflow["path"] for subflow in result.json["subflows"]] == ["wifi", "lte"]
+    assert lab.counters()["lte"].up.syns > 0
+
+
+def test_a_deadline_out_of_danger_leaves_the_second_path_alone(run, origin, lab) -> None:
+    """Counted on the link itself: not one SYN leaves on it."""
+    result = run("get", "--deadline", "60s", f"{origin}/bytes/{SIZE}")
+    assert digest(result.out) == sha256_of(SIZE)
+    assert lab.counters()["lte"].up.syns == 0
+
+
+def test_the_first_path_named_is_where_the_connection_starts(run, origin, tmp_path: Path) -> None:
+    options = ("--path", "lte", "--path", "wifi", "--strategy", "fullmesh", "-o", os.devnull)
+    told = run("get", *options, "--report", "-", f"{origin}/bytes/{SIZE}").json
+    assert [(s["path"], s["initial"]) for s in told["subflows"]] == [("lte", True), ("wifi", False)]
+
+
+def test_a_path_that_is_not_named_is_not_used(run, origin, lab) -> None:
+    options = ("--path", "wifi", "--strategy", "fullmesh")
+    assert digest(run("get", *options, f"{origin}/bytes/{SIZE}").out) == sha256_of(SIZE)
+    assert lab.counters()["lte"].up.syns == 0
+
+
+def test_a_server_without_mptcp_is_a_warning_with_a_hint(run, lab) -> None:
+    """Who asked for several paths is told why there was one; the body is whole all the same."""
+    result = run("get", "--strategy", "fullmesh", f"{os.environ[names.ORIGIN_PLAIN]}/bytes/{SIZE}")
+    assert digest(result.out) == sha256_of(SIZE)
+    assert result.err.startswith("warning: ")
+    assert "\nhint: " in result.err
+
+
+def test_a_transfer_that_breaks_leaves_nothing(run, lab, tmp_path: Path) -> None:
+    url = f"{os.environ[names.ORIGIN]}/abort/{SIZE}?at=100000"
+    result = run("get", "--strategy", "fullmesh", "-o", str(tmp_path / "file"), url)
+    assert result.code in {ExitCode.TRUNCATED, ExitCode.RECEIVE}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tls_over_both_paths(run, lab) -> None:
+    options = ("--cacert", os.environ[names.CA], "--strategy", "fullmesh")
+    result = run("get", *options, f"{os.environ[names.ORIGIN_TLS]}/bytes/{SIZE}")
+    assert digest(result.out) == sha256_of(SIZE)
+    assert lab.counters()["lte"].down.bytes > 0
+
+
+def test_doctor_finds_full_control_and_both_paths(run, lab) -> None:
+    result = run("doctor", "--json", os.environ[names.ORIGIN])
+    assert result.code == 0
+    told = [(entry["path"], entry["protocol"]) for entry in result.json["server"]]
+    assert told == [("wifi", "mptcp"), ("lte", "mptcp")]
+
+
+def test_doctor_sees_that_a_link_is_cut(run, lab) -> None:
+    lab.cut("lte")
+    told = run("doctor", "--json", os.environ[names.ORIGIN]).json
+    assert [entry["path"] for entry in told["server"]] == ["wifi"]
+
+
+def test_doctor_knows_a_server_without_mptcp(run, lab) -> None:
+    result = run("doctor", os.environ[names.ORIGIN_PLAIN])
+    assert result.code == ExitCode.MISSING
+    assert "wifi: 10.78.0.1 port 8080 answers over plain TCP" in result.out.decode()
+
+
+def test_a_terminal_shows_a_bar_for_each_path(origin) -> None:
+    """A real terminal: bars while it runs, nothing of them afterwards, and a closing line."""
+    told = on_terminal("--strategy", "fullmesh", "-o", os.devnull, f"{origin}/bytes/{SIZE}")
+    during, closing = told.rsplit("\x1b[2K", 1)
+    for words in ("wifi", "lte", "open", "━", f"of {SIZE / 1000} kB"):
+        assert words in during
+    assert closing.startswith("600.0 kB in ")
+    assert "wifi" in closing
+    assert "lte" in closing
+
+
+def on_terminal(*arguments: str) -> str:
+    """Run `mphttp get` with stderr on a terminal; return all that it wrote there."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    command = [sys.executable, "-m", "mphttp", "get", *arguments]
+    environment = os.environ | {"TERM": "xterm"}
+    with subprocess.Popen(command, stderr=slave, env=environment) as process:
+        os.close(slave)
+        with open(master, "rb", buffering=0) as terminal:
+            told = b""
+            try:
+                while data := terminal.read(4096):
+                    told += data
+            except OSError:  # EIO: the last writer has gone
+                pass
+    assert process.returncode == 0
+    return told.decode()
