@@ -18,9 +18,14 @@ from .target import name_from_url
 from .units import duration, size
 
 
+_UNITS = """\
+TIME is such as 10s, 500ms or 1m; a plain number is seconds.
+SIZE is such as 64KiB, 1MB or 1MiB; a plain number is bytes."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `mphttp get`."""
-    parser.epilog = table()
+    parser.epilog = f"{_UNITS}\n\n{table()}"
     parser.add_argument("url", metavar="URL", help="http:// or https://")
     _add_strategy(parser.add_argument_group("paths"))
     _add_request(parser.add_argument_group("request"))
@@ -58,11 +63,13 @@ def _download(arguments: argparse.Namespace, environment: Environment) -> None:
 
 def _add_strategy(group: Any) -> None:
     group.add_argument(
-        "--strategy", metavar="NAME", help=f"when paths are opened: {', '.join(registry.names())}"
+        "--strategy",
+        metavar="NAME",
+        help=f"when paths are opened: {', '.join(registry.names())} (default: one path alone)",
     )
-    _add_value(group, "--deadline", duration, "10s", "deadline: seconds to the last byte")
-    _add_value(group, "--threshold", size, "1MiB", "refresh: bytes between two subflows")
-    _add_value(group, "--size", size, "1MiB", "delayed: bytes that one path has to carry")
+    _add_time(group, "--deadline", "strategy deadline: until the last byte is there (default 10s)")
+    _add_size(group, "--threshold", "strategy refresh: between two subflows (default 1MiB)")
+    _add_size(group, "--size", "strategy delayed: what one path has to carry (default 1MiB)")
     group.add_argument(
         "--path",
         action="append",
@@ -72,15 +79,14 @@ def _add_strategy(group: Any) -> None:
     )
 
 
-def _add_value(
-    group: Any, option: str, parse: Callable[[str], float], default: str, meaning: str
-) -> None:
+def _add_time(group: Any, option: str, meaning: str, default: float | None = None) -> None:
     group.add_argument(
-        option,
-        type=_checked(parse),
-        metavar=default,
-        help=f"for strategy {meaning} (default {default}); implies the strategy",
+        option, type=_checked(duration), metavar="TIME", default=default, help=meaning
     )
+
+
+def _add_size(group: Any, option: str, meaning: str) -> None:
+    group.add_argument(option, type=_checked(size), metavar="SIZE", help=meaning)
 
 
 def _add_request(group: Any) -> None:
@@ -120,16 +126,8 @@ def _add_connection(group: Any) -> None:
     group.add_argument("-k", "--insecure", action="store_true", help="trust any certificate")
     group.add_argument("--cacert", metavar="FILE", help="trust the certificates in this file")
     group.add_argument("-x", "--proxy", metavar="URL", help="go through this proxy")
-    group.add_argument(
-        "--connect-timeout",
-        type=_checked(duration),
-        default=60.0,
-        metavar="60s",
-        help="for the connection (default 60s)",
-    )
-    group.add_argument(
-        "--max-time", type=_checked(duration), metavar="30s", help="for all (default: no limit)"
-    )
+    _add_time(group, "--connect-timeout", "until there is a connection (default 60s)", 60.0)
+    _add_time(group, "--max-time", "until all is done (default: no limit)")
 
 
 def _checked(parse: Callable[[str], float]) -> Callable[[str], float]:

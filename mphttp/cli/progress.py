@@ -29,7 +29,12 @@ def shown(report: Report, environment: Environment) -> Iterator[None]:
         report: read several times a second, by a thread of rich's.
         environment: whose stderr is a terminal.
     """
-    console = Console(file=environment.stderr, no_color=not environment.colour, highlight=False)
+    console = Console(
+        file=environment.stderr,
+        force_terminal=True,
+        color_system="standard" if environment.colour else None,
+        highlight=False,
+    )
     bars = Bars()
 
     def view() -> RenderableType:

@@ -178,13 +178,15 @@ def test_s_keeps_quiet_at_a_terminal(run, server, tmp_path: Path) -> None:
     assert run("get", *options, f"{server.url}/bytes/2000000", terminal=True).err == ""
 
 
-def test_no_color_holds(run, server, tmp_path: Path) -> None:
-    def words(environ: dict[str, str]) -> str:
-        options = ("-o", str(tmp_path / "body"))
-        url = f"{server.url}/bytes/2000000"
-        return run("get", *options, url, terminal=True, environ=environ).err
-
-    assert "\x1b[32m" not in words({"NO_COLOR": "1"})
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_no_color_holds(run, server, monkeypatch, no_color: str, coloured: bool) -> None:
+    """Bars are drawn either way; an empty NO_COLOR is none (no-color.org)."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    options = ("get", "-o", "/dev/null", f"{server.url}/bytes/10")
+    told = run(*options, terminal=True, environ={"NO_COLOR": no_color}).err
+    assert "━" in told
+    assert ("\x1b[32m" in told) == coloured
 
 
 def test_a_closed_stdout_ends_quietly(server) -> None:
