@@ -17,7 +17,6 @@ from .record import Record
 from .target import name_from_url
 from .units import duration, size
 
-
 _UNITS = """\
 TIME is such as 10s, 500ms or 1m; a plain number is seconds.
 SIZE is such as 64KiB, 1MB or 1MiB; a plain number is bytes."""
