@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,7 @@ class LinkCounters:
 
 
 class LabClient:
-    """Speaks to a running lab.
+    """Speaks to a running lab; any thread may.
 
     Args:
         sock: connected to the lab's control address.
@@ -52,6 +53,7 @@ class LabClient:
     def __init__(self, sock: socket.socket, namespaces: Sequence[int] = ()) -> None:
         self._sock = sock
         self._namespaces = list(namespaces)
+        self._lock = threading.Lock()
 
     def change(
         self,
@@ -123,8 +125,12 @@ class LabClient:
         self._sock.close()
 
     def _ask(self, what: str, **more: Any) -> tuple[dict[str, Any], list[int]]:
-        messages.send(self._sock, {"do": what, **more})
-        answer, descriptors = messages.receive(self._sock)
+        try:
+            with self._lock:
+                messages.send(self._sock, {"do": what, **more})
+                answer, descriptors = messages.receive(self._sock)
+        except (EOFError, OSError) as error:
+            raise LabError("The lab has ended.") from error
         messages.check(answer)
         return answer, descriptors
 

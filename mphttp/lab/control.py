@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pyroute2 import IPRoute
+from pyroute2 import IPRoute, NetlinkError
 
 from . import messages, names
 from .errors import LabError
@@ -93,7 +93,7 @@ class Control:
             answer = self._requests[request["do"]](request)
         except LabError as error:
             answer = messages.refusal(error)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, NetlinkError) as error:
             answer = messages.refusal(LabError(f"The lab can't do {request}: {error!r}."))
         messages.send(sock, answer)
 

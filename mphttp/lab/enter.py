@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -70,6 +71,9 @@ def become(command: list[str]) -> None:
     """Replace this process by the command; exit codes 126 and 127 are the shell's."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and that would be inherited
     try:
+        # execvp would say "permission denied" for a PATH with folders of somebody else.
+        if "/" not in command[0] and not shutil.which(command[0]):
+            raise FileNotFoundError
         os.execvp(command[0], command)
     except FileNotFoundError:
         print(f"error: There is no command {command[0]!r}.", file=sys.stderr)

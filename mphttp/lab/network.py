@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyroute2 import MPTCP, IPRoute
+from pyroute2 import MPTCP, IPRoute, NetlinkError
 
 from . import linux, names
+from .errors import LabError
 
 # include/uapi/linux/sockios.h, ethtool.h, if.h
 _SIOCETHTOOL = 0x8946
@@ -94,11 +95,14 @@ class Networks:
     def _connect(self, links: Sequence[str]) -> None:
         with within(self.wire), IPRoute() as netlink:
             for index, name in enumerate(links):
-                for side, namespace in (("c", self.client), ("s", self.server)):
-                    # Without ARP an interface sends to its own address, so both ends have the same.
-                    address = f"02:00:00:00:00:{index:02x}"
-                    peer = {"ifname": name, "net_ns_fd": namespace, "address": address}
-                    netlink.link("add", ifname=f"{side}{index}", kind="veth", peer=peer, state="up")
+                # Without ARP an interface sends to its own address, so both ends have the same.
+                end = {"ifname": name, "address": f"02:00:00:00:00:{index:02x}"}
+                for side, first, namespace in (("c", 1000, self.client), ("s", 2000, self.server)):
+                    # An end whose peer has the same index would look down for up to a second
+                    # (net/core/link_watch.c), so the wire's indices are far above the others.
+                    device = {"index": first + index, "ifname": f"{side}{index}", "kind": "veth"}
+                    peer = {**end, "net_ns_fd": namespace}
+                    netlink.link("add", **device, peer=peer, state="up")
 
     def _set_up_server(self, links: Sequence[str], subflow_limit: int | None) -> None:
         with within(self.server), IPRoute() as netlink:
@@ -111,8 +115,7 @@ class Networks:
                 _address(netlink, device, names.gateway_address_v6(index), 64)
                 netlink.link("set", index=device, state="up")
             if subflow_limit is not None:
-                with MPTCP() as mptcp:
-                    mptcp.limits("set", subflows=subflow_limit)
+                _limit_subflows(subflow_limit)
 
 
 def plug_in(netlink: Any, index: int, name: str) -> None:
@@ -153,6 +156,15 @@ def _namespace(settings: dict[str, str]) -> int:
     return descriptor
 
 
+def _limit_subflows(limit: int) -> None:
+    """Set how many additional subflows this namespace takes on each connection."""
+    try:
+        with MPTCP() as mptcp:
+            mptcp.limits("set", subflows=limit)
+    except NetlinkError as error:
+        raise LabError(f"This kernel's server can't have a limit of {limit} subflows.") from error
+
+
 def _make_endpoint(netlink: Any, name: str) -> int:
     """Make an interface silent and honest: no ARP, no multicast, checksums and segments its own."""
     device = _device(netlink, name)
@@ -174,4 +186,7 @@ def _address(netlink: Any, device: int, address: str, prefix: int) -> None:
 
 
 def _device(netlink: Any, name: str) -> int:
-    return int(netlink.link_lookup(ifname=name)[0])
+    found = netlink.link_lookup(ifname=name)
+    if not found:
+        raise LabError(f"There is no interface {name} any more.")
+    return int(found[0])

@@ -18,18 +18,27 @@ _SWITCHES = (
 )
 
 
-def explain(error: OSError) -> LabError:
-    """Turn a failed system call of the lab's set-up into one sentence and a way out."""
-    if error.errno in (errno.EPROTONOSUPPORT, errno.ENOPROTOOPT):
-        return LabError("This kernel has no Multipath TCP.", "Linux 5.19 or later has it built in")
+def explain(error: OSError, settings: Path = Path("/proc/sys")) -> LabError:
+    """Turn a failed system call of the lab's set-up into one sentence and a way out.
+
+    Args:
+        error: what the kernel said.
+        settings: where its switches are.
+    """
+    if error.errno in (errno.EPROTONOSUPPORT, errno.ENOPROTOOPT) or "/mptcp/" in str(error):
+        return LabError(
+            "This kernel has no Multipath TCP with a userspace path manager.",
+            "Linux 5.19 or later, with CONFIG_MPTCP and net.mptcp.enabled=1",
+        )
     if error.errno in (errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS):
         return LabError(
-            f"This machine doesn't let an ordinary user make namespaces ({error}).", _way_out()
+            f"This machine doesn't let an ordinary user make namespaces ({error}).",
+            _way_out(settings),
         )
     return LabError(f"The lab could not be made: {error}.")
 
 
-def _way_out(settings: Path = Path("/proc/sys")) -> str:
+def _way_out(settings: Path) -> str:
     for name, forbidding, mending in _SWITCHES:
         try:
             if (settings / name).read_text().strip() == forbidding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,10 +63,11 @@ def test_a_signal_that_ends_the_command_is_128_and_its_number() -> None:
     assert run("--", "sh", "-c", "kill -KILL $$").returncode == 128 + signal.SIGKILL
 
 
-def test_a_command_that_isn_t_there_is_127() -> None:
-    done = run("--", "no-such-command")
+@pytest.mark.parametrize("name", ["no-such-command", "/no/such/command"])
+def test_a_command_that_isn_t_there_is_127(name: str) -> None:
+    done = run("--", name)
     assert done.returncode == 127
-    assert "no-such-command" in done.stderr
+    assert name in done.stderr
 
 
 def test_a_command_that_can_t_be_run_is_126(tmp_path: Path) -> None:
@@ -113,6 +115,19 @@ def test_without_privilege_nothing_of_the_network_can_be_changed() -> None:
     assert {line.split()[1] for line in done.stdout.splitlines()} == {"0" * 16}
 
 
+def test_interfaces_are_up_when_the_command_starts() -> None:
+    """The kernel may take a second to say so, and path finders look at it."""
+    done = run("--", "ip", "-o", "link", "show", "up")
+    flags = {line.split(":")[1].split("@")[0].strip(): line for line in done.stdout.splitlines()}
+    assert "NO-CARRIER" not in flags["wifi"] + flags["lte"]
+
+
+def test_a_limit_that_the_kernel_refuses_is_one_sentence() -> None:
+    done = run("--server-limit", "4000000", "--", "true")
+    assert done.returncode == command.CANNOT_MAKE_LAB
+    assert done.stderr == "error: This kernel's server can't have a limit of 4000000 subflows.\n"
+
+
 def test_the_server_s_limit_is_what_was_asked_for() -> None:
     with Lab(["a=1mbit,1ms"], server_subflow_limit=5) as lab:
         process = lab.in_server(["ip", "mptcp", "limits"], stdout=subprocess.PIPE, text=True)
@@ -136,6 +151,20 @@ def test_an_exception_leaves_nothing() -> None:
         assert ca.exists()
         raise ZeroDivisionError
     assert not ca.parent.exists()
+
+
+def test_the_death_of_the_keeper_ends_everything_in_the_lab() -> None:
+    with Lab() as lab:
+        process = lab.in_client([sys.executable, "-c", STAYS], stdout=subprocess.PIPE, text=True)
+        assert process.stdout
+        ca, network = process.stdout.readline().split()
+        lab._keeper.kill()
+        assert process.wait(20) == -signal.SIGKILL
+        with pytest.raises(LabError, match="ended"):
+            lab.counters()
+    process.stdout.close()
+    assert processes_in(network) == []
+    shutil.rmtree(Path(ca).parent)  # all that nobody is left to remove
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
