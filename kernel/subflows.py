@@ -8,11 +8,13 @@ from __future__ import annotations
 import select
 import socket
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from .errors import CallRefused, NoSuchSubflow, NotReady, OpenRefused
 from .establishment import OPEN_TIMEOUT, Opening
+from .events import AddressAnnounced, AddressRemoved, Event
 from .mechanism import Mechanism
 from .paths import path_of
 from .probe import best_mechanism
@@ -44,6 +46,7 @@ class Subflows:
         except BaseException:
             self.__exit__(None, None, None)
             raise
+        self._announced: dict[int, SocketAddress] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +167,26 @@ class Subflows:
         """
         return self._control.info()
 
+    def announced(self) -> list[SocketAddress]:
+        """List the addresses that the peer has announced and not withdrawn (RFC 8684, section 3.4).
+
+        What it announced before the mechanism was there isn't known; without events nothing is.
+        """
+        self._events()
+        return list(self._announced.values())
+
+    def _events(self) -> Sequence[Event]:
+        events = self._mechanism.events()
+        for event in events:
+            match event:
+                case AddressAnnounced() if event.token == self._control.token:
+                    self._announced[event.remote_id] = event.remote
+                case AddressRemoved() if event.token == self._control.token:
+                    self._announced.pop(event.remote_id, None)
+                case _:
+                    pass
+        return events
+
     def _live(self) -> list[SubflowInfo]:
         return [s for s in self._control.info().subflows if s.state != TCPState.CLOSE]
 
@@ -196,14 +219,14 @@ class Subflows:
                     error.hint = "exchange data first: send the request, then open"
                     raise
             self._poll(deadline)
-            self._mechanism.events()  # one of them may say that it is established now
+            self._events()  # one of them may say that it is established now
 
     def _wait(self, opening: Opening) -> None:
         self._poll(opening.next_deadline)
         now = time.monotonic()
         # The look comes first: an event that is read after it can still say why one is gone.
         looks = [s for s in self._control.info().subflows if s.id == opening.subflow.id]
-        for event in self._mechanism.events():
+        for event in self._events():
             opening.on_event(event, now)
         for look in looks:
             opening.on_info(look, now)

@@ -45,9 +45,8 @@ class Net:
         builder.start()
         builder.join()
         for n in (1, 2):
-            ip(
-                f"link add c{n} type veth peer name s{n} netns /proc/{os.getpid()}/fd/{self._server}"
-            )
+            there = f"/proc/{os.getpid()}/fd/{self._server}"
+            ip(f"link add c{n} type veth peer name s{n} netns {there}")
             self._configure("c", n, 1)
         ip("link set lo up")
         self.sysctl("net.mptcp.pm_type", 1)
