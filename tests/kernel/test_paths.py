@@ -36,8 +36,8 @@ def test_an_interface_without_a_route_is_no_path(net: Net) -> None:
 
 
 def test_ipv6_paths(net: Net) -> None:
-    ip("route add default via fd00:1::2 dev c1", "route add default via fd00:2::2 dev c2")
-    assert sorted(paths_to(FAR6)) == sorted(net.paths6)
+    ip("route add default via fd00:1::2 metric 20", "route add default via fd00:2::2 metric 10")
+    assert paths_to(FAR6) == [net.paths6[1], net.paths6[0]]
     assert paths_to(SocketAddress("fd00:2::2", 80))[0] == net.paths6[1]
 
 
