@@ -39,6 +39,16 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     assert left_in(tmp_path) == ["file"]
 
 
+def test_who_reads_the_file_that_was_there_goes_on_reading_it(tmp_path: Path) -> None:
+    """The new file takes the name at once, whole; the old one isn't written to."""
+    file = tmp_path / "file"
+    file.write_bytes(b"before")
+    with file.open("rb") as reader:
+        open_target(str(file), b"after!")
+        assert reader.read() == b"before"
+    assert file.read_bytes() == b"after!"
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_nothing_is_left_of_a_file_that_failed(tmp_path: Path, error: type[BaseException]) -> None:
     with pytest.raises(error):
