@@ -27,8 +27,13 @@ SETTLE_CEILING = 0.5
 """Seconds; the first estimate of a round trip can be far too long after a lost SYN."""
 DRAIN_FLOOR = 0.005
 DRAIN_ROUND_TRIPS = 3.0
-DRAIN_CEILING = 0.05
-"""Seconds that draining may last at least; `DRAIN_ROUND_TRIPS` if that is longer."""
+DRAIN_CEILING = 0.2
+"""Seconds that draining may last, or `DRAIN_ROUND_TRIPS` if that is longer.
+
+A sender's subflow has taken more data than is on its way, and sends all of it before it is silent:
+up to 0.1 s over 50 Mbit/s (measured). Whenever a subflow is closed, a Linux sender sends everything
+again that isn't acknowledged on any subflow, so that it is best closed while little is.
+"""
 
 _NEVER_ANSWERED = (
     "packets of this path are dropped somewhere: a firewall, or strict reverse-path filtering here "

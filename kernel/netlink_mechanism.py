@@ -195,8 +195,7 @@ class NetlinkControl(ConnectionControl):
             NoSuchSubflow: it is gone already, or the connection is.
         """
         # The kernel takes the call on a ghost, and would forget its address's identifier.
-        if not any(s.id == subflow.id and s.state != TCPState.CLOSE for s in self.info().subflows):
-            raise NoSuchSubflow(f"subflow {subflow.id} is gone already")
+        self._check_alive(subflow)
         self._request(subflow_destroy(self.token, subflow.tuple), "the subflow was not closed")
 
     def set_backup(self, subflow: SubflowInfo, backup: bool) -> None:
@@ -205,8 +204,14 @@ class NetlinkControl(ConnectionControl):
         Raises:
             NoSuchSubflow: it is gone already, or the connection is.
         """
+        # Kernels that say nothing but EINVAL for one that is gone can't be told apart.
+        self._check_alive(subflow)
         what = "the subflow's priority was not changed"
         self._request(set_backup(self.token, subflow.tuple, backup), what)
+
+    def _check_alive(self, subflow: SubflowInfo) -> None:
+        if not any(s.id == subflow.id and s.state != TCPState.CLOSE for s in self.info().subflows):
+            raise NoSuchSubflow(f"subflow {subflow.id} is gone already")
 
     def _with_port(self, remote: SocketAddress) -> SocketAddress:
         if remote.port:
@@ -281,6 +286,7 @@ class NetlinkControl(ConnectionControl):
 _BY_EXTACK: Mapping[str, type[KernelError]] = {
     "userspace PM not selected": NotSupported,
     "invalid token": NoSuchSubflow,
+    "subflow not found": NoSuchSubflow,
 }
 _BY_ERRNO: Mapping[int, type[KernelError]] = {
     errno.EPERM: NotPermitted,
