@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -179,7 +180,7 @@ class Calls:
         owners.discard(exchange)
         if owners:
             return  # another response still wants it
-        if not any(other is not entry for other in self._ledger.alive()):
+        if self._is_last(entry):
             raise KernelError("the last subflow that works can't be closed")
         entry.closing = True
         control = self._controlled()
@@ -191,16 +192,22 @@ class Calls:
         control.set_backup(entry.info, True)
         self._drainings.append((entry, Draining(entry.info, now)))
 
+    def _is_last(self, entry: Entry) -> bool:
+        return not any(other is not entry for other in self._ledger.alive())
+
+    def _keep(self, entry: Entry) -> None:
+        """Let a subflow work on that was to be closed."""
+        entry.closing = False
+        with contextlib.suppress(KernelError):
+            self._controlled().set_backup(entry.info, False)
+
     def _drop(self, entry: Entry) -> None:
         """End a subflow at once."""
         entry.closing = True
         self._owners.pop(entry.id, None)
-        if self.control is None:
-            return
-        try:
-            self.control.close(entry.info)
-        except KernelError:
-            return  # it was gone already
+        if self.control is not None:
+            with contextlib.suppress(KernelError):  # it may be gone already
+                self.control.close(entry.info)
 
     def _set_backup(self, entry: Entry, backup: bool) -> None:
         self._controlled().set_backup(entry.info, backup)
@@ -218,7 +225,7 @@ class Calls:
             if exchange not in owners:
                 continue
             owners.discard(exchange)
-            if not owners and any(other is not entry for other in self._ledger.alive()):
+            if not owners and not self._is_last(entry):
                 self._drop(entry)
                 entry.closed_at = now
 
@@ -271,6 +278,10 @@ class Calls:
         if entry.id in rows:
             machine.on_info(rows[entry.id], now)
         machine.on_time(now)
-        if machine.done:
+        if not machine.done:
+            return False
+        if self._is_last(entry):
+            self._keep(entry)  # those that were to take over are gone since
+        else:
             self._drop(entry)
-        return machine.done
+        return True

@@ -66,6 +66,9 @@ def dial(
         except OSError as error:
             sock.close()
             failure = error
+        except BaseException:  # a signal's handler raised
+            sock.close()
+            raise
         else:
             return sock
     raise failure
