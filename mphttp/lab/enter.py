@@ -17,10 +17,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from . import linux
 
-_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+# The terminal sends these to the command, too, which says what they mean.
+_SIGNALS_TO_BOTH = (signal.SIGINT, signal.SIGQUIT)
+_SIGNALS_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_SIGNALS = (*_SIGNALS_TO_BOTH, *_SIGNALS_PASSED_ON)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -32,10 +36,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
     enter([int(number) for number in options.namespaces.split(",")])
-    if options.fork and (child := os.fork()):
-        stand_in_for(child)
     if options.fork:
-        linux.die_with_parent(signal.SIGKILL)
+        fork()
     if options.no_privilege:
         linux.drop_privileges()
     become(options.command)
@@ -50,13 +52,23 @@ def enter(namespaces: Sequence[int]) -> None:
     os.chdir(directory)
 
 
-def stand_in_for(child: int) -> None:
+def fork() -> None:
+    """Return in a child; the parent stands in for it and never returns."""
+    # Whatever arrives before the parent can pass it on has to wait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    if child := os.fork():
+        stand_in_for(child)
+    linux.die_with_parent(signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+def stand_in_for(child: int) -> NoReturn:
     """Wait for the child, pass signals on to it, and end as it ended."""
-    # The terminal sends these to both; what they mean is the command's to say.
-    for number in (signal.SIGINT, signal.SIGQUIT):
+    for number in _SIGNALS_TO_BOTH:
         signal.signal(number, signal.SIG_IGN)
-    for number in _PASSED_ON:
+    for number in _SIGNALS_PASSED_ON:
         signal.signal(number, lambda number, _: _pass_on(child, number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
@@ -65,6 +77,7 @@ def stand_in_for(child: int) -> None:
     if -code != signal.SIGKILL:
         signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
+    raise AssertionError("A signal that ended the child must end its parent.")
 
 
 def become(command: list[str]) -> None:

@@ -38,8 +38,8 @@ def main() -> None:
     """Make the lab that standard input describes, and keep it while its user has the socket."""
     user = socket.socket(fileno=int(sys.argv[1]))
     wanted = json.load(sys.stdin)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    # At a logout everybody gets it, and the directory is still to be removed.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with tempfile.TemporaryDirectory(prefix="mphttp-lab-") as directory:
         try:
             entrances = isolate()

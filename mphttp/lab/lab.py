@@ -52,7 +52,7 @@ class Lab(LabClient):
         _check_installed()
         sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            # A session of its own, so that the terminal's signals reach only the command.
+            # A session of its own: what ends the whole job must not end the clean-up, too.
             self._keeper = subprocess.Popen(
                 [sys.executable, "-m", "mphttp.lab.keeper", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],

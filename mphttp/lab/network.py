@@ -36,7 +36,6 @@ _IFF_MULTICAST = 0x1000
 _LOOPBACK = 1  # its index in every namespace
 
 _QUIET = {
-    "net.ipv6.conf.default.accept_ra": "0",
     "net.ipv6.conf.default.addr_gen_mode": "1",  # no link-local address, so nothing to solicit from
     "net.ipv6.conf.all.keep_addr_on_down": "1",
     "net.ipv6.conf.default.keep_addr_on_down": "1",

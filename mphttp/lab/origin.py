@@ -65,10 +65,7 @@ class Origin(ThreadingHTTPServer):
             super().finish_request(request, client_address)
             return
         request.settimeout(IDLE)
-        with self._context.wrap_socket(
-            request, server_side=True, do_handshake_on_connect=False
-        ) as wrapped:
-            wrapped.do_handshake()
+        with self._context.wrap_socket(request, server_side=True) as wrapped:
             super().finish_request(wrapped, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -62,7 +62,7 @@ class Trace:
     def carry(self, begin: float, size: int) -> float:
         if begin > self._now:
             self._left = 0
-            self._next = max(self._next, self._first_at(begin))
+            self._next = self._first_at(begin)
         while size > self._left:
             size -= self._left
             self._now, self._left = self._time(self._next), MTU
@@ -76,10 +76,11 @@ class Trace:
 
     def _first_at(self, time: float) -> int:
         """Return the number of the first chance at `time` or later, counted over all rounds."""
-        rounds, within = divmod((time - self._start) * 1000, self._chances[-1])
-        number = int(rounds) * len(self._chances) + bisect_left(self._chances, within)
-        # The division rounds: a chance just before `time` must not be taken.
-        return number if self._time(number) >= time else number + 1
+        each = len(self._chances)
+        rounds = int((time - self._start) * 1000 / self._chances[-1])
+        # The division rounds, and a round's last chance can be at the next one's begin.
+        near = range(max(0, rounds - 1) * each, (rounds + 2) * each)
+        return near[bisect_left(near, time, key=self._time)]
 
 
 class Shaper(Generic[T]):
@@ -117,6 +118,7 @@ class Shaper(Generic[T]):
         """Return the packets that have come out by now, in order, without those that got lost."""
         self._transmit(now)
         out = []
+        # A packet that a shorter delay would let overtake waits behind those before it.
         while self._line and self._line[0][0] <= now:
             _, packet = self._line.popleft()
             if self._link.loss and self._random.random() < self._link.loss:
@@ -161,9 +163,7 @@ class Shaper(Generic[T]):
         while self._queue and self._head_ends <= now:
             size, packet = self._queue.popleft()
             self.backlog -= size
-            # A delay that shrank must not let a later packet overtake.
-            earliest = self._line[-1][0] if self._line else 0.0
-            self._line.append((max(earliest, self._head_ends + self._link.delay), packet))
+            self._line.append((self._head_ends + self._link.delay, packet))
             if self._queue:
                 self._begin(self._head_ends, self._queue[0][0])
 

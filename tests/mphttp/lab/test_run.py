@@ -176,11 +176,15 @@ def test_a_signal_to_the_lab_s_user_leaves_nothing(end: signal.Signals) -> None:
     assert_nothing_stays(told)
 
 
-def test_a_signal_to_the_whole_job_leaves_nothing() -> None:
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [(signal.SIGINT, 128 + signal.SIGINT), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_a_signal_to_the_whole_job_leaves_nothing(end: signal.Signals, code: int) -> None:
     with started([*RUN, "--", sys.executable, "-c", STAYS]) as (process, told):
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, end)
         process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGINT
+    assert process.returncode == code
     assert_nothing_stays(told)
 
 
@@ -263,6 +267,53 @@ def test_an_interface_is_silent_while_no_application_sends() -> None:
     }
     assert set(counters) == {"lo", "wifi", "lte"}
     assert {column for name in ("wifi", "lte") for column in counters[name]} == {"0"}
+
+
+def test_interfaces_have_the_planned_addresses_and_no_other() -> None:
+    done = run("--", "ip", "-o", "addr", "show", "dev", "lte")
+    addresses = [line.split()[3] for line in done.stdout.splitlines()]
+    assert addresses == ["10.77.1.2/24", "fd77:0:0:1::2/64"]
+
+
+# A root without capabilities is to the kernel what an ordinary user is, but for user id 0, which
+# nobody may map without CAP_SETFCAP (user_namespaces(7)).
+ORDINARY = ["setpriv", "--bounding-set=-all,+setfcap"] if os.geteuid() == 0 else []
+
+
+def test_an_ordinary_user_has_a_lab_and_the_whole_say_in_it() -> None:
+    script = "ip link set lte down && sysctl -qw net.mptcp.pm_type=0 && readlink /proc/self/ns/user"
+    done = subprocess.run(
+        [*ORDINARY, *RUN, "--", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() != os.readlink("/proc/self/ns/user")
+
+
+def test_root_stays_in_its_own_user_namespace() -> None:
+    """Loading BPF programs needs privilege in the initial one."""
+    if os.geteuid() != 0:
+        pytest.skip("an ordinary user's lab has a user namespace of its own")
+    done = run("--", "readlink", "/proc/self/ns/user")
+    assert done.stdout.strip() == os.readlink("/proc/self/ns/user")
+
+
+def test_mounts_of_the_lab_are_its_own() -> None:
+    """Where mounts are shared, as under systemd, the lab's /proc would appear outside."""
+    lab = " ".join([*RUN, "--", "true"])
+    script = f"mount --make-rshared / && cat /proc/mounts && echo == && {lab} && cat /proc/mounts"
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    before, after = done.stdout.split("==\n")
+    assert after == before
 
 
 def test_two_labs_don_t_know_of_each_other() -> None:

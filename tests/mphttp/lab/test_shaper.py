@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -85,6 +86,14 @@ def test_a_chance_of_a_trace_carries_several_small_packets() -> None:
 def test_a_packet_can_take_parts_of_two_chances() -> None:
     out, _ = pass_through(TRACE, [(0.0, 1000), (0.0, 1000), (0.0, 1000), (0.0, 1)])
     assert [time for time, _ in out] == pytest.approx([0.020, 0.021, 0.021, 0.021])
+
+
+@pytest.mark.parametrize("number", range(1, 200))
+def test_a_chance_is_for_who_is_there_in_time_and_for_one(number: int) -> None:
+    at = number / 1000
+    every_millisecond = Link("a", 0.0, trace=(1,))
+    out, _ = pass_through(every_millisecond, [(at, 1500), (math.nextafter(at, 1), 1500)])
+    assert [time for time, _ in out] == [at, (number + 1) / 1000]
 
 
 def test_chances_that_found_nothing_are_gone() -> None:
