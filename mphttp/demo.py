@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 SIZE = 10_000_000
-DEADLINE = 7
-LINKS = ("wifi=16mbit,20ms", "lte=12mbit,50ms")
+DEADLINE = 8
+LINKS = ("wifi=16mbit,20ms", "lte=20mbit,40ms")
 WEAK_WIFI = "4mbit"
-WALK_AWAY_AFTER = 2.5
+WALK_AWAY_AFTER = 2
 """Seconds into the download."""
 
 _STORY = f"""\
-Two real paths: Wi-Fi (16 Mbit/s, 20 ms) and LTE (12 Mbit/s, 50 ms), Multipath TCP in this kernel.
+Two real paths, Wi-Fi (16 Mbit/s, 20 ms) and LTE (20 Mbit/s, 40 ms), and the kernel's own MPTCP.
 {SIZE / 1e6:g} MB are wanted within {DEADLINE} s. After {WALK_AWAY_AFTER} s you walk away from the \
 access point: Wi-Fi falls to 4 Mbit/s.
 """
@@ -118,14 +118,14 @@ def print_table(told: Sequence[Told]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = ("", "time", f"deadline {DEADLINE} s", "Wi-Fi", "LTE", "LTE opened", "SHA-256")
+    columns = ("", "time", f"in {DEADLINE} s?", "Wi-Fi", "LTE", "LTE opened", "SHA-256")
     table = Table(*columns)
     for one in told:
         opened = one.opened("lte")
         table.add_row(
             one.title,
             f"{one.report['seconds']:.2f} s",
-            "[green]met[/]" if one.met else "[red]missed[/]",
+            "[green]yes[/]" if one.met else "[red]no[/]",
             f"{one.carried('wifi') / 1e6:.1f} MB",
             f"{one.carried('lte') / 1e6:.1f} MB",
             "never" if opened is None else f"at {opened:.2f} s",
