@@ -88,7 +88,7 @@ def main() -> None:
     choice = random.Random(given.seed)
     print(f"seed {given.seed}")
     jobs = [
-        (choice.randrange(2**32), int(10 ** choice.uniform(3, 7))) for _ in range(given.downloads)
+        (choice.randrange(2**32), int(10 ** choice.uniform(3, 7.3))) for _ in range(given.downloads)
     ]
     download(Restless(1), origin(1_000_000))  # what is made once for the process stays, of course
     before = left_behind()

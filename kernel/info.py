@@ -24,6 +24,7 @@ from .mptcp_info import (
     SUBFLOW_SIZE,
     TCP_SIZE,
     decode_full,
+    decode_full_received,
     decode_legacy,
     decode_tcp,
 )
@@ -56,6 +57,11 @@ class FullCapture(NamedTuple):
 
     memory: bytes
 
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of the MPTCP stream received in order, duplicates not counted."""
+        return decode_full_received(self.memory)
+
     def decode(self) -> ConnectionInfo:
         """Read it into values."""
         return decode_full(self.memory)
@@ -67,6 +73,11 @@ class LegacyCapture(NamedTuple):
     info: bytes
     addresses: bytes
     tcp: bytes
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes received over all subflows; the stream's own counter came with 6.5."""
+        return sum(subflow.bytes_received for subflow in self.decode().subflows)
 
     def decode(self) -> ConnectionInfo:
         """Read it into values; a subflow's id is a checksum of its four-tuple."""

@@ -21,12 +21,13 @@ SUBFLOW_DATA = struct.Struct("=4I")
 
 # struct mptcp_info up to mptcpi_bytes_acked; the last two fields came with 6.5.
 INFO_SIZE = 80
+_INFO_BYTES = 64  # where mptcpi_bytes_received stands
 # struct mptcp_subflow_addrs up to the end of the remote sockaddr_in6 (each union takes 128 bytes).
 ADDRESSES_SIZE = 128 + 28
 # struct mptcp_subflow_info: an id, padded to 8 bytes, then the addresses.
 SUBFLOW_SIZE = 8 + ADDRESSES_SIZE
-# struct tcp_info up to tcpi_bytes_received.
-TCP_SIZE = 136
+# struct tcp_info up to tcpi_segs_in.
+TCP_SIZE = 144
 
 _FLAGS_AND_TOKEN = struct.Struct("=II")
 _BYTES = struct.Struct("=QQ")
@@ -66,6 +67,16 @@ def decode_full(memory: bytes) -> ConnectionInfo:
         raise ProtocolError(f"MPTCP_FULL_INFO: {error}") from None
 
 
+def decode_full_received(memory: bytes) -> int:
+    """Read only mptcpi_bytes_received of what MPTCP_FULL_INFO filled, at a tenth of the cost.
+
+    Args:
+        memory: as for `decode_full`.
+    """
+    received: int = _BYTES.unpack_from(memory, FULL_HEADER.size + _INFO_BYTES)[0]
+    return received
+
+
 def decode_legacy(info: bytes, addresses: bytes, tcp: bytes) -> ConnectionInfo:
     """Read MPTCP_INFO, MPTCP_SUBFLOW_ADDRS and MPTCP_TCPINFO (5.16 to 6.4).
 
@@ -91,6 +102,7 @@ def decode_tcp(subflow_id: int, pair: FourTuple, tcp: bytes) -> SubflowInfo:
     (rtt,) = struct.unpack_from("=I", tcp, 68)
     (retransmits,) = struct.unpack_from("=I", tcp, 100)
     bytes_acked, bytes_received = _BYTES.unpack_from(tcp, 120)
+    (segments_received,) = struct.unpack_from("=I", tcp, 140)
     return SubflowInfo(
         id=subflow_id,
         tuple=pair,
@@ -100,6 +112,7 @@ def decode_tcp(subflow_id: int, pair: FourTuple, tcp: bytes) -> SubflowInfo:
         bytes_acked=bytes_acked,
         retransmits=retransmits,
         last_data_received=last_data_received / 1e3,
+        segments_received=segments_received,
     )
 
 
@@ -123,7 +136,7 @@ def _elements(data: bytes) -> list[bytes]:
 
 def _connection(info: bytes, subflows: tuple[SubflowInfo, ...]) -> ConnectionInfo:
     flags, token = _FLAGS_AND_TOKEN.unpack_from(info, 8)
-    received = _BYTES.unpack_from(info, 64)[0] if len(info) >= INFO_SIZE else None
+    received = _BYTES.unpack_from(info, _INFO_BYTES)[0] if len(info) >= INFO_SIZE else None
     return ConnectionInfo(
         token=token,
         bytes_received=received,

@@ -6,14 +6,15 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import httpcore
 
 from .connection import Connection
-from .dial import FirstPath, SocketOption, dial
+from .dial import SocketOption, dial
 from .engine import Engine
+from .start import Start
 
 
 class MultipathStream(httpcore.NetworkStream):
@@ -34,6 +35,8 @@ class MultipathStream(httpcore.NetworkStream):
             raise httpcore.ReadError(str(error)) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not buffer:  # what httpcore writes at the end of a request is often nothing
+            return
         try:
             self._set_timeout(timeout)
             self._sock.sendall(buffer)
@@ -69,16 +72,20 @@ class MultipathStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         """Answer what httpcore asks of a stream, and "connection": what the engine knows it by."""
-        answers: dict[str, Callable[[], Any]] = {
-            "connection": lambda: self._connection,
-            "socket": lambda: self._sock,
+        match info:
+            case "is_readable":
+                return _is_readable(self._sock)
+            case "connection":
+                return self._connection
             # An SSLSocket answers all that httpcore asks of an SSLObject (the chosen protocol).
-            "ssl_object": lambda: self._sock if isinstance(self._sock, ssl.SSLSocket) else None,
-            "client_addr": self._sock.getsockname,
-            "server_addr": self._sock.getpeername,
-            "is_readable": lambda: _is_readable(self._sock),
-        }
-        return answers[info]() if info in answers else None
+            case "ssl_object":
+                return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
+            case "socket":
+                return self._sock
+            case "client_addr" | "server_addr":
+                sock = self._sock
+                return sock.getsockname() if info == "client_addr" else sock.getpeername()
+        return None
 
     def _set_timeout(self, timeout: float | None) -> None:
         # Each settimeout is a system call (ioctl), even when nothing changes.
@@ -101,15 +108,12 @@ class MultipathBackend(httpcore.NetworkBackend):
 
     Args:
         engine: the engine.
-        first_path: asked for the path of each connection's first subflow.
-        path_names: the paths that may be used, preferred first, or None for all.
+        path_names: the interfaces that may be used, preferred first, or None for all.
     """
 
-    def __init__(
-        self, engine: Engine, first_path: FirstPath, path_names: tuple[str, ...] | None
-    ) -> None:
+    def __init__(self, engine: Engine, path_names: tuple[str, ...] | None) -> None:
         self._engine = engine
-        self._first_path = first_path
+        self._start = Start(path_names)
         self._path_names = path_names
 
     def connect_tcp(
@@ -128,7 +132,7 @@ class MultipathBackend(httpcore.NetworkBackend):
                 timeout=timeout,
                 local_address=local_address,
                 options=socket_options or (),
-                first_path=self._first_path,
+                start=self._start,
             )
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error

@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from mphttp.kernel.errors import KernelError, NotMultipath
@@ -23,7 +23,7 @@ from mphttp.kernel.events import (
 )
 from mphttp.kernel.info import Capture, capture, tcp_info
 from mphttp.kernel.mechanism import Control
-from mphttp.kernel.paths import path_of, paths_to
+from mphttp.kernel.paths import path_of
 from mphttp.kernel.values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo
 from mphttp.strategies import Command
 
@@ -31,6 +31,7 @@ from .calls import Calls
 from .engine import Engine
 from .exchange import Exchange
 from .ledger import Entry, Ledger
+from .start import usable_paths
 
 _LOOK_EVERY = 0.2
 """Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
@@ -43,6 +44,10 @@ class _PlainCapture(NamedTuple):
 
     subflow: SubflowInfo
 
+    @property
+    def bytes_received(self) -> int:
+        return self.subflow.bytes_received
+
     def decode(self) -> ConnectionInfo:
         return ConnectionInfo(
             token=0,
@@ -54,19 +59,6 @@ class _PlainCapture(NamedTuple):
 
 Taken = Capture | _PlainCapture
 """The state of a connection at some moment, not read yet."""
-
-
-def usable_paths(remote: SocketAddress, names: Sequence[str] | None) -> list[Path]:
-    """Return the paths that reach a peer, preferred first; interfaces that are absent are no error.
-
-    Args:
-        remote: the peer.
-        names: the interfaces that may be used, preferred first, or None for all.
-    """
-    if names is None:
-        return paths_to(remote)
-    present = {name for _, name in socket.if_nameindex()}
-    return paths_to(remote, [name for name in names if name in present])
 
 
 class Connection:
@@ -82,6 +74,7 @@ class Connection:
         self, sock: socket.socket, engine: Engine, path_names: tuple[str, ...] | None
     ) -> None:
         self.lock = threading.RLock()
+        self.settled = threading.Condition(self.lock)
         self.engine = engine
         self.sent_at = time.monotonic()
         self.protocol = "mptcp"
@@ -189,6 +182,15 @@ class Connection:
     def _path(self, name: str) -> Path | None:
         return next((path for path in self.paths() if path.name == name), None)
 
+    def bytes_received(self) -> int | None:
+        """Return the bytes that have come over the connection; None when it is closed."""
+        if self._closed:
+            return None
+        try:
+            return self._capture().bytes_received
+        except KernelError:
+            return None
+
     def look(self, now: float) -> ConnectionInfo | None:
         """Read the connection, and write down what is new; None when it is closed."""
         if self._closed:
@@ -259,8 +261,10 @@ class Connection:
     def after_fork(self) -> None:
         """Leave the connection to the parent process, whose thread may have held the lock."""
         self.lock = threading.RLock()
-        self._closed = True
-        self._settle_all(time.monotonic())
+        self.settled = threading.Condition(self.lock)
+        with self.lock:
+            self._closed = True
+            self._settle_all(time.monotonic())
 
     def _tell(self, kind: str, entry: Entry | None = None, detail: str = "") -> None:
         for exchange in self._exchanges:
@@ -275,12 +279,14 @@ class Connection:
             self._calls.release(exchange, now)
             exchange.settle(self.ledger)
         if ended:
+            self.settled.notify_all()
             self.ledger.forget(min((e.sent_at for e in self._exchanges), default=now))
 
     def _settle_all(self, now: float) -> None:
         self.ledger.all_closed(now)
         for exchange in self._ended + self._exchanges:
             exchange.settle(self.ledger)
+        self.settled.notify_all()
         self._ended, self._exchanges = [], []
 
 

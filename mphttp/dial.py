@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from mphttp.kernel.values import Path, SocketAddress
+
+from .start import Start
 
 IPPROTO_MPTCP = 262
 _NO_MPTCP = {errno.EPROTONOSUPPORT, errno.ENOPROTOOPT, errno.EINVAL}
 """Not compiled in; switched off by net.mptcp.enabled; older than 5.6."""
 
 SocketOption = tuple[Any, ...]
-FirstPath = Callable[[SocketAddress], Path | None]
-"""Given the peer's address, the path that the first subflow takes; None for the system's choice."""
 
 
 def multipath_socket(family: int) -> socket.socket:
@@ -40,38 +40,74 @@ def dial(
     timeout: float | None = None,
     local_address: str | None = None,
     options: Iterable[SocketOption] = (),
-    first_path: FirstPath = lambda _: None,
+    start: Start | None = None,
 ) -> socket.socket:
     """Connect to the first of the host's addresses that answers.
 
     Args:
         host: a name or an IP address.
         port: TCP port.
-        timeout: seconds for each address, or None for no limit.
+        timeout: seconds for each attempt, or None for no limit.
         local_address: IP address to connect from, or None.
         options: arguments of `setsockopt`, set before connecting since some only work then.
-        first_path: chooses the path of the first subflow.
+        start: chooses the path of the first subflow; None leaves it to the system.
 
     Raises:
         OSError: no address answered; the error is the last one's.
     """
     failure: OSError = OSError(f"no address is known for {host}")
     for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        sock = multipath_socket(family)
-        try:
-            prepare(sock, options)
-            start_on(sock, address, local_address, first_path)
-            sock.settimeout(timeout)
-            sock.connect(address)
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:  # a signal's handler raised
-            sock.close()
-            raise
-        else:
-            return sock
+        remote = SocketAddress(str(address[0]), int(address[1]))
+        paths = [None] if start is None or local_address else start.paths(remote)
+        for path in paths:
+            try:
+                return connect(
+                    family,
+                    address,
+                    timeout=timeout,
+                    local_address=local_address,
+                    options=options,
+                    path=path,
+                )
+            except OSError as error:
+                failure = error
+                if path is not None and start is not None:
+                    start.failed(path, error)
     raise failure
+
+
+def connect(
+    family: int,
+    address: tuple[Any, ...],
+    *,
+    timeout: float | None = None,
+    local_address: str | None = None,
+    options: Iterable[SocketOption] = (),
+    path: Path | None = None,
+) -> socket.socket:
+    """Connect to one address, over one path.
+
+    Args:
+        family: `socket.AF_INET` or `socket.AF_INET6`.
+        address: as `socket.connect` takes it.
+        timeout: seconds, or None for no limit.
+        local_address: IP address to connect from, or None.
+        options: arguments of `setsockopt`, set before connecting since some only work then.
+        path: where the first subflow leaves; None leaves it to the system.
+
+    Raises:
+        OSError: nobody answered.
+    """
+    sock = multipath_socket(family)
+    try:
+        prepare(sock, options)
+        start_on(sock, path, local_address)
+        sock.settimeout(timeout)
+        sock.connect(address)
+    except BaseException:  # also when a signal's handler raises
+        sock.close()
+        raise
+    return sock
 
 
 def prepare(sock: socket.socket, options: Iterable[SocketOption]) -> None:
@@ -81,14 +117,10 @@ def prepare(sock: socket.socket, options: Iterable[SocketOption]) -> None:
         sock.setsockopt(*option)
 
 
-def start_on(
-    sock: socket.socket, address: tuple[Any, ...], local_address: str | None, first_path: FirstPath
-) -> None:
+def start_on(sock: socket.socket, path: Path | None, local_address: str | None) -> None:
     """Bind the socket to where its first subflow leaves."""
     if local_address is not None:
         sock.bind((local_address, 0))
-        return
-    path = first_path(SocketAddress(str(address[0]), int(address[1])))
     if path is None:
         return
     # Without the device, the route would be looked up by destination alone. Where an old kernel

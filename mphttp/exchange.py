@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
 _SETTLE_TIME = 2.0
 """Seconds that reading a report waits for the engine to close what the strategy opened."""
+_MOST_COMMANDS = 100
+"""Commands in a row that were answered at once; more is a strategy that would never wait."""
 
 
 class Exchange:
@@ -66,7 +67,6 @@ class Exchange:
         self._base: Taken | None = None
         self._end: Taken | None = None
         self.engaged = False
-        self._settled = threading.Event()
         self._rows: tuple[SubflowReport, ...] | None = None
         self._unseen: tuple[Event, ...] = ()
         self._command: Command | None = None
@@ -128,14 +128,22 @@ class Exchange:
         if self._pending:
             return None
         command, self._command = self._command or self._decide(now), None
-        while command is not None:
+        for _ in range(_MOST_COMMANDS):
+            if command is None:
+                return self._time_wanted()
             self._pending = True  # until answer or fail
             self.engaged = True
             self._connection.carry_out(self, command, now)
             if self._pending:
                 return None
             command = self._decide(now)
-        return self._time_wanted()
+        self._run.stop()
+        self.problem(
+            f"the strategy {self._strategy.name!r} was ended: it gave {_MOST_COMMANDS} commands "
+            "without waiting for anything",
+            "the body came without it; `yield Until(…)` before it tries again",
+        )
+        return None
 
     def answer(self, value: Any = None) -> None:
         """Tell the strategy what came of its command."""
@@ -156,7 +164,9 @@ class Exchange:
         self.event_reports += (EventReport(at, kind, subflow, path, detail),)
 
     def problem(self, what: str, hint: str = "") -> None:
-        """Write down what didn't work."""
+        """Write down what didn't work, the first time that it didn't."""
+        if any(problem.what == what for problem in self.problems):
+            return
         at = round(time.monotonic() - self.sent_at, 6)
         self.problems += (Problem(at, what, hint),)
         if self._strict and self.failure is None:
@@ -173,7 +183,6 @@ class Exchange:
         """Fix what the report says of subflows: nothing changes any more."""
         if self.engaged:
             self._rows = self._rows_of(ledger)
-        self._settled.set()
 
     @property
     def wants_subflows(self) -> bool:
@@ -238,10 +247,10 @@ class Exchange:
 
     def delivered(self) -> int:
         """Return the bytes of the body that the network has delivered."""
-        info = self._connection.look(self._now)
-        if info is None:
+        total = self._connection.bytes_received()
+        if total is None or self._base is None:
             return self.received
-        came = _total(info) - _total(self._before)
+        came = total - self._base.bytes_received
         return came if self.length is None else min(came, self.length)
 
     @cached_property
@@ -295,9 +304,9 @@ class Exchange:
     @property
     def subflow_reports(self) -> tuple[SubflowReport, ...]:
         """Every subflow that was alive during the response."""
-        if self._ended_at is not None and self.engaged:
-            self._settled.wait(_SETTLE_TIME)
         with self._connection.lock:
+            if self._ended_at is not None and self.engaged:
+                self._connection.settled.wait_for(lambda: self._rows is not None, _SETTLE_TIME)
             if self._rows is not None:
                 return self._rows
             if self._ended_at is None or self.engaged:
@@ -332,10 +341,3 @@ class Exchange:
             initial=entry.initial,
             backup=entry.backup,
         )
-
-
-def _total(info: ConnectionInfo) -> int:
-    """Return what a connection has received; before 6.5, the sum over its subflows."""
-    if info.bytes_received is not None:
-        return info.bytes_received
-    return sum(subflow.bytes_received for subflow in info.subflows)

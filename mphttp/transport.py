@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
-from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,19 +11,14 @@ import httpcore
 import httpx
 
 from mphttp.kernel.errors import KernelError
-from mphttp.kernel.values import Path, SocketAddress
-from mphttp.strategies import Path as PathView
 from mphttp.strategies import SinglePath, Strategy
 
 from .backend import MultipathBackend
-from .connection import usable_paths
 from .dial import SocketOption
 from .engine import engine
 from .errors import StrategyProblem
 from .exchange import Exchange
-
-_connecting: ContextVar[Strategy] = ContextVar("mphttp_connecting")
-"""The strategy of the request for which the pool may be making a connection right now."""
+from .start import Request, connecting_for
 
 
 class MultipathTransport(httpx.BaseTransport):
@@ -66,7 +59,6 @@ class MultipathTransport(httpx.BaseTransport):
         socket_options: Iterable[SocketOption] | None = None,
     ) -> None:
         self._strategy = _checked(SinglePath() if strategy is None else strategy)
-        self._path_names = None if paths is None else tuple(paths)
         self._strict = strict
         limits = limits or httpx.Limits(max_connections=100, max_keepalive_connections=20)
         options: dict[str, Any] = {
@@ -80,39 +72,37 @@ class MultipathTransport(httpx.BaseTransport):
             "local_address": local_address,
             "uds": uds,
             "socket_options": list(socket_options or ()),
-            "network_backend": MultipathBackend(engine, self._first_path, self._path_names),
+            "network_backend": MultipathBackend(engine, None if paths is None else tuple(paths)),
         }
         self._pool = httpcore.ConnectionPool(proxy=_proxy(proxy), **options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         strategy = _checked(request.extensions.get("strategy", self._strategy))
-        remembered = _connecting.set(strategy)
-        try:
-            with _as_httpx_errors(request):
-                response = self._pool.handle_request(_to_httpcore(request))
-        finally:
-            _connecting.reset(remembered)
-        return self._watched(request, response, strategy)
+        start = Request(strategy)
+        with connecting_for(start), _AsHTTPXErrors(request):
+            response = self._pool.handle_request(_to_httpcore(request))
+        return self._watched(request, response, start)
 
     def _watched(
-        self, request: httpx.Request, response: httpcore.Response, strategy: Strategy
+        self, request: httpx.Request, response: httpcore.Response, start: Request
     ) -> httpx.Response:
         connection = response.extensions["network_stream"].get_extra_info("connection")
-        extensions = dict(response.extensions)
         exchange = None
         if connection is not None:  # None: a Unix socket, which has one path
             exchange = Exchange(
                 connection,
-                strategy,
+                start.strategy,
                 url=str(request.url),
                 status=response.status,
                 length=_length(request, response),
                 strict=self._strict,
             )
-            extensions["multipath"] = exchange.report
+            for what, hint in start.problems:
+                exchange.problem(what, hint)
+            response.extensions["multipath"] = exchange.report
         stream = MultipathByteStream(request, response, exchange)
         if exchange is not None:
-            with _as_httpx_errors(request):
+            with _AsHTTPXErrors(request):
                 try:
                     exchange.begin()
                 except StrategyProblem:
@@ -122,19 +112,8 @@ class MultipathTransport(httpx.BaseTransport):
             status_code=response.status,
             headers=response.headers,
             stream=stream,
-            extensions=extensions,
+            extensions=response.extensions,
         )
-
-    def _first_path(self, remote: SocketAddress) -> Path | None:
-        """Choose where a connection's first subflow leaves; None for the system's choice."""
-        strategy = _connecting.get(self._strategy)
-        if self._path_names is None and type(strategy).connect_on is Strategy.connect_on:
-            return None
-        paths = usable_paths(remote, self._path_names)
-        choice = strategy.connect_on([PathView(path.name) for path in paths])
-        if choice is None:
-            return paths[0] if paths and self._path_names is not None else None
-        return next((path for path in paths if path.name == choice.name), None)
 
     def close(self) -> None:
         self._pool.close()
@@ -166,7 +145,7 @@ class MultipathByteStream(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         exchange = self._exchange
-        with _as_httpx_errors(self._request):
+        with _AsHTTPXErrors(self._request):
             if exchange is None:
                 yield from self._parts
                 return
@@ -180,7 +159,7 @@ class MultipathByteStream(httpx.SyncByteStream):
     def close(self) -> None:
         if self._exchange is not None:
             self._exchange.finish(whole=False)
-        with _as_httpx_errors(self._request):
+        with _AsHTTPXErrors(self._request):
             self._response.close()
 
 
@@ -236,16 +215,27 @@ def _length(request: httpx.Request, response: httpcore.Response) -> int | None:
     return length
 
 
-@contextlib.contextmanager
-def _as_httpx_errors(request: httpx.Request) -> Iterator[None]:
-    """Raise httpx's exceptions, as callers expect; httpcore's have the same names."""
-    try:
-        yield
-    except (StrategyProblem, KernelError) as error:
-        raise httpx.TransportError(str(error), request=request) from error
-    except Exception as error:
-        for kind in type(error).__mro__:
-            mapped = getattr(httpx, kind.__name__, None)
-            if kind.__module__.startswith("httpcore") and mapped is not None:
-                raise mapped(str(error), request=request) from error
-        raise
+class _AsHTTPXErrors:
+    """Raises httpx's exceptions, as callers expect; httpcore's have the same names.
+
+    A class, since each request enters it four times and a generator would cost as much as a look at
+    the kernel.
+    """
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._request = request
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if isinstance(error, StrategyProblem | KernelError):
+            raise httpx.TransportError(str(error), request=self._request) from error
+        if isinstance(error, Exception):
+            for kind in type(error).__mro__:
+                mapped = getattr(httpx, kind.__name__, None)
+                if kind.__module__.startswith("httpcore") and mapped is not None:
+                    raise mapped(str(error), request=self._request) from error

@@ -6,8 +6,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
-from mphttp.dial import dial
+from mphttp.dial import connect
 from mphttp.kernel import NotMultipath, Path, SocketAddress, capture, paths_to
 
 _ANSWER_WITHIN = 5.0
@@ -43,15 +44,15 @@ def reach(host: str, port: int) -> Iterator[Reached]:
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     first_of_family = {family: address for family, *_, address in reversed(found)}
-    for address in first_of_family.values():
+    for family, address in first_of_family.items():
         remote = SocketAddress(str(address[0]), port)
         for path in paths_to(remote):
-            yield _connected(path, remote)
+            yield _connected(path, family, remote, address)
 
 
-def _connected(path: Path, remote: SocketAddress) -> Reached:
+def _connected(path: Path, family: int, remote: SocketAddress, address: tuple[Any, ...]) -> Reached:
     try:
-        sock = dial(remote.host, remote.port, timeout=_ANSWER_WITHIN, first_path=lambda _: path)
+        sock = connect(family, address, timeout=_ANSWER_WITHIN, path=path)
     except OSError as error:
         return Reached(path, remote, None, error.strerror or str(error))
     with closing(sock):

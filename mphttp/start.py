@@ -1,0 +1,107 @@
+"""Where a connection starts: which paths its first subflow tries, one after the other."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from mphttp.kernel.paths import paths_to
+from mphttp.kernel.values import Path, SocketAddress
+from mphttp.strategies import Path as PathView
+from mphttp.strategies import Strategy
+
+
+@dataclass(slots=True)
+class Request:
+    """The request that a connection is made for.
+
+    Args:
+        strategy: its strategy.
+        problems: what didn't work while connecting; the response's report tells.
+    """
+
+    strategy: Strategy
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+
+_request: ContextVar[Request | None] = ContextVar("mphttp_request", default=None)
+
+
+@contextmanager
+def connecting_for(request: Request) -> Iterator[None]:
+    """Let connections that are made in this block be this request's."""
+    remembered = _request.set(request)
+    try:
+        yield
+    finally:
+        _request.reset(remembered)
+
+
+def usable_paths(remote: SocketAddress, names: Sequence[str] | None) -> list[Path]:
+    """Return the paths that reach a peer, preferred first; interfaces that are absent are no error.
+
+    Args:
+        remote: the peer.
+        names: the interfaces that may be used, preferred first, or None for all.
+    """
+    if names is None:
+        return paths_to(remote)
+    present = {name for _, name in socket.if_nameindex()}
+    return paths_to(remote, [name for name in names if name in present])
+
+
+class Start:
+    """Chooses the path of a first subflow.
+
+    Args:
+        names: the interfaces that may be used, preferred first, or None for all.
+    """
+
+    def __init__(self, names: Sequence[str] | None) -> None:
+        self._names = names
+
+    def paths(self, remote: SocketAddress) -> list[Path | None]:
+        """Return what to try in turn; None stands for the system's choice.
+
+        Args:
+            remote: the peer.
+
+        Raises:
+            OSError: none of the interfaces that may be used reaches the peer.
+        """
+        request = _request.get()
+        asks = request is not None and type(request.strategy).connect_on is not Strategy.connect_on
+        if self._names is None and not asks:
+            return [None]
+        paths = usable_paths(remote, self._names)
+        chosen = self._choice(request, paths) if request is not None and asks else None
+        if self._names is None:
+            return [None] if chosen is None else [chosen, None]
+        if not paths:
+            words = f"none of the interfaces {', '.join(self._names)} reaches {remote.host}"
+            raise OSError(errno.ENETUNREACH, words)
+        return sorted(
+            paths, key=lambda path: path != chosen
+        )  # a stable sort: the rest as preferred
+
+    def failed(self, path: Path, error: OSError) -> None:
+        """Take that a path didn't do; the next one is tried."""
+        request = _request.get()
+        if request is not None:
+            what = f"the connection could not start on {path.name}: {error.strerror or error}"
+            request.problems.append((what, "another path took its place"))
+
+    @staticmethod
+    def _choice(request: Request, paths: Sequence[Path]) -> Path | None:
+        try:
+            view = request.strategy.connect_on([PathView(path.name) for path in paths])
+        except Exception as error:  # whatever a user's strategy raises
+            name = request.strategy.name
+            what = f"connect_on of the strategy {name!r} ended with {type(error).__name__}: {error}"
+            request.problems.append((what, "the system chose where the connection starts"))
+            return None
+        return next((path for path in paths if view is not None and path.name == view.name), None)
