@@ -8,8 +8,9 @@ waits is told until when (`next_deadline`).
         └─────────────┴──▶ refused: closed by the peer, or never answered
 
 A handshake that worked on our side says little: a peer that is at its limit resets the subflow when
-our third packet arrives, one round trip later. So a subflow settles for about one round trip, and
-data on it settles it at once, since a peer sends none on what it refuses.
+our third packet arrives. One that accepts it answers with a fourth (RFC 8684, 3.2), and perhaps
+with data: the second segment on a subflow settles it. Time alone is a bad judge, because a queue on
+the way can hold back the reset for longer than the handshake took.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from .values import SubflowInfo, TCPState
 
 OPEN_TIMEOUT = 5.0
 """Seconds without an answer after which a subflow counts as refused: three SYNs (RFC 6298)."""
-SETTLE_ROUND_TRIPS = 1.25
-SETTLE_FLOOR = 0.005
-"""Seconds; a reset needs so long on the shortest of paths when both ends are busy."""
-SETTLE_CEILING = 0.5
+SETTLE_ROUND_TRIPS = 4.0
+"""How long the fourth packet is waited for; if it was lost, and no reset came, all is well."""
+SETTLE_FLOOR = 0.1
+"""Seconds; leaves room for a queue that fills up meanwhile."""
+SETTLE_CEILING = 1.0
 """Seconds; the first estimate of a round trip can be far too long after a lost SYN."""
 DRAIN_FLOOR = 0.005
 DRAIN_ROUND_TRIPS = 3.0
@@ -35,6 +37,7 @@ up to 0.1 s over 50 Mbit/s (measured). Whenever a subflow is closed, a Linux sen
 again that isn't acknowledged on any subflow, so that it is best closed while little is.
 """
 
+_FOURTH_PACKET = 2  # the second that we receive; the first was the SYN/ACK
 _NEVER_ANSWERED = (
     "packets of this path are dropped somewhere: a firewall, or strict reverse-path filtering here "
     "(`sysctl net.ipv4.conf.all.rp_filter` and that of the interface must not be 1)"
@@ -86,7 +89,7 @@ class Opening:
             self._refuse("the peer reset it")
         if subflow.established:
             self._established(now)
-        if subflow.bytes_received and self.outcome is None:
+        if subflow.segments_received >= _FOURTH_PACKET and self.outcome is None:
             self.outcome = subflow
 
     def on_gone(self) -> None:

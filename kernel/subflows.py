@@ -21,6 +21,7 @@ from .probe import best_mechanism
 from .values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo, TCPState
 
 _LOOK_EVERY = 0.05  # seconds; events come sooner, but another reader may have had them
+_LOOK_CLOSELY = 0.002  # seconds between looks at what no event tells: the fourth packet
 
 
 class Subflows:
@@ -218,11 +219,12 @@ class Subflows:
                 if time.monotonic() >= deadline:
                     error.hint = "exchange data first: send the request, then open"
                     raise
-            self._poll(deadline)
+            self._poll(deadline, _LOOK_EVERY)
             self._events()  # one of them may say that it is established now
 
     def _wait(self, opening: Opening) -> None:
-        self._poll(opening.next_deadline)
+        settling = opening.established_at is not None
+        self._poll(opening.next_deadline, _LOOK_CLOSELY if settling else _LOOK_EVERY)
         now = time.monotonic()
         # The look comes first: an event that is read after it can still say why one is gone.
         looks = [s for s in self._control.info().subflows if s.id == opening.subflow.id]
@@ -234,14 +236,14 @@ class Subflows:
             opening.on_gone()
         opening.on_time(now)
 
-    def _poll(self, until: float | None) -> None:
+    def _poll(self, until: float | None, longest: float) -> None:
         """Sleep until an event comes, but not for long."""
-        left = _LOOK_EVERY if until is None else until - time.monotonic()
+        left = longest if until is None else until - time.monotonic()
         poll = select.poll()
         events = self._mechanism.fileno()
         if events is not None:
             poll.register(events, select.POLLIN)
-        poll.poll(1e3 * min(max(left, 0.0), _LOOK_EVERY))
+        poll.poll(1e3 * min(max(left, 0.0), longest))
 
     def _abandon(self, subflow: SubflowInfo) -> None:
         """Stop a subflow that nobody answered from sending SYNs."""

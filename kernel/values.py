@@ -73,6 +73,7 @@ class SubflowInfo:
         bytes_acked: TCP payload sent and acknowledged, in bytes.
         retransmits: segments retransmitted in all.
         last_data_received: seconds since data last arrived.
+        segments_received: segments received in all, those of the handshake among them.
     """
 
     id: int
@@ -83,6 +84,7 @@ class SubflowInfo:
     bytes_acked: int
     retransmits: int
     last_data_received: float
+    segments_received: int = 0
 
     @property
     def established(self) -> bool:

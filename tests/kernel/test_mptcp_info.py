@@ -30,6 +30,7 @@ subflows = st.builds(
     bytes_acked=u64,
     retransmits=u32,
     last_data_received=u32.map(lambda n: n / 1e3),
+    segments_received=u32,
 )
 
 
@@ -55,6 +56,7 @@ def tcp(subflow: SubflowInfo, size: int) -> bytes:
     struct.pack_into("=I", memory, 68, round(subflow.rtt * 1e6))
     struct.pack_into("=I", memory, 100, subflow.retransmits)
     struct.pack_into("=QQ", memory, 120, subflow.bytes_acked, subflow.bytes_received)
+    struct.pack_into("=I", memory, 140, subflow.segments_received)
     return bytes(memory[:size])
 
 
@@ -75,18 +77,18 @@ def full(token: int, received: int, listed: list[SubflowInfo], tcp_size: int, ro
         header
         + info(2, token, received)
         + b"".join(subflow_info[:room]).ljust(room * 164, b"\xee")
-        + b"".join(tcp_info[:room]).ljust(room * 136, b"\xee")
+        + b"".join(tcp_info[:room]).ljust(room * 144, b"\xee")
     )
 
 
-@given(u32, u64, st.lists(subflows, max_size=4), st.sampled_from([136, 128, 104]))
+@given(u32, u64, st.lists(subflows, max_size=4), st.sampled_from([144, 136, 128, 104]))
 def test_full_info_is_read(
     token: int, received: int, listed: list[SubflowInfo], tcp_size: int
 ) -> None:
     """A kernel whose tcp_info is shorter leaves the fields that it lacks at 0."""
     told = decode_full(full(token, received, listed, tcp_size, room=4))
-    lacking = {} if tcp_size == 136 else {"bytes_received": 0}
-    lacking |= {"bytes_acked": 0} if tcp_size == 104 else {}
+    ends = {"segments_received": 144, "bytes_received": 136, "bytes_acked": 128}
+    lacking = {name: 0 for name, end in ends.items() if tcp_size < end}
     expected = tuple(dataclasses.replace(s, **lacking) for s in listed)
     assert (told.token, told.bytes_received, told.subflows) == (token, received, expected)
 
@@ -94,16 +96,16 @@ def test_full_info_is_read(
 @given(st.lists(subflows, min_size=3, max_size=4))
 def test_more_subflows_than_room(listed: list[SubflowInfo]) -> None:
     """Those that there was no room for are left out; what lies behind is not read."""
-    assert decode_full(full(1, 0, listed, 136, room=2)).subflows == tuple(listed[:2])
+    assert decode_full(full(1, 0, listed, 144, room=2)).subflows == tuple(listed[:2])
 
 
 def legacy(listed: list[SubflowInfo], info_size: int) -> tuple[bytes, bytes, bytes]:
     pairs = b"".join(addresses(s)[:156] for s in listed)
-    tcp_infos = b"".join(tcp(s, 136) for s in listed)
+    tcp_infos = b"".join(tcp(s, 144) for s in listed)
     return (
         info(2, 77, 1234)[:info_size],
         struct.pack("=4I", 16, len(listed), 256, 156) + pairs,
-        struct.pack("=4I", 16, len(listed), 232, 136) + tcp_infos,
+        struct.pack("=4I", 16, len(listed), 232, 144) + tcp_infos,
     )
 
 
@@ -121,7 +123,7 @@ def test_legacy_info_is_read(listed: list[SubflowInfo]) -> None:
 def quiet(**told: int) -> ConnectionInfo:
     pair = FourTuple(SocketAddress("10.0.0.1", 1), SocketAddress("10.0.0.2", 2))
     subflow = SubflowInfo(1, pair, TCPState.ESTABLISHED, 0.0, 0, 0, 0, 0.0)
-    return decode_full(full(1, 0, [dataclasses.replace(subflow, **told)], 136, room=1))
+    return decode_full(full(1, 0, [dataclasses.replace(subflow, **told)], 144, room=1))
 
 
 def test_fully_established_means_that_data_was_exchanged() -> None:
@@ -135,7 +137,7 @@ def test_an_unknown_state_is_an_error() -> None:
     pair = FourTuple(SocketAddress("10.0.0.1", 1), SocketAddress("10.0.0.2", 2))
     for state in (0, 13, 255):
         with pytest.raises(ProtocolError):
-            decode_tcp(1, pair, bytes([state]) + bytes(135))
+            decode_tcp(1, pair, bytes([state]) + bytes(143))
 
 
 @given(st.binary(max_size=700))
@@ -151,7 +153,7 @@ def test_damaged_memory_ends_in_values_or_a_protocol_error(
     listed: list[SubflowInfo], data: st.DataObject
 ) -> None:
     """Also when the sizes and the pointers of the header are damaged."""
-    memory = bytearray(full(1, 2, listed, 136, room=3))
+    memory = bytearray(full(1, 2, listed, 144, room=3))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, 44) | st.integers(0, len(memory) - 4))
         memory[at : at + 4] = data.draw(st.binary(min_size=4, max_size=4))
