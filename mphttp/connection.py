@@ -125,6 +125,9 @@ class Connection:
     def leave(self, exchange: Exchange) -> Taken | None:
         """Let a response end; return the connection as it is after its last byte."""
         if exchange in self._exchanges:
+            if exchange.engaged:
+                self._paths_until = -math.inf
+                self.paths()  # a path that went at the very end is to be told, too
             self._exchanges.remove(exchange)
             if not self._closed:
                 with contextlib.suppress(KernelError):
@@ -173,11 +176,21 @@ class Connection:
     def paths(self) -> list[Path]:
         """Return the paths that reach the peer, preferred first."""
         now = time.monotonic()
-        if now >= self._paths_until:
-            with contextlib.suppress(KernelError):
-                self._paths = usable_paths(self._remote, self._path_names)
-            self._paths_until = now + _PATHS_FOR
-        return self._paths
+        with self.lock:
+            if now >= self._paths_until:
+                self._paths_until = now + _PATHS_FOR
+                with contextlib.suppress(KernelError):
+                    before, self._paths = self._paths, usable_paths(self._remote, self._path_names)
+                    self._tell_lost(before)
+            return self._paths
+
+    def _tell_lost(self, before: list[Path]) -> None:
+        """Say which paths with subflows are gone; the subflows themselves only fall silent."""
+        lost = {path.name for path in before} - {path.name for path in self._paths}
+        for entry in self.ledger.alive():
+            if entry.path in lost:
+                self._tell("path_lost", entry)
+                self._trouble(f"{entry.path} doesn't reach the server any more")
 
     def _path(self, name: str) -> Path | None:
         return next((path for path in self.paths() if path.name == name), None)
@@ -219,6 +232,8 @@ class Connection:
             if self._calls.busy or now >= self._look_at:
                 info = self.look(now)
                 self._look_at = now + _LOOK_EVERY
+            if any(exchange.engaged for exchange in self._exchanges):
+                self.paths()
             self._settle_ended(now)
             self._calls.step(info, now)
             times = [exchange.turn(now) for exchange in list(self._exchanges)]
@@ -237,9 +252,7 @@ class Connection:
                 case SubflowEstablished():
                     self._tell("subflow_established", self._entry(event.tuple))
                 case SubflowClosed():
-                    entry = self.ledger.closed(event.tuple, now)
-                    if entry is not None:
-                        self._tell("subflow_closed", entry, _reason(event))
+                    self._subflow_closed(event, now)
                 case SubflowPriority():
                     detail = "backup" if event.backup else "regular"
                     self._tell("subflow_priority", self._entry(event.tuple), detail)
@@ -251,6 +264,15 @@ class Connection:
                     self._tell("connection_closed")
                 case _:
                     self.look(now)
+
+    def _subflow_closed(self, event: SubflowClosed, now: float) -> None:
+        entry = self.ledger.newest(event.tuple)
+        if entry is None:
+            return
+        if self.ledger.closed(event.tuple, now):  # else a look has told already, without a reason
+            self._tell("subflow_closed", entry, _reason(event))
+        if event.error and entry.opened_at is not None and not entry.closing:
+            self._trouble(f"the subflow on {entry.path} ended: {_reason(event)}")
 
     def fail(self, error: Exception) -> None:
         """Take a fault of ours: the strategies end, the bytes go on."""
@@ -269,6 +291,10 @@ class Connection:
     def _tell(self, kind: str, entry: Entry | None = None, detail: str = "") -> None:
         for exchange in self._exchanges:
             exchange.note(kind, entry, detail)
+
+    def _trouble(self, what: str) -> None:
+        for exchange in self._exchanges:
+            exchange.problem(what)
 
     def _entry(self, four_tuple: FourTuple) -> Entry | None:
         return next((e for e in self.ledger.open() if e.tuple == four_tuple), None)

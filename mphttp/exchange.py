@@ -92,6 +92,14 @@ class Exchange:
             connection.engine.wake(connection)
         elif wanted is not None:
             connection.engine.wake_at(connection, wanted)
+        self.check()
+
+    def check(self) -> None:
+        """Raise what a strict transfer raises.
+
+        Raises:
+            StrategyProblem: `strict`, and something didn't work.
+        """
         if self.failure is not None:
             raise self.failure
 
@@ -101,8 +109,7 @@ class Exchange:
         Raises:
             StrategyProblem: `strict`, and something doesn't work.
         """
-        if self.failure is not None:
-            raise self.failure
+        self.check()
         self.threshold = math.inf
         self._connection.engine.wake(self._connection)
 
@@ -237,8 +244,12 @@ class Exchange:
     # What a view asks for (strategies.Source).
 
     def paths(self) -> tuple[Path, ...]:
-        """Return the paths, preferred first."""
-        return tuple(Path(path.name) for path in self._connection.paths())
+        """Return the paths, preferred first; a strategy that asks wants more than one."""
+        paths = tuple(Path(path.name) for path in self._connection.paths())
+        if len(paths) < 2:
+            what = f"only {paths[0].name} reaches the server" if paths else "no path is left"
+            self.problem(what, "`mphttp doctor URL` tells what other interfaces lack")
+        return paths
 
     def subflows(self) -> tuple[Subflow, ...]:
         """Return the live subflows, oldest first."""

@@ -89,6 +89,11 @@ class Ledger:
         found = next((e for e in self.open() if e.tuple == four_tuple), None)
         return found if found and self._end(found, now) else None
 
+    def newest(self, four_tuple: FourTuple) -> Entry | None:
+        """Return the last subflow that had these addresses, ended or not."""
+        entries = reversed(self._entries.values())
+        return next((entry for entry in entries if entry.tuple == four_tuple), None)
+
     def all_closed(self, now: float) -> None:
         """Write down that the connection ended, and all subflows with it."""
         for entry in self.open():

@@ -155,6 +155,7 @@ class MultipathByteStream(httpx.SyncByteStream):
                     exchange.crossed()
                 yield chunk
             exchange.finish(whole=True)
+            exchange.check()
 
     def close(self) -> None:
         if self._exchange is not None:
