@@ -99,9 +99,14 @@ class Start:
     def _choice(request: Request, paths: Sequence[Path]) -> Path | None:
         try:
             view = request.strategy.connect_on([PathView(path.name) for path in paths])
+            name = None if view is None else view.name
         except Exception as error:  # whatever a user's strategy raises
-            name = request.strategy.name
-            what = f"connect_on of the strategy {name!r} ended with {type(error).__name__}: {error}"
+            who = f"connect_on of the strategy {request.strategy.name!r}"
+            what = f"{who} ended with {type(error).__name__}: {error}"
             request.problems.append((what, "the system chose where the connection starts"))
             return None
-        return next((path for path in paths if view is not None and path.name == view.name), None)
+        chosen = next((path for path in paths if path.name == name), None)
+        if name is not None and chosen is None:
+            what = f"the connection could not start on {name}, which doesn't reach the server"
+            request.problems.append((what, "another path took its place"))
+        return chosen
