@@ -1,0 +1,202 @@
+"""What bad input and faults get: the body whole, and the report says what happened."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path as File
+
+import httpx
+import pytest
+
+from mphttp import FullMesh
+from mphttp.cli.exits import ExitCode
+from mphttp.engine import engine
+from mphttp.lab import LabClient, names
+from mphttp.strategies import Open, OpenFailed, Steps, Transfer, Until
+
+from .downloads import (
+    WITHOUT_PRIVILEGE,
+    Fault,
+    carried,
+    carries,
+    download,
+    get,
+    has_problem,
+    make_client,
+    url,
+)
+from .strategies import LTE, Scripted
+
+pytestmark = pytest.mark.lab
+
+SIZE = 1_000_000
+PATH_MANAGER = File("/proc/sys/net/mptcp/pm_type")
+
+
+@pytest.fixture(autouse=True)
+def _fast_links(lab: LabClient) -> None:
+    lab.change("wifi", rate="10mbit", delay="5ms")
+    lab.change("lte", rate="10mbit", delay="10ms")
+
+
+def test_a_peer_without_mptcp(lab: LabClient) -> None:
+    """One plain connection carries it all, and the report says why."""
+    report = download(FullMesh(), url(SIZE, origin=names.ORIGIN_PLAIN))
+    assert (report.protocol, report.mechanism) == ("tcp", "none")
+    assert [subflow.path for subflow in report.subflows] == ["wifi"]
+    assert "plain TCP" in report.problems[0].what
+    assert "mphttp doctor" in report.problems[0].hint
+    assert lab.counters()["lte"].up.packets == 0
+
+
+def test_a_connection_made_under_the_in_kernel_path_manager(lab: LabClient) -> None:
+    """The kernel keeps its paths to itself; the hint is the command that changes that."""
+    engine.start()  # it has netlink, and finds a connection that netlink can't change
+    PATH_MANAGER.write_text("0")
+    try:
+        report = download(FullMesh(), url(SIZE))
+    finally:
+        PATH_MANAGER.write_text("1")
+    assert report.mechanism == "netlink"
+    assert "userspace PM not selected" in report.problems[0].what
+    assert report.problems[0].hint.startswith("sudo sysctl -w net.mptcp.")
+
+
+def test_a_process_started_under_the_in_kernel_path_manager(lab: LabClient) -> None:
+    """A second subflow isn't even tried; what is missing, and the command that mends it, is."""
+    PATH_MANAGER.write_text("0")
+    try:
+        told = get(url(SIZE), "--strategy", "fullmesh")
+    finally:
+        PATH_MANAGER.write_text("1")
+    assert (told["mechanism"], told["protocol"]) == ("readonly", "mptcp")
+    assert told["problems"][0]["hint"].startswith("sudo sysctl -w net.mptcp.")
+    assert lab.counters()["lte"].up.packets == 0
+
+
+def test_a_process_without_privilege(lab: LabClient) -> None:
+    """It downloads over one path, and is told which command gives it the right."""
+    told = get(url(SIZE), "--strategy", "fullmesh", through=WITHOUT_PRIVILEGE)
+    assert (told["mechanism"], told["protocol"]) == ("readonly", "mptcp")
+    assert "CAP_NET_ADMIN" in told["problems"][0]["what"]
+    assert told["problems"][0]["hint"].startswith("sudo setpriv ")
+    assert lab.counters()["lte"].up.packets == 0
+
+
+def test_one_path_that_may_be_used(lab: LabClient) -> None:
+    report = download(FullMesh(), url(SIZE), paths=["wifi"])
+    assert [problem.what for problem in report.problems] == ["only wifi reaches the server"]
+    assert lab.counters()["lte"].up.packets == 0
+
+
+def test_a_second_path_that_was_cut_before(lab: LabClient) -> None:
+    lab.cut("lte")
+    report = download(FullMesh(), url(SIZE))
+    assert [problem.what for problem in report.problems] == ["only wifi reaches the server"]
+
+
+def test_a_path_that_does_not_reach_the_server(lab: LabClient) -> None:
+    """The open fails after a while, the strategy hears of it and goes on."""
+    lab.blackhole("lte")
+    lab.change("wifi", rate="2mbit")  # so that the body outlasts the open
+    hurry = Fault(has_problem, lambda: lab.change("wifi", rate="50mbit"))
+    report = download(FullMesh(), url(2 * SIZE), hurry)
+    assert "nobody answered" in report.problems[0].what
+    assert "rp_filter" in report.problems[0].hint
+    assert lab.counters()["lte"].up.syns > 0
+
+
+def opens_three(transfer: Transfer) -> Steps:
+    """Open three subflows that carry nothing, where the server takes two; then one event more."""
+    for _ in range(3):
+        try:
+            yield Open(LTE, backup=True)
+        except OpenFailed:
+            yield Until(received=transfer.received + 1)
+
+
+def test_a_subflow_that_the_server_refuses(lab: LabClient) -> None:
+    """The kernel calls it established before the refusal comes; the strategy must not."""
+    report = download(Scripted(opens_three), url(SIZE))
+    assert [subflow.path for subflow in report.subflows] == ["wifi", "lte", "lte"]
+    assert [event.kind for event in report.events].count("subflow_refused") == 1
+    assert "the peer refused it" in report.problems[0].what
+
+
+def reset(lab: LabClient, link: str) -> None:
+    """Let the server reset whatever it has on a link."""
+    address = {"wifi": "10.77.0.2", "lte": "10.77.1.2"}[link]
+    command = ["ss", "--tcp", "--kill", "dst", address]
+    assert lab.in_server(command, stdout=subprocess.DEVNULL).wait() == 0
+
+
+@pytest.mark.parametrize("path", ["wifi", "lte"])
+def test_a_subflow_reset_while_it_carries_data(lab: LabClient, path: str) -> None:
+    """The other goes on, also when the reset one is the connection's first."""
+    fault = Fault(carries("lte"), lambda: reset(lab, path))
+    report = download(FullMesh(), url(SIZE), fault)
+    closed = [event for event in report.events if event.kind == "subflow_closed"]
+    assert [(event.path, event.detail) for event in closed] == [(path, "Connection reset by peer")]
+    assert [p.what for p in report.problems] == [
+        f"the subflow on {path} ended: Connection reset by peer"
+    ]
+
+
+@pytest.mark.parametrize("path", ["wifi", "lte"])
+def test_a_link_cut_while_it_carries_data(lab: LabClient, path: str) -> None:
+    """The other goes on, also when the cut one is where the connection began."""
+    fault = Fault(carries("lte"), lambda: lab.cut(path))
+    report = download(FullMesh(), url(SIZE), fault)
+    assert [p.what for p in report.problems] == [f"{path} doesn't reach the server any more"]
+    other = {"wifi": "lte", "lte": "wifi"}[path]
+    assert carried(report, other) > SIZE / 2
+
+
+@pytest.mark.parametrize("path", ["wifi", "lte"])
+def test_a_link_that_falls_silent_while_it_carries_data(lab: LabClient, path: str) -> None:
+    """Nobody is told; the other carries what was on its way, too."""
+    fault = Fault(carries("lte"), lambda: lab.blackhole(path))
+    report = download(FullMesh(), url(SIZE), fault)
+    other = {"wifi": "lte", "lte": "wifi"}[path]
+    assert carried(report, other) > SIZE / 2
+
+
+def silence(lab: LabClient) -> None:
+    lab.blackhole("wifi")
+    lab.blackhole("lte")
+
+
+def test_both_links_silent_is_httpx_s_read_timeout(lab: LabClient) -> None:
+    with make_client(FullMesh(), timeout=1) as client, client.stream("GET", url(SIZE)) as response:
+        report = response.extensions["multipath"]
+        chunks = response.iter_raw()
+        while not carries("lte")(report):
+            next(chunks)
+        silence(lab)
+        with pytest.raises(httpx.ReadTimeout):
+            list(chunks)
+    assert 0 < report.bytes < SIZE
+
+
+def test_an_abort_is_httpx_s_read_error(lab: LabClient) -> None:
+    address = url(SIZE, kind="abort") + f"?at={SIZE // 2}"
+    with make_client(FullMesh()) as client, client.stream("GET", address) as response:
+        with pytest.raises(httpx.ReadError):
+            list(response.iter_raw())
+        report = response.extensions["multipath"]
+    assert 0 < report.bytes <= SIZE // 2
+
+
+def test_get_leaves_nothing_of_what_broke(lab: LabClient, tmp_path: File) -> None:
+    """Neither under the target's name nor beside it, when both links fell silent midway."""
+    options = ["--strategy", "fullmesh", "--verbose", "--max-time", "5s"]
+    command = [sys.executable, "-m", "mphttp", "get", *options, "-o", str(tmp_path / "file")]
+    with subprocess.Popen([*command, url(SIZE)], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        assert any("established" in line for line in iter(process.stderr.readline, ""))
+        assert [file.name != "file" for file in tmp_path.iterdir()] == [True]
+        silence(lab)
+        process.stderr.read()
+    assert process.returncode == ExitCode.TIMEOUT
+    assert list(tmp_path.iterdir()) == []
