@@ -220,14 +220,16 @@ class Calls:
             self._openings.remove(opening)
             self._drop(opening.entry)
             opening.entry.closed_at = now
+        for entry, _ in self._drainings:  # nothing of this response is on its way any more
+            self._drop(entry)
+            entry.closed_at = now
+        self._drainings = []
+        done = [i for i, owners in self._owners.items() if owners <= {exchange}]
         for entry in self._ledger.alive():
-            owners = self._owners.get(entry.id, set())
-            if exchange not in owners:
-                continue
-            owners.discard(exchange)
-            if not owners and not self._is_last(entry):
+            if entry.id in done and not self._is_last(entry):
                 self._drop(entry)
                 entry.closed_at = now
+        self._owners = {i: o - {exchange} for i, o in self._owners.items() if i not in done}
 
     # What time and the kernel bring.
 
