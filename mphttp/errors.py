@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class StrategyProblem(Exception):  # noqa: N818  the report calls it a problem, too
+class StrategyProblem(Exception):
     """Something that a strategy asked for didn't work, and the transfer was `strict`.
 
     Args:

@@ -10,7 +10,7 @@ GROUP = "mphttp.strategies"
 """The entry-point group; the built-in strategies are registered in it the same way."""
 
 
-class UnknownStrategy(LookupError):  # noqa: N818  the name says what is wrong
+class UnknownStrategy(LookupError):
     """No strategy is registered under this name.
 
     Args:
@@ -24,7 +24,7 @@ class UnknownStrategy(LookupError):  # noqa: N818  the name says what is wrong
         self.known = known
 
 
-class BrokenStrategy(ImportError):  # noqa: N818  the name says what is wrong
+class BrokenStrategy(ImportError):
     """A strategy is registered, but what stands behind its name can't be used."""
 
 

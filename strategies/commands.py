@@ -93,7 +93,7 @@ class SetOption:
 Command = Until | Open | Close | SetBackup | SetOption
 
 
-class CommandFailed(Exception):  # noqa: N818  "open failed" is what engineers say
+class CommandFailed(Exception):
     """A command didn't work; a strategy that doesn't catch it ends, and the transfer goes on."""
 
 

@@ -42,7 +42,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130, "interrupted (128 and the signal's number)"
 
 
-class Failure(Exception):  # noqa: N818  what ends a command isn't always its fault
+class Failure(Exception):
     """Why a command ends.
 
     Args:

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import NoReturn
 
 
-class TimeLimit(Exception):  # noqa: N818  a limit that the user set, no fault
+class TimeLimit(Exception):
     """The time of `--max-time` is over."""
 
 

@@ -18,7 +18,7 @@ _COMMANDS = {
 }
 
 
-class Told(Exception):  # noqa: N818  no error: the text that was asked for
+class Told(Exception):
     """The command line asked for text (`--help`, `--version`) instead of a run."""
 
 
