@@ -13,10 +13,12 @@ import os
 import socket
 import sys
 import threading
+from dataclasses import replace
 from typing import NamedTuple
 
 from .errors import KernelError, NoSuchSubflow, NotMultipath
 from .mptcp_info import (
+    ADDITIONAL_SUBFLOWS,
     ADDRESSES_SIZE,
     FULL_HEADER,
     INFO_SIZE,
@@ -24,8 +26,8 @@ from .mptcp_info import (
     SUBFLOW_SIZE,
     TCP_SIZE,
     decode_full,
-    decode_full_received,
     decode_legacy,
+    decode_received,
     decode_tcp,
 )
 from .values import ConnectionInfo, FourTuple, SocketAddress, SubflowInfo
@@ -60,7 +62,12 @@ class FullCapture(NamedTuple):
     @property
     def bytes_received(self) -> int:
         """Bytes of the MPTCP stream received in order, duplicates not counted."""
-        return decode_full_received(self.memory)
+        return decode_received(self.memory, FULL_HEADER.size)
+
+    @property
+    def single(self) -> bool:
+        """Whether the connection has no subflow but its first one."""
+        return not self.memory[FULL_HEADER.size + ADDITIONAL_SUBFLOWS]
 
     def decode(self) -> ConnectionInfo:
         """Read it into values."""
@@ -84,7 +91,34 @@ class LegacyCapture(NamedTuple):
         return decode_legacy(self.info, self.addresses, self.tcp)
 
 
-Capture = FullCapture | LegacyCapture
+class BriefCapture(NamedTuple):
+    """What MPTCP_INFO told of a connection that still has one subflow, over which all bytes came.
+
+    Args:
+        info: what it told.
+        earlier: the last full capture, when there was one subflow as well.
+    """
+
+    info: bytes
+    earlier: FullCapture
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of the MPTCP stream received in order."""
+        return decode_received(self.info)
+
+    def decode(self) -> ConnectionInfo:
+        """Read it into values; of the subflow, all but its bytes is as it was in `earlier`."""
+        earlier = self.earlier.decode()
+        more = self.bytes_received - self.earlier.bytes_received
+        subflows = tuple(
+            replace(subflow, bytes_received=subflow.bytes_received + more)
+            for subflow in earlier.subflows
+        )
+        return replace(earlier, bytes_received=self.bytes_received, subflows=subflows)
+
+
+Capture = FullCapture | LegacyCapture | BriefCapture
 
 
 def capture(fd: int) -> Capture:
@@ -105,6 +139,29 @@ def capture(fd: int) -> Capture:
         if error.errno in (errno.EOPNOTSUPP, errno.ENOPROTOOPT):
             return capture_legacy(fd)
         raise _read_error(fd, error) from None
+
+
+def capture_after(sock: socket.socket, earlier: FullCapture) -> FullCapture | BriefCapture:
+    """Take down the state of a connection again, for much less if it still has one subflow.
+
+    MPTCP_FULL_INFO locks every subflow; the counters of MPTCP_INFO are read without.
+
+    Args:
+        sock: the connection's socket, or the SSLSocket around it.
+        earlier: the last full capture, which must be `single`; subflows that came and went since
+            then are missed.
+
+    Raises:
+        NotMultipath: the connection fell back to TCP.
+        NoSuchSubflow: the socket is closed.
+    """
+    try:
+        info = sock.getsockopt(SOL_MPTCP, MPTCP_INFO, INFO_SIZE)
+        if info[ADDITIONAL_SUBFLOWS]:
+            return FullCapture(_per_thread.buffer.read(sock.fileno()))
+    except OSError as error:
+        raise _read_error(sock.fileno(), error) from None
+    return BriefCapture(info, earlier)
 
 
 def capture_legacy(fd: int) -> LegacyCapture:

@@ -22,6 +22,7 @@ SUBFLOW_DATA = struct.Struct("=4I")
 # struct mptcp_info up to mptcpi_bytes_acked; the last two fields came with 6.5.
 INFO_SIZE = 80
 _INFO_BYTES = 64  # where mptcpi_bytes_received stands
+ADDITIONAL_SUBFLOWS = 0  # where mptcpi_subflows stands, a u8
 # struct mptcp_subflow_addrs up to the end of the remote sockaddr_in6 (each union takes 128 bytes).
 ADDRESSES_SIZE = 128 + 28
 # struct mptcp_subflow_info: an id, padded to 8 bytes, then the addresses.
@@ -67,13 +68,14 @@ def decode_full(memory: bytes) -> ConnectionInfo:
         raise ProtocolError(f"MPTCP_FULL_INFO: {error}") from None
 
 
-def decode_full_received(memory: bytes) -> int:
-    """Read only mptcpi_bytes_received of what MPTCP_FULL_INFO filled, at a tenth of the cost.
+def decode_received(memory: bytes, offset: int = 0) -> int:
+    """Read mptcpi_bytes_received alone, of a struct mptcp_info of 6.5 or later.
 
     Args:
-        memory: as for `decode_full`.
+        memory: holds the structure.
+        offset: where it begins.
     """
-    received: int = _BYTES.unpack_from(memory, FULL_HEADER.size + _INFO_BYTES)[0]
+    received: int = _BYTES.unpack_from(memory, offset + _INFO_BYTES)[0]
     return received
 
 

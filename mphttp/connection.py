@@ -21,7 +21,7 @@ from mphttp.kernel.events import (
     SubflowEstablished,
     SubflowPriority,
 )
-from mphttp.kernel.info import Capture, capture, tcp_info
+from mphttp.kernel.info import Capture, FullCapture, capture, capture_after, tcp_info
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.paths import path_of
 from mphttp.kernel.values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo
@@ -88,6 +88,7 @@ class Connection:
         self._ended: list[Exchange] = []
         self._closed = False
         self._look_at = math.inf
+        self._single: FullCapture | None = None
         self.ledger = self.new_ledger()
         control = self._take_control()
         self._before: Taken = self._capture()
@@ -130,8 +131,9 @@ class Connection:
                 self.paths()  # a path that went at the very end is to be told, too
             self._exchanges.remove(exchange)
             if not self._closed:
+                undisturbed = not exchange.engaged and not self._exchanges
                 with contextlib.suppress(KernelError):
-                    self._before = self._capture()
+                    self._before = self._capture_bytes() if undisturbed else self._capture()
             if exchange.engaged:
                 self._ended.append(exchange)
                 self.engine.wake(self)
@@ -150,12 +152,26 @@ class Connection:
             close_socket()
 
     def _capture(self) -> Taken:
+        self._single = None
         if self.protocol == "mptcp":
             try:
-                return capture(self._sock.fileno())
+                taken = capture(self._sock.fileno())
             except NotMultipath:  # a middlebox ended it after the handshake
                 self._fall_back()
+            else:
+                if isinstance(taken, FullCapture) and taken.single:
+                    self._single = taken
+                return taken
         return _PlainCapture(tcp_info(self._sock))
+
+    def _capture_bytes(self) -> Taken:
+        """Do as `_capture` does, for less where only bytes can be new since the last time."""
+        if self._single is not None:
+            try:
+                return capture_after(self._sock, self._single)
+            except NotMultipath:
+                pass
+        return self._capture()
 
     def _say_what_is_missing(self, exchange: Exchange) -> None:
         if self.protocol == "tcp":
@@ -200,7 +216,7 @@ class Connection:
         if self._closed:
             return None
         try:
-            return self._capture().bytes_received
+            return self._capture_bytes().bytes_received
         except KernelError:
             return None
 

@@ -12,7 +12,7 @@ from mphttp.strategies import Command, Event, Path, Run, SinglePath, Strategy, S
 
 from .errors import StrategyProblem
 from .ledger import Entry, Ledger
-from .report import DeadlineReport, EventReport, Problem, Report, SubflowReport
+from .report import DeadlineReport, EventReport, Problem, SubflowReport
 
 if TYPE_CHECKING:
     from .connection import Connection, Taken
@@ -53,7 +53,6 @@ class Exchange:
         self.url = url
         self.status = status
         self.length = length
-        self.report = Report(self)
         self.problems: tuple[Problem, ...] = ()
         self.event_reports: tuple[EventReport, ...] = ()
         self.failure: StrategyProblem | None = None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -28,17 +27,8 @@ class Request:
     problems: list[tuple[str, str]] = field(default_factory=list)
 
 
-_request: ContextVar[Request | None] = ContextVar("mphttp_request", default=None)
-
-
-@contextmanager
-def connecting_for(request: Request) -> Iterator[None]:
-    """Let connections that are made in this block be this request's."""
-    remembered = _request.set(request)
-    try:
-        yield
-    finally:
-        _request.reset(remembered)
+connecting_for: ContextVar[Request | None] = ContextVar("mphttp_connecting_for", default=None)
+"""The request that a connection would be made for, where one is made right now."""
 
 
 def usable_paths(remote: SocketAddress, names: Sequence[str] | None) -> list[Path]:
@@ -73,7 +63,7 @@ class Start:
         Raises:
             OSError: none of the interfaces that may be used reaches the peer.
         """
-        request = _request.get()
+        request = connecting_for.get()
         asks = request is not None and type(request.strategy).connect_on is not Strategy.connect_on
         if self._names is None and not asks:
             return [None]
@@ -90,7 +80,7 @@ class Start:
 
     def failed(self, path: Path, error: OSError) -> None:
         """Take that a path didn't do; the next one is tried."""
-        request = _request.get()
+        request = connecting_for.get()
         if request is not None:
             what = f"the connection could not start on {path.name}: {error.strerror or error}"
             request.problems.append((what, "another path took its place"))

@@ -18,6 +18,7 @@ from .dial import SocketOption
 from .engine import engine
 from .errors import StrategyProblem
 from .exchange import Exchange
+from .report import Report
 from .start import Request, connecting_for
 
 
@@ -79,8 +80,12 @@ class MultipathTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         strategy = _checked(request.extensions.get("strategy", self._strategy))
         start = Request(strategy)
-        with connecting_for(start), _AsHTTPXErrors(request):
-            response = self._pool.handle_request(_to_httpcore(request))
+        remembered = connecting_for.set(start)
+        try:
+            with _AsHTTPXErrors(request):
+                response = self._pool.handle_request(_to_httpcore(request))
+        finally:
+            connecting_for.reset(remembered)
         return self._watched(request, response, start)
 
     def _watched(
@@ -99,7 +104,7 @@ class MultipathTransport(httpx.BaseTransport):
             )
             for what, hint in start.problems:
                 exchange.problem(what, hint)
-            response.extensions["multipath"] = exchange.report
+            response.extensions["multipath"] = Report(exchange)
         stream = MultipathByteStream(request, response, exchange)
         if exchange is not None:
             with _AsHTTPXErrors(request):

@@ -16,7 +16,13 @@ from mphttp.kernel import (
     capture,
     tcp_info,
 )
-from mphttp.kernel.info import FullCapture, LegacyCapture, capture_legacy
+from mphttp.kernel.info import (
+    BriefCapture,
+    FullCapture,
+    LegacyCapture,
+    capture_after,
+    capture_legacy,
+)
 
 from .namespaces import Net, exchange
 
@@ -58,6 +64,45 @@ def test_the_older_options_tell_the_same(net: Net, hosts: tuple[str, str]) -> No
     assert len(known(older)) == 3
     assert older.decode().token == newer.decode().token
     assert older.decode().fully_established
+
+
+def test_a_brief_capture_tells_the_same(net: Net) -> None:
+    """With one subflow, the counters alone say what a full capture says of bytes."""
+    client, served = net.connection()
+    earlier = capture(client.fileno())
+    assert isinstance(earlier, FullCapture)
+    exchange(client, served)
+    brief, full = capture_after(client, earlier), capture(client.fileno())
+    assert isinstance(brief, BriefCapture)
+    assert brief.bytes_received == full.bytes_received == 2
+    told, expected = brief.decode(), full.decode()
+    assert told.bytes_received == expected.bytes_received
+    assert [(s.id, s.tuple, s.bytes_received) for s in told.subflows] == [
+        (s.id, s.tuple, s.bytes_received) for s in expected.subflows
+    ]
+
+
+def test_a_second_subflow_ends_brief_captures(net: Net) -> None:
+    """What came over which subflow takes a full capture, also where one was the first alone."""
+    client, _ = net.connection()
+    earlier = capture(client.fileno())
+    assert isinstance(earlier, FullCapture)
+    assert earlier.single
+    NetlinkMechanism().control(client).open(net.paths[1], SocketAddress("10.0.2.2", 0))
+    later = capture_after(client, earlier)
+    assert isinstance(later, FullCapture)
+    assert not later.single
+    assert len(later.decode().subflows) == 2
+
+
+def test_a_brief_capture_fails_as_a_full_one_does(net: Net) -> None:
+    """A closed socket is said to be closed."""
+    client, _ = net.connection()
+    earlier = capture(client.fileno())
+    assert isinstance(earlier, FullCapture)
+    client.close()
+    with pytest.raises(NoSuchSubflow):
+        capture_after(client, earlier)
 
 
 def test_there_is_room_for_many_subflows(net: Net) -> None:
