@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from mphttp.kernel.errors import KernelError, NotMultipath
@@ -17,6 +18,7 @@ from mphttp.kernel.events import (
     AddressRemoved,
     ConnectionClosed,
     Event,
+    Overflow,
     SubflowClosed,
     SubflowEstablished,
     SubflowPriority,
@@ -144,9 +146,10 @@ class Connection:
         with self.lock:
             if not self._closed:
                 now = time.monotonic()
-                self.look(now)
-                with contextlib.suppress(KernelError):
-                    self._before = self._capture()
+                if self._exchanges or self._ended:  # else nobody will ask for more
+                    self.look(now)
+                    with contextlib.suppress(KernelError):
+                        self._before = self._capture()
                 self._closed = True
                 self._settle_all(now)
             close_socket()
@@ -278,8 +281,10 @@ class Connection:
                     self._tell("address_removed", detail=f"id {event.remote_id}")
                 case ConnectionClosed():
                     self._tell("connection_closed")
-                case _:
+                case Overflow():
                     self.look(now)
+                case _:
+                    pass  # the turn that follows every event is all that is needed
 
     def _subflow_closed(self, event: SubflowClosed, now: float) -> None:
         entry = self.ledger.newest(event.tuple)
@@ -333,7 +338,12 @@ class Connection:
 
 
 def _interface_of(address: str) -> str:
-    """Name the interface that has a local address."""
+    """Name the interface that has a local address, as it was within the last second."""
+    return _interface_in(address, int(time.monotonic()))
+
+
+@lru_cache(maxsize=256)
+def _interface_in(address: str, _second: int) -> str:
     path = path_of(address)
     return path.name if path else "?"
 
