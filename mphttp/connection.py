@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -79,6 +80,7 @@ class Connection:
         self.settled = threading.Condition(self.lock)
         self.engine = engine
         self.sent_at = time.monotonic()
+        self._whole_at = self.sent_at
         self.protocol = "mptcp"
         self.mechanism_name = engine.mechanism.name
         self._sock = sock
@@ -125,8 +127,10 @@ class Connection:
             self._say_what_is_missing(exchange)
         return self._before
 
-    def leave(self, exchange: Exchange) -> Taken | None:
+    def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
         """Let a response end; return the connection as it is after its last byte."""
+        if whole:
+            self._whole_at = time.monotonic()
         if exchange in self._exchanges:
             if exchange.engaged:
                 self._paths_until = -math.inf
@@ -152,7 +156,18 @@ class Connection:
                         self._before = self._capture()
                 self._closed = True
                 self._settle_all(now)
+                if self._whole_at < self.sent_at:
+                    self._reset_on_close()
             close_socket()
+
+    def _reset_on_close(self) -> None:
+        """Let the peer know that it shall stop sending.
+
+        An MPTCP socket that is closed in the usual way keeps its subflows for a minute, and goes on
+        taking in what the peer sends, on a metered path too (6.18, `net.mptcp.close_timeout`).
+        """
+        with contextlib.suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _capture(self) -> Taken:
         self._single = None

@@ -125,7 +125,7 @@ class Exchange:
             self._whole = whole or self.received == self.length
             self._run.stop()
             self._note_crash()
-            self._end = self._connection.leave(self)
+            self._end = self._connection.leave(self, whole=self._whole)
 
     # The engine's side, under the connection's lock.
 
