@@ -15,7 +15,7 @@ from . import strategies
 from .downloads import download, fetch, make_client, url
 from .strategies import Scripted, StartsOn
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
 SIZE = 300_000
 
@@ -35,12 +35,6 @@ WRONG = {
     strategies.waits_for_nothing: "ended with ValueError: Until() would never resume",
     strategies.is_no_generator: "ended with AttributeError",
 }
-
-
-@pytest.fixture(autouse=True)
-def _fast_links(lab: LabClient) -> None:
-    lab.change("wifi", rate="20mbit", delay="5ms")
-    lab.change("lte", rate="20mbit", delay="10ms")
 
 
 @pytest.mark.parametrize("script", WRONG, ids=lambda script: script.__name__)

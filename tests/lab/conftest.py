@@ -1,0 +1,46 @@
+"""What tests inside the lab share."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mphttp.engine import engine
+from mphttp.lab import LabClient
+
+from .leaks import eventually, left_open, subflows
+
+_CLOSE_TIMEOUT = Path("/proc/sys/net/mptcp/close_timeout")
+
+
+@pytest.fixture(scope="session")
+def _short_goodbye() -> Iterator[None]:
+    """Let the kernel wait for a peer that has fallen silent for 1 s, not 60, at the end."""
+    if not _CLOSE_TIMEOUT.exists():
+        yield
+        return
+    before = _CLOSE_TIMEOUT.read_text()
+    _CLOSE_TIMEOUT.write_text("1")
+    yield
+    _CLOSE_TIMEOUT.write_text(before)
+
+
+@pytest.fixture
+def nothing_left(lab: LabClient, _short_goodbye: None) -> Iterator[None]:
+    """Check that descriptors and threads are as many after the test as before, and no subflow."""
+    engine.start()  # its thread and its descriptors are the process's, for good
+    gc.collect()
+    eventually(subflows, [])
+    before = left_open()
+    yield
+    eventually(left_open, before)
+
+
+@pytest.fixture
+def fast(lab: LabClient, nothing_left: None) -> None:
+    """Make both links fast, so that tests are, too; nothing may be left."""
+    lab.change("wifi", rate="20mbit", delay="5ms")
+    lab.change("lte", rate="20mbit", delay="10ms")

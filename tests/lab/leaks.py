@@ -1,0 +1,38 @@
+"""What a process, and the network namespace around it, could be left with."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_CONNECTED = {"01", "02", "08"}  # established, SYN sent, close wait (include/net/tcp_states.h)
+
+
+def subflows() -> list[str]:
+    """List the TCP sockets of the lab's client on which data can come: addresses and states."""
+    lines = [
+        line.split()
+        for family in ("tcp", "tcp6")
+        for line in Path("/proc/net", family).read_text().splitlines()[1:]
+    ]
+    return sorted(" ".join(fields[1:4]) for fields in lines if fields[3] in _CONNECTED)
+
+
+def left_open() -> dict[str, object]:
+    """Tell what is open now."""
+    return {
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "threads": threading.active_count(),
+        "subflows": subflows(),
+    }
+
+
+def eventually(state: Callable[[], object], wanted: object, *, within: float = 10) -> None:
+    """Wait for what comes with the next packets, and of which nobody is told."""
+    end = time.monotonic() + within
+    while (now := state()) != wanted:
+        assert time.monotonic() < end, f"{now}, not {wanted}"
+        time.sleep(0.02)
