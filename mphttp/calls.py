@@ -213,8 +213,19 @@ class Calls:
         self._controlled().set_backup(entry.info, backup)
         entry.backup = backup
 
+    def retire(self, exchange: Exchange) -> None:
+        """Count what only this response asked for as gone; one subflow always stays.
+
+        `release` ends it a little later, on the engine's thread; the next response must not build
+        on it. Any thread may call this.
+        """
+        for entry in self._ledger.alive():
+            owners = self._owners.get(entry.id)
+            if owners == {exchange} and not self._is_last(entry):
+                entry.closing = True
+
     def release(self, exchange: Exchange, now: float) -> None:
-        """End what only this response asked for; one subflow always stays."""
+        """End what only this response asked for, and was retired."""
         self._waiting = [w for w in self._waiting if w.exchange is not exchange]
         for opening in [o for o in self._openings if o.exchange is exchange]:
             self._openings.remove(opening)
@@ -225,8 +236,12 @@ class Calls:
             entry.closed_at = now
         self._drainings = []
         done = [i for i, owners in self._owners.items() if owners <= {exchange}]
-        for entry in self._ledger.alive():
-            if entry.id in done and not self._is_last(entry):
+        for entry in self._ledger.open():
+            if entry.id not in done or not entry.closing:
+                continue
+            if self._is_last(entry):
+                entry.closing = False  # those that were to stay are gone since
+            else:
                 self._drop(entry)
                 entry.closed_at = now
         self._owners = {i: o - {exchange} for i, o in self._owners.items() if i not in done}

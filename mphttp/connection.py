@@ -27,6 +27,7 @@ from mphttp.kernel.events import (
 from mphttp.kernel.info import Capture, FullCapture, capture, capture_after, tcp_info
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.paths import path_of
+from mphttp.kernel.receive_buffer import enlarge, is_stuck
 from mphttp.kernel.values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo
 from mphttp.strategies import Command
 
@@ -92,11 +93,15 @@ class Connection:
         self._ended: list[Exchange] = []
         self._closed = False
         self._look_at = math.inf
+        self._stuck = False
         self._single: FullCapture | None = None
+        self.gone: frozenset[int] = frozenset()
+        self._initial: int | None = None
         self.ledger = self.new_ledger()
         control = self._take_control()
         self._before: Taken = self._capture()
         self.ledger.observe(self._before.decode(), self.sent_at)
+        self._initial = next((entry.id for entry in self.ledger.open()), None)
         self._calls = Calls(control, self.ledger, self._remote, self._path)
         engine.add(self, control.token if control else None)
 
@@ -141,6 +146,8 @@ class Connection:
                 with contextlib.suppress(KernelError):
                     self._before = self._capture_bytes() if undisturbed else self._capture()
             if exchange.engaged:
+                self._calls.retire(exchange)
+                self.gone = self.ledger.gone()
                 self._ended.append(exchange)
                 self.engine.wake(self)
         return self._before
@@ -205,7 +212,7 @@ class Connection:
 
     def new_ledger(self) -> Ledger:
         """Make an empty book that knows the interfaces of this machine."""
-        return Ledger(_interface_of)
+        return Ledger(_interface_of, self._initial)
 
     def paths(self) -> list[Path]:
         """Return the paths that reach the peer, preferred first."""
@@ -265,6 +272,8 @@ class Connection:
             info = None
             if self._calls.busy or now >= self._look_at:
                 info = self.look(now)
+            if now >= self._look_at:
+                self._make_room_if_stuck()
                 self._look_at = now + _LOOK_EVERY
             if any(exchange.engaged for exchange in self._exchanges):
                 self.paths()
@@ -275,6 +284,13 @@ class Connection:
             if any(exchange.engaged for exchange in self._exchanges):
                 times.append(self._look_at)
         return min((when for when in times if when is not None), default=None)
+
+    def _make_room_if_stuck(self) -> None:
+        """Enlarge the receive buffer if at two looks in a row it was full of what can't be read."""
+        with contextlib.suppress(KernelError, OSError):
+            was_stuck, self._stuck = self._stuck, is_stuck(self._sock)
+            if was_stuck and self._stuck:
+                self._tell("receive_buffer_enlarged", detail=f"to {enlarge(self._sock)} bytes")
 
     def on_event(self, event: Event, now: float) -> None:
         """Take what the kernel told of this connection."""

@@ -64,6 +64,7 @@ class Exchange:
         self._whole = False
         self._now = self.sent_at
         self._base: Taken | None = None
+        self._gone: frozenset[int] = frozenset()
         self._end: Taken | None = None
         self.engaged = False
         self._rows: tuple[SubflowReport, ...] | None = None
@@ -85,6 +86,7 @@ class Exchange:
         now = time.monotonic()
         with connection.lock:
             self._base = connection.enter(self)
+            self._gone = connection.gone
             self._command = self._decide(now)
             wanted = self._time_wanted()
         if self._command is not None:
@@ -266,13 +268,17 @@ class Exchange:
     @cached_property
     def _before(self) -> ConnectionInfo:
         """The connection before the first byte of this response."""
-        return self._base.decode() if self._base else ConnectionInfo(0, 0, True, ())
+        return self._base.decode() if self._base else _NOTHING
+
+    @property
+    def _after(self) -> ConnectionInfo:
+        """The connection after the last byte of this response; what came later is another's."""
+        return self._end.decode() if self._end else _NOTHING
 
     def _carried(self, entry: Entry) -> int:
         """Return what a subflow has received for this response."""
-        rows = self._before.subflows
-        before = next((row.bytes_received for row in rows if row.id == entry.id), 0)
-        return max(0, entry.info.bytes_received - before)
+        before = _bytes_of(entry, self._before, default=0)
+        return max(0, _bytes_of(entry, self._after, default=entry.info.bytes_received) - before)
 
     # What a report asks for (report.Exchange).
 
@@ -334,7 +340,9 @@ class Exchange:
         return ledger
 
     def _rows_of(self, ledger: Ledger) -> tuple[SubflowReport, ...]:
-        return tuple(self._row(entry) for entry in ledger.since(self.sent_at))
+        # What ended with the response before may still have been there for a moment.
+        entries = (entry for entry in ledger.since(self.sent_at) if entry.id not in self._gone)
+        return tuple(self._row(entry) for entry in entries)
 
     def _row(self, entry: Entry) -> SubflowReport:
         def since_request(at: float | None) -> float:
@@ -351,3 +359,11 @@ class Exchange:
             initial=entry.initial,
             backup=entry.backup,
         )
+
+
+_NOTHING = ConnectionInfo(0, 0, True, ())
+
+
+def _bytes_of(entry: Entry, info: ConnectionInfo, *, default: int) -> int:
+    """Return what a subflow had received at some moment; the default where it wasn't there."""
+    return next((row.bytes_received for row in info.subflows if row.id == entry.id), default)

@@ -45,10 +45,12 @@ class Ledger:
 
     Args:
         path_of: tells the interface that has a local address.
+        initial: id of the subflow that the connection began with; None for the first seen here.
     """
 
-    def __init__(self, path_of: Callable[[str], str]) -> None:
+    def __init__(self, path_of: Callable[[str], str], initial: int | None = None) -> None:
         self._path_of = path_of
+        self._initial = initial
         self._entries: dict[int, Entry] = {}
 
     def observe(self, info: ConnectionInfo, now: float) -> list[Entry]:
@@ -68,7 +70,8 @@ class Ledger:
             entry.info = subflow
         elif subflow.established:
             # Not asked for by us: the first one, or the in-kernel path manager's.
-            self.add(subflow, opened_at=now, initial=not self._entries)
+            first = not self._entries if self._initial is None else subflow.id == self._initial
+            self.add(subflow, opened_at=now, initial=first)
 
     def add(
         self,
@@ -107,6 +110,12 @@ class Ledger:
     def open(self) -> list[Entry]:
         """Return those that haven't ended, established or not, oldest first."""
         return [entry for entry in self._entries.values() if entry.closed_at is None]
+
+    def gone(self) -> frozenset[int]:
+        """Return the ids of those that have ended or are about to."""
+        return frozenset(
+            i for i, e in self._entries.items() if e.closing or e.closed_at is not None
+        )
 
     def alive(self) -> list[Entry]:
         """Return those that carry data, oldest first."""
