@@ -2,9 +2,9 @@
 
 The kernel takes nothing from a subflow while the connection's receive buffer is over its limit.
 When subflows were closed, the peer sends again whatever wasn't acknowledged on any of them; what
-came twice waits on the subflows, in front of the one piece that is missing. Then the buffer is full,
-what would empty it can't come in, and the connection stands still for good (seen on 6.18 under
-subflows that were closed at random while links were cut; with more room it went on at once).
+came twice waits on the subflows, in front of the one piece that is missing. Then the buffer is
+full, what would empty it can't come in, and the connection stands still for good (seen on 6.18,
+with subflows closed at random while links were cut; with more room it went on at once).
 """
 
 from __future__ import annotations
