@@ -54,7 +54,7 @@ class Exchange:
         self.status = status
         self.length = length
         self.problems: tuple[Problem, ...] = ()
-        self.event_reports: tuple[EventReport, ...] = ()
+        self.event_reports: list[EventReport] = []
         self.failure: StrategyProblem | None = None
         self.sent_at = connection.sent_at
         self._connection = connection
@@ -68,7 +68,7 @@ class Exchange:
         self._end: Taken | None = None
         self.engaged = False
         self._rows: tuple[SubflowReport, ...] | None = None
-        self._unseen: tuple[Event, ...] = ()
+        self._unseen: list[Event] = []
         self._command: Command | None = None
         self._pending = False
         self._view = Transfer(length, self)
@@ -168,8 +168,8 @@ class Exchange:
         """Write down an event, for the strategy and the report."""
         at = round(time.monotonic() - self.sent_at, 6)
         subflow, path = (entry.id, entry.path) if entry else (None, None)
-        self._unseen += (Event(at, kind, subflow, path, detail),)
-        self.event_reports += (EventReport(at, kind, subflow, path, detail),)
+        self._unseen.append(Event(at, kind, subflow, path, detail))
+        self.event_reports.append(EventReport(at, kind, subflow, path, detail))
 
     def problem(self, what: str, hint: str = "") -> None:
         """Write down what didn't work, the first time that it didn't."""
@@ -212,7 +212,7 @@ class Exchange:
 
     def _decide(self, now: float) -> Command | None:
         while True:
-            events, self._unseen = self._unseen, ()
+            events, self._unseen = tuple(self._unseen), []
             self._now = now
             elapsed = now - self.sent_at
             self._view.update(received=self.received, elapsed=elapsed, events=events)

@@ -88,7 +88,7 @@ class Exchange(Protocol):
     status: int
     length: int | None
     received: int
-    event_reports: tuple[EventReport, ...]
+    event_reports: list[EventReport]
     problems: tuple[Problem, ...]
 
     @property
@@ -179,7 +179,7 @@ class Report:
     @property
     def events(self) -> tuple[EventReport, ...]:
         """What happened, in order."""
-        return self._exchange.event_reports
+        return tuple(self._exchange.event_reports)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
