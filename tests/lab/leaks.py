@@ -8,17 +8,25 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-_CONNECTED = {"01", "02", "08"}  # established, SYN sent, close wait (include/net/tcp_states.h)
+# include/net/tcp_states.h
+_CONNECTED = {"01", "02", "08"}  # established, SYN sent, close wait
+_SILENT = {"06", "07", "0A"}  # time wait, closed, listening
 
 
-def subflows() -> list[str]:
-    """List the TCP sockets of the lab's client on which data can come: addresses and states."""
+def sockets() -> list[tuple[str, str]]:
+    """List the TCP sockets of the lab's client that may still send: addresses, state."""
     lines = [
         line.split()
         for family in ("tcp", "tcp6")
         for line in Path("/proc/net", family).read_text().splitlines()[1:]
     ]
-    return sorted(" ".join(fields[1:4]) for fields in lines if fields[3] in _CONNECTED)
+    found = ((" ".join(fields[1:3]), fields[3]) for fields in lines)
+    return sorted((addresses, state) for addresses, state in found if state not in _SILENT)
+
+
+def subflows() -> list[tuple[str, str]]:
+    """List those on which data can still come."""
+    return [(addresses, state) for addresses, state in sockets() if state in _CONNECTED]
 
 
 def left_open() -> dict[str, object]:
