@@ -58,7 +58,11 @@ def dial(
     failure: OSError = OSError(f"no address is known for {host}")
     for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         remote = SocketAddress(str(address[0]), int(address[1]))
-        paths = [None] if start is None or local_address else start.paths(remote)
+        try:
+            paths = [None] if start is None or local_address else start.paths(remote)
+        except OSError as error:  # the next address may be of a family that a path has
+            failure = error
+            continue
         for path in paths:
             try:
                 return connect(
