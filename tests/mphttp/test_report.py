@@ -1,0 +1,118 @@
+"""A report: the same as an object, as dictionaries and as JSON, in the shape that is promised."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mphttp.report import DeadlineReport, EventReport, Problem, Report, SubflowReport
+from tests.schema import check
+
+SECONDS = st.floats(0, 1e6)
+ADDRESSES = st.tuples(st.ip_addresses().map(str), st.integers(1, 65535))
+
+
+@dataclass
+class Facts:
+    """What a report reads from (report.Exchange), as plain values."""
+
+    url: str = "http://192.0.2.1/file"
+    status: int = 200
+    length: int | None = 3
+    received: int = 3
+    protocol: str = "mptcp"
+    mechanism: str = "netlink"
+    strategy: dict[str, Any] = field(default_factory=lambda: {"name": "deadline", "d": 10.0})
+    seconds: float = 1.0000004
+    deadline: DeadlineReport | None = None
+    path_names: tuple[str, ...] = ("wifi", "lte")
+    subflow_reports: tuple[SubflowReport, ...] = ()
+    event_reports: tuple[EventReport, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@st.composite
+def subflows(draw: st.DrawFn) -> SubflowReport:
+    opened = draw(SECONDS)
+    return SubflowReport(
+        id=draw(st.none() | st.integers(0, 2**32 - 1)),
+        path=draw(st.text()),
+        local=draw(ADDRESSES),
+        remote=draw(ADDRESSES),
+        opened_at=opened,
+        closed_at=draw(st.none() | st.floats(opened, 1e6)),
+        bytes_received=draw(st.integers(0, 2**64 - 1)),
+        initial=draw(st.booleans()),
+        backup=draw(st.booleans()),
+    )
+
+
+FACTS = st.builds(
+    Facts,
+    status=st.integers(100, 599),
+    length=st.none() | st.integers(0, 2**63),
+    received=st.integers(0, 2**63),
+    protocol=st.sampled_from(["mptcp", "tcp"]),
+    mechanism=st.sampled_from(["netlink", "readonly", "none"]),
+    seconds=SECONDS,
+    deadline=st.none() | st.builds(DeadlineReport, SECONDS, met=st.none() | st.booleans()),
+    subflow_reports=st.lists(subflows(), max_size=3).map(tuple),
+    event_reports=st.lists(st.builds(EventReport, SECONDS, st.text()), max_size=3).map(tuple),
+    problems=st.lists(st.builds(Problem, SECONDS, st.text(), st.text()), max_size=3).map(tuple),
+)
+
+
+@given(FACTS, st.none() | st.text("0123456789abcdef", min_size=64, max_size=64))
+def test_any_report_has_the_promised_shape(facts: Facts, digest: str | None) -> None:
+    """And its JSON says what its attributes say."""
+    report = Report(facts)
+    report.sha256 = digest
+    told = json.loads(report.to_json())
+    check(told)
+    assert told == json.loads(json.dumps(report.to_dict()))
+    assert told.get("sha256") == digest
+    assert (told["bytes"], told["status"]) == (report.bytes, report.status)
+    assert len(told["subflows"]) == len(report.subflows)
+    assert ("deadline" in told) is (report.deadline is not None)
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    told = Report(Facts()).to_dict()
+    assert not {"sha256", "deadline"} & told.keys()
+    assert told["seconds"] == 1.0
+
+
+def test_a_subflow_is_told_with_addresses_as_pairs() -> None:
+    subflow = SubflowReport(
+        7, "lte", ("10.0.0.1", 4000), ("192.0.2.1", 80), 0.5, None, 100, initial=False, backup=True
+    )
+    (told,) = json.loads(Report(Facts(subflow_reports=(subflow,))).to_json())["subflows"]
+    assert told == {
+        "id": 7,
+        "path": "lte",
+        "local": ["10.0.0.1", 4000],
+        "remote": ["192.0.2.1", 80],
+        "opened_at": 0.5,
+        "closed_at": None,
+        "bytes_received": 100,
+        "initial": False,
+        "backup": True,
+    }
+
+
+def test_a_report_is_read_anew_each_time() -> None:
+    """While the response is on its way, a report follows it."""
+    facts = Facts(received=1)
+    report = Report(facts)
+    facts.received = 2
+    assert (report.bytes, report.paths) == (2, ("wifi", "lte"))
+
+
+def test_a_report_shows_itself_in_a_line() -> None:
+    assert repr(Report(Facts())) == (
+        "<Report 200 3 bytes in 1.000 s over 0 subflow(s), mptcp, netlink>"
+    )
