@@ -8,7 +8,7 @@ counts on the LTE interface.
 
 from __future__ import annotations
 
-from measure import download, in_lab, origin, packets_sent
+from measure import download, in_lab, origin, packets_sent, packets_when_quiet
 
 from mphttp import Deadline, FullMesh, SinglePath, Strategy
 
@@ -29,7 +29,7 @@ def main() -> None:
         f"{'strategy':<36} {'seconds':>8} {'met':>5} {'LTE opened':>11} {'LTE MB':>7} packets out"
     )
     for strategy in strategies:
-        before = packets_sent("lte")
+        before = packets_when_quiet("lte")
         done = download(strategy, origin(SIZE))
         lte = [subflow for subflow in done.report.subflows if subflow.path == "lte"]
         opened = f"{lte[0].opened_at:.2f} s" if lte else "-"

@@ -40,6 +40,15 @@ def packets_sent(interface: str) -> int:
     raise ValueError(f"no interface {interface!r}")
 
 
+def packets_when_quiet(interface: str) -> int:
+    """Return the packets sent so far, once what an earlier connection still had to say is out."""
+    while True:
+        before = packets_sent(interface)
+        time.sleep(1)
+        if packets_sent(interface) == before:
+            return before
+
+
 @dataclass(frozen=True)
 class Download:
     """A whole body that came, its checksum right.

@@ -103,9 +103,10 @@ def main() -> None:
     subflows = sum(len(one.report.subflows) for one in done)
     volume = sum(one.report.bytes for one in done) / 1e6
     crashes = [p for one in done for p in one.report.problems if "itself failed" in p.what]
+    seconds = time.monotonic() - began
     print(
-        f"{len(done)} downloads, {volume:.0f} MB in {time.monotonic() - began:.0f} s, every SHA-256 "
-        f"right; {subflows} subflows, {len(faults)} faults, {len(crashes)} crashes"
+        f"{len(done)} downloads, {volume:.0f} MB in {seconds:.0f} s, every SHA-256 right; "
+        f"{subflows} subflows, {len(faults)} faults, {len(crashes)} crashes"
     )
     print(f"before {before}\nafter  {left_behind()}")
 
