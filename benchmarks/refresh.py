@@ -46,7 +46,8 @@ def main() -> None:
         print(
             f"64 MB: {replaced} replacements of {SIZE // THRESHOLD} thresholds, "
             f"{fresh.seconds:.2f} s, without {plain.seconds:.2f} s, throughput "
-            f"{ratios[-1]:.3f} of it; a replacement costs {(fresh.seconds - plain.seconds) / replaced * 1e3:.0f} ms, "
+            f"{ratios[-1]:.3f} of it; a replacement costs "
+            f"{(fresh.seconds - plain.seconds) / replaced * 1e3:.0f} ms, "
             f"{twice / replaced / 1e3:.0f} kB came twice; {len(fresh.report.problems)} problems"
         )
     print(f"median throughput {statistics.median(ratios):.3f} of that without")
