@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from mphttp.engine import engine
 from mphttp.lab import LabClient
 
-from .leaks import eventually, left_open, subflows
+from .leaks import Opened, eventually
 
 _CLOSE_TIMEOUT = Path("/proc/sys/net/mptcp/close_timeout")
 
@@ -29,18 +28,16 @@ def _short_goodbye() -> Iterator[None]:
 
 
 @pytest.fixture
-def nothing_left(lab: LabClient, _short_goodbye: None) -> Iterator[None]:
-    """Check that descriptors and threads are as many after the test as before, and no subflow."""
+def opened(lab: LabClient, _short_goodbye: None) -> Iterator[Opened]:
+    """Watch what the test opens, and check that nothing of it is left after it."""
     engine.start()  # its thread and its descriptors are the process's, for good
-    gc.collect()
-    eventually(subflows, [])
-    before = left_open()
-    yield
-    eventually(left_open, before)
+    opened = Opened()
+    yield opened
+    eventually(opened.everything, {"descriptors": 0, "threads": 0, "subflows": 0})
 
 
 @pytest.fixture
-def fast(lab: LabClient, nothing_left: None) -> None:
+def fast(lab: LabClient, opened: Opened) -> None:
     """Make both links fast, so that tests are, too; nothing may be left."""
     lab.change("wifi", rate="20mbit", delay="5ms")
     lab.change("lte", rate="20mbit", delay="10ms")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,29 +15,43 @@ _CONNECTED = {"01", "02", "08"}  # established, SYN sent, close wait
 _SILENT = {"06", "07", "0A"}  # time wait, closed, listening
 
 
-def sockets() -> list[tuple[str, str]]:
-    """List the TCP sockets of the lab's client that may still send: addresses, state."""
+def sockets() -> set[tuple[str, str]]:
+    """List the TCP sockets of the lab's client that may still send: addresses in hex, state."""
     lines = [
         line.split()
         for family in ("tcp", "tcp6")
         for line in Path("/proc/net", family).read_text().splitlines()[1:]
     ]
     found = ((" ".join(fields[1:3]), fields[3]) for fields in lines)
-    return sorted((addresses, state) for addresses, state in found if state not in _SILENT)
+    return {(addresses, state) for addresses, state in found if state not in _SILENT}
 
 
-def subflows() -> list[tuple[str, str]]:
-    """List those on which data can still come."""
-    return [(addresses, state) for addresses, state in sockets() if state in _CONNECTED]
+def sockets_at(host: str) -> set[tuple[str, str]]:
+    """List those at one IPv4 address."""
+    local = socket.inet_aton(host)[::-1].hex().upper()
+    return {(addresses, state) for addresses, state in sockets() if addresses.startswith(local)}
 
 
-def left_open() -> dict[str, object]:
-    """Tell what is open now."""
-    return {
-        "descriptors": len(os.listdir("/proc/self/fd")),
-        "threads": threading.active_count(),
-        "subflows": subflows(),
-    }
+class Opened:
+    """What has been opened since this was made, and is open still."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        self._before = sockets()
+        self._descriptors = len(os.listdir("/proc/self/fd"))
+        self._threads = threading.active_count()
+
+    def subflows(self) -> int:
+        """Count the subflows on which data can come."""
+        return sum(state in _CONNECTED for _, state in sockets() - self._before)
+
+    def everything(self) -> dict[str, int]:
+        """Count all of it."""
+        return {
+            "descriptors": len(os.listdir("/proc/self/fd")) - self._descriptors,
+            "threads": threading.active_count() - self._threads,
+            "subflows": self.subflows(),
+        }
 
 
 def eventually(state: Callable[[], object], wanted: object, *, within: float = 10) -> None:

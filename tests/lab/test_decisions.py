@@ -7,10 +7,10 @@ import subprocess
 import pytest
 
 from mphttp import Deadline, DelayedByContentLength, Refresh
-from mphttp.lab import LabClient
+from mphttp.lab import LabClient, names
 
 from .downloads import carried, download, fetch, make_client, url
-from .leaks import eventually, sockets
+from .leaks import eventually, sockets_at
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
@@ -20,8 +20,9 @@ SIZE = 1_000_000
 @pytest.fixture
 def quiet(lab: LabClient, fast: None) -> None:
     """Wait until no side of any connection sends by LTE any more, and count from 0."""
-    eventually(sockets, [], within=60)
-    eventually(lambda: servers_sockets(lab, "10.77.1.2"), b"", within=60)
+    address = names.client_address(1)
+    eventually(lambda: sockets_at(address), set(), within=60)
+    eventually(lambda: servers_sockets(lab, address), b"", within=60)
     lab.reset()
     lab.change("wifi", rate="20mbit", delay="5ms")
 

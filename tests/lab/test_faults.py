@@ -26,6 +26,7 @@ from .downloads import (
     make_client,
     url,
 )
+from .leaks import Opened
 from .strategies import LTE, Scripted
 
 pytestmark = pytest.mark.lab
@@ -35,7 +36,7 @@ PATH_MANAGER = File("/proc/sys/net/mptcp/pm_type")
 
 
 @pytest.fixture(autouse=True)
-def _fast_links(lab: LabClient, nothing_left: None) -> None:
+def _fast_links(lab: LabClient, opened: Opened) -> None:
     lab.change("wifi", rate="10mbit", delay="5ms")
     lab.change("lte", rate="10mbit", delay="10ms")
 
@@ -126,7 +127,7 @@ def test_a_subflow_that_the_server_refuses(lab: LabClient) -> None:
 
 def reset(lab: LabClient, link: str) -> None:
     """Let the server reset whatever it has on a link."""
-    address = {"wifi": "10.77.0.2", "lte": "10.77.1.2"}[link]
+    address = names.client_address(["wifi", "lte"].index(link))
     command = ["ss", "--tcp", "--kill", "dst", address]
     assert lab.in_server(command, stdout=subprocess.DEVNULL).wait() == 0
 

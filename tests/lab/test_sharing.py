@@ -12,7 +12,7 @@ from mphttp import FullMesh, Report, SinglePath
 from mphttp.lab import LabClient, names
 
 from .downloads import Fault, carried, carries, download, fetch, make_client, url
-from .leaks import eventually, subflows
+from .leaks import Opened, eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
@@ -20,12 +20,12 @@ SIZE = 1_000_000
 
 
 @pytest.mark.parametrize("origin", [names.ORIGIN, names.ORIGIN_TLS])
-def test_a_second_response_starts_clean(lab: LabClient, origin: str) -> None:
+def test_a_second_response_starts_clean(opened: Opened, origin: str) -> None:
     """On the same connection, whose second subflow went with the response that opened it."""
     with make_client(FullMesh()) as client:
         first = fetch(client, url(SIZE, origin=origin))
         assert [subflow.path for subflow in first.subflows] == ["wifi", "lte"]
-        eventually(lambda: len(subflows()), 1)
+        eventually(opened.subflows, 1)
         second = fetch(client, url(SIZE // 2, origin=origin), extensions={"strategy": SinglePath()})
     (subflow,) = second.subflows
     assert subflow.local == first.subflows[0].local
@@ -52,7 +52,7 @@ def test_a_report_of_a_closed_response_stays_as_it_is(lab: LabClient) -> None:
     assert first.to_dict() == told
 
 
-def test_a_response_that_is_dropped_unread(lab: LabClient) -> None:
+def test_a_response_that_is_dropped_unread(opened: Opened) -> None:
     """Its subflows are gone at once: the body must not go on costing bytes on any path."""
     with make_client(FullMesh()) as client:
         with client.stream("GET", url(10 * SIZE)) as response:
@@ -60,19 +60,19 @@ def test_a_response_that_is_dropped_unread(lab: LabClient) -> None:
             chunks = response.iter_raw()
             while not carries("lte")(report):
                 next(chunks)
-        eventually(subflows, [])
+        eventually(opened.subflows, 0)
         assert 0 < report.bytes < 10 * SIZE
         fetch(client, url(SIZE))
 
 
-def test_a_client_closed_under_an_open_response(lab: LabClient) -> None:
+def test_a_client_closed_under_an_open_response(opened: Opened) -> None:
     client = make_client(FullMesh())
     response = client.send(client.build_request("GET", url(10 * SIZE)), stream=True)
     chunks = response.iter_raw()
     while not carries("lte")(response.extensions["multipath"]):
         next(chunks)
     client.close()
-    eventually(subflows, [])
+    eventually(opened.subflows, 0)
     with pytest.raises(httpx.TransportError):
         list(chunks)
     response.close()

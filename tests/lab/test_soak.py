@@ -17,7 +17,7 @@ from mphttp.strategies import Close, Command, CommandFailed, Open, SetBackup, St
 
 from .downloads import download, url
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.usefixtures("nothing_left")]
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.usefixtures("opened")]
 
 DOWNLOADS = 20
 SEED = 8684
