@@ -15,6 +15,7 @@ from .connection import Connection
 from .dial import SocketOption, dial
 from .engine import Engine
 from .start import Start
+from .timeouts import TimedOut, timeouts_of
 
 
 class MultipathStream(httpcore.NetworkStream):
@@ -22,15 +23,17 @@ class MultipathStream(httpcore.NetworkStream):
 
     def __init__(self, sock: socket.socket, connection: Connection) -> None:
         self._sock = sock
-        self._timeout = sock.gettimeout()
+        self._timeouts = timeouts_of(sock)
         self._connection = connection
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
-            self._set_timeout(timeout)
+            self._timeouts.reading(timeout)
             return self._sock.recv(max_bytes)
-        except TimeoutError as error:
-            raise httpcore.ReadTimeout(str(error)) from error
+        except TimedOut as error:
+            raise httpcore.ReadTimeout("timed out") from error
         except OSError as error:
             raise httpcore.ReadError(str(error)) from error
 
@@ -38,10 +41,10 @@ class MultipathStream(httpcore.NetworkStream):
         if not buffer:  # what httpcore writes at the end of a request is often nothing
             return
         try:
-            self._set_timeout(timeout)
+            self._timeouts.writing(timeout)
             self._sock.sendall(buffer)
-        except TimeoutError as error:
-            raise httpcore.WriteTimeout(str(error)) from error
+        except TimedOut as error:
+            raise httpcore.WriteTimeout("timed out") from error
         except OSError as error:
             raise httpcore.WriteError(str(error)) from error
         self._connection.sent_at = time.monotonic()
@@ -58,7 +61,7 @@ class MultipathStream(httpcore.NetworkStream):
         try:
             if isinstance(self._sock, ssl.SSLSocket):
                 raise httpcore.ConnectError("TLS inside TLS, to an https:// proxy, isn't supported")
-            self._set_timeout(timeout)
+            self._sock.settimeout(timeout)
             sock = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
         except BaseException as error:
             self.close()
@@ -74,7 +77,7 @@ class MultipathStream(httpcore.NetworkStream):
         """Answer what httpcore asks of a stream, and "connection": what the engine knows it by."""
         match info:
             case "is_readable":
-                return _is_readable(self._sock)
+                return self._is_readable()
             case "connection":
                 return self._connection
             # An SSLSocket answers all that httpcore asks of an SSLObject (the chosen protocol).
@@ -87,20 +90,9 @@ class MultipathStream(httpcore.NetworkStream):
                 return sock.getsockname() if info == "client_addr" else sock.getpeername()
         return None
 
-    def _set_timeout(self, timeout: float | None) -> None:
-        # Each settimeout is a system call (ioctl), even when nothing changes.
-        if timeout != self._timeout:
-            self._sock.settimeout(timeout)
-            self._timeout = timeout
-
-
-def _is_readable(sock: socket.socket) -> bool:
-    """Tell whether an idle connection has something to read: then the server has closed it."""
-    if sock.fileno() < 0:
-        return True
-    poll = select.poll()
-    poll.register(sock.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
+    def _is_readable(self) -> bool:
+        """Tell whether an idle connection has something to read: then the server has closed it."""
+        return self._sock.fileno() < 0 or bool(self._poll.poll(0))
 
 
 class MultipathBackend(httpcore.NetworkBackend):

@@ -81,12 +81,12 @@ class MultipathTransport(httpx.BaseTransport):
         strategy = _checked(request.extensions.get("strategy", self._strategy))
         start = Request(strategy)
         remembered = connecting_for.set(start)
-        try:
-            with _AsHTTPXErrors(request):
+        with _AsHTTPXErrors(request):
+            try:
                 response = self._pool.handle_request(_to_httpcore(request))
-        finally:
-            connecting_for.reset(remembered)
-        return self._watched(request, response, start)
+            finally:
+                connecting_for.reset(remembered)
+            return self._watched(request, response, start)
 
     def _watched(
         self, request: httpx.Request, response: httpcore.Response, start: Request
@@ -107,12 +107,11 @@ class MultipathTransport(httpx.BaseTransport):
             response.extensions["multipath"] = Report(exchange)
         stream = MultipathByteStream(request, response, exchange)
         if exchange is not None:
-            with _AsHTTPXErrors(request):
-                try:
-                    exchange.begin()
-                except StrategyProblem:
-                    stream.close()
-                    raise
+            try:
+                exchange.begin()
+            except StrategyProblem:
+                stream.close()
+                raise
         return httpx.Response(
             status_code=response.status,
             headers=response.headers,
@@ -224,8 +223,8 @@ def _length(request: httpx.Request, response: httpcore.Response) -> int | None:
 class _AsHTTPXErrors:
     """Raises httpx's exceptions, as callers expect; httpcore's have the same names.
 
-    A class, since each request enters it four times and a generator would cost as much as a look at
-    the kernel.
+    A class, since each request enters it three times, and a generator would cost as much as a look
+    at the kernel.
     """
 
     __slots__ = ("_request",)
