@@ -33,6 +33,8 @@ def opened(lab: LabClient, _short_goodbye: None) -> Iterator[Opened]:
     engine.start()  # its thread and its descriptors are the process's, for good
     opened = Opened()
     yield opened
+    for link in lab.counters():
+        lab.restore(link)  # so that both sides of what fell silent hear of the end
     eventually(opened.everything, {"descriptors": 0, "threads": 0, "subflows": 0})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path as File
 import httpx
 import pytest
 
-from mphttp import FullMesh
+from mphttp import Deadline, FullMesh
 from mphttp.cli.exits import ExitCode
 from mphttp.engine import engine
 from mphttp.lab import LabClient, names
@@ -51,6 +51,12 @@ def test_a_peer_without_mptcp(lab: LabClient) -> None:
     assert lab.counters()["lte"].up.syns == 0
 
 
+def test_a_peer_without_mptcp_is_told_before_a_second_path_is_needed(lab: LabClient) -> None:
+    report = download(Deadline(60), url(SIZE, origin=names.ORIGIN_PLAIN))
+    assert len(report.problems) == 1
+    assert "mphttp doctor" in report.problems[0].hint
+
+
 def test_a_connection_made_under_the_in_kernel_path_manager(lab: LabClient) -> None:
     """The kernel keeps its paths to itself; the hint is the command that changes that."""
     engine.start()  # it has netlink, and finds a connection that netlink can't change
@@ -76,9 +82,10 @@ def test_a_process_started_under_the_in_kernel_path_manager(lab: LabClient) -> N
     assert lab.counters()["lte"].up.syns == 0
 
 
-def test_a_process_without_privilege(lab: LabClient) -> None:
-    """It downloads over one path, and is told which command gives it the right."""
-    told = get(url(SIZE), "--strategy", "fullmesh", through=WITHOUT_PRIVILEGE)
+@pytest.mark.parametrize("strategy", [("fullmesh",), ("delayed", "--size", "10MB")])
+def test_a_process_without_privilege(lab: LabClient, strategy: tuple[str, ...]) -> None:
+    """It is told which command gives it the right, whether or not it comes to need it."""
+    told = get(url(SIZE), "--strategy", *strategy, through=WITHOUT_PRIVILEGE)
     assert (told["mechanism"], told["protocol"]) == ("readonly", "mptcp")
     assert "CAP_NET_ADMIN" in told["problems"][0]["what"]
     assert told["problems"][0]["hint"].startswith("sudo setpriv ")
@@ -136,7 +143,7 @@ def reset(lab: LabClient, link: str) -> None:
 def test_a_subflow_reset_while_it_carries_data(lab: LabClient, path: str) -> None:
     """The other goes on, also when the reset one is the connection's first."""
     fault = Fault(carries("lte"), lambda: reset(lab, path))
-    report = download(FullMesh(), url(SIZE), fault)
+    report = download(FullMesh(), url(3 * SIZE), fault)
     closed = [event for event in report.events if event.kind == "subflow_closed"]
     assert [(event.path, event.detail) for event in closed] == [(path, "Connection reset by peer")]
     assert [p.what for p in report.problems] == [

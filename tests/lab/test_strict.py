@@ -14,13 +14,13 @@ from mphttp import FullMesh, SinglePath, Strategy
 from mphttp.lab import LabClient, names
 
 from . import strategies
-from .downloads import WITHOUT_PRIVILEGE, Fault, carries, download, url
+from .downloads import WITHOUT_PRIVILEGE, Fault, carries, download, fetch, make_client, url
 from .strategies import Scripted, StartsOn
 from .test_faults import PATH_MANAGER, opens_three, reset
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
-SIZE = 1_000_000
+SIZE = 3_000_000
 
 
 def refused(strategy: Strategy, *faults: Fault, origin: str = names.ORIGIN, **options: Any) -> str:
@@ -36,6 +36,16 @@ def test_a_peer_without_mptcp(lab: LabClient) -> None:
     told = refused(FullMesh(), origin=names.ORIGIN_PLAIN)
     assert "plain TCP" in told
     assert "(hint: " in told
+
+
+def test_a_refused_response_gives_its_connection_back(lab: LabClient) -> None:
+    """A client that may have one connection alone can go on."""
+    plain = url(SIZE, origin=names.ORIGIN_PLAIN)
+    with make_client(FullMesh(), strict=True, limits=httpx.Limits(max_connections=1)) as client:
+        for _ in range(2):
+            with pytest.raises(httpx.TransportError, match="plain TCP"):
+                client.get(plain)
+        fetch(client, plain, extensions={"strategy": SinglePath()})
 
 
 def test_a_peer_without_mptcp_matters_only_to_who_wants_several_paths(lab: LabClient) -> None:

@@ -237,11 +237,12 @@ def test_events_go_to_the_connection_with_their_token(own: Engine, machine: Mach
 
 
 def test_a_token_is_free_once_its_connection_closed(own: Engine, machine: Machine) -> None:
-    """It may be another connection's at once."""
+    """It is nobody's then, and may be another connection's soon."""
     old, new = Woken(), Woken()
     own.add(old, 11)
-    machine.send(ConnectionClosed(11))
+    machine.send(ConnectionClosed(11), removed(11))
     old.wait_for_turns(1)
+    passed_by(own)
     own.add(new, 11)
     machine.send(removed(11))
     new.wait_for_turns(1)

@@ -150,8 +150,8 @@ class Life:
         assert {entry.id for entry in self.book.open()} == established - set(self.ended)
 
     def event(self, number: int) -> None:
-        """Let the kernel tell that one ended."""
-        self.vanish(number)
+        """Let the kernel tell that one ended, which it may go on to list as a ghost."""
+        (self.ghost if number % 2 else self.vanish)(number)
         entry = self.book.closed(subflow(number).tuple, self.now)
         assert entry is None or entry.closed_at == self.now
 
