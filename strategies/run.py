@@ -12,6 +12,8 @@ from .commands import Close, Command, Open, SetBackup, SetOption, Until
 from .strategy import Strategy
 from .view import Transfer
 
+_CRASHES = (Exception, SystemExit)
+"""Whatever a user's strategy raises. One that calls `sys.exit` must not end an engine's thread."""
 _MOST_STEPS = 10_000
 """Steps in a row at one moment; more is a strategy that waits for nothing and would never end."""
 
@@ -28,13 +30,13 @@ class Run:
     def __init__(self, strategy: Strategy, transfer: Transfer) -> None:
         self.waiting: Until | None = None
         self.done = False
-        self.crash: Exception | None = None
+        self.crash: BaseException | None = None
         self._transfer = transfer
         self._reply: Any = None
         self._failure: Exception | None = None
         try:
             self._steps = strategy.run(transfer)
-        except Exception as error:  # whatever a user's strategy raises
+        except _CRASHES as error:
             self._end(error)
 
     def advance(self) -> Command | None:
@@ -77,7 +79,7 @@ class Run:
         except StopIteration:
             self._end(None)
             return None
-        except Exception as error:  # whatever a user's strategy raises
+        except _CRASHES as error:
             self._end(error)
             return None
         if not isinstance(command, Command):
@@ -89,12 +91,12 @@ class Run:
             return None
         return command
 
-    def _end(self, error: Exception | None) -> None:
+    def _end(self, error: BaseException | None) -> None:
         self.done, self.crash, self.waiting = True, error, None
         steps = getattr(self, "_steps", None)
         if steps is None:
             return
         try:
             steps.close()
-        except Exception as closing:  # a `finally` of the user's that raises, or yields
+        except _CRASHES as closing:  # a `finally` of the user's that raises, or yields
             self.crash = self.crash or closing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +59,12 @@ def raises_midway(transfer: Transfer) -> Steps:
     yield Until(received=1)
     yield Open(LTE)
     raise RuntimeError("midway")
+
+
+def exits(transfer: Transfer) -> Steps:
+    yield Until(received=1)
+    yield Open(LTE)
+    sys.exit(3)
 
 
 def raises_in_finally(transfer: Transfer) -> Steps:

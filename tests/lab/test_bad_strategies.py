@@ -22,6 +22,7 @@ SIZE = 300_000
 WRONG = {
     strategies.raises_at_once: "ended with RuntimeError: at once",
     strategies.raises_midway: "ended with RuntimeError: midway",
+    strategies.exits: "ended with SystemExit: 3",
     strategies.raises_in_finally: "ended with RuntimeError: in finally",
     strategies.catches_nothing: "no path 'nope' reaches the server",
     strategies.tries_for_ever: "100 commands without waiting",
