@@ -28,6 +28,7 @@ WITH_MPTCP = ("mptcpize", "run")
 CONFIGURATION = """
 daemon off;
 master_process off;  # one process, which ends with its own pid
+user root root;  # the only user that there is in a lab without root
 pid {folder}/pid;
 error_log stderr notice;
 events {{}}
