@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
 
 from mphttp.kernel.errors import KernelError, NotMultipath
 from mphttp.kernel.events import (
@@ -24,45 +23,23 @@ from mphttp.kernel.events import (
     SubflowEstablished,
     SubflowPriority,
 )
-from mphttp.kernel.info import Capture, FullCapture, capture, capture_after, tcp_info
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.paths import path_of
 from mphttp.kernel.receive_buffer import enlarge, is_stuck
-from mphttp.kernel.values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo
+from mphttp.kernel.values import ConnectionInfo, FourTuple, Path, SocketAddress
 from mphttp.strategies import Command
 
 from .calls import Calls
 from .engine import Engine
 from .exchange import Exchange
 from .ledger import Entry, Ledger
+from .reader import SocketReader, Taken
 from .start import usable_paths
 
 _LOOK_EVERY = 0.2
 """Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
 _PATHS_FOR = 1.0
 """Seconds for which the list of paths is taken as it was."""
-
-
-class _PlainCapture(NamedTuple):
-    """The state of a plain TCP connection, in the shape of an MPTCP one with a single subflow."""
-
-    subflow: SubflowInfo
-
-    @property
-    def bytes_received(self) -> int:
-        return self.subflow.bytes_received
-
-    def decode(self) -> ConnectionInfo:
-        return ConnectionInfo(
-            token=0,
-            bytes_received=self.subflow.bytes_received,
-            fully_established=True,
-            subflows=(self.subflow,),
-        )
-
-
-Taken = Capture | _PlainCapture
-"""The state of a connection at some moment, not read yet."""
 
 
 class Connection:
@@ -82,9 +59,7 @@ class Connection:
         self.engine = engine
         self.sent_at = time.monotonic()
         self._whole_at = self.sent_at
-        self.protocol = "mptcp"
-        self.mechanism_name = engine.mechanism.name
-        self._sock = sock
+        self._reader = SocketReader(sock)
         self._path_names = path_names
         self._remote = SocketAddress(*sock.getpeername()[:2])
         self._paths: list[Path] = []
@@ -94,12 +69,11 @@ class Connection:
         self._closed = False
         self._look_at = math.inf
         self._stuck = False
-        self._single: FullCapture | None = None
         self.gone: frozenset[int] = frozenset()
         self._initial: int | None = None
         self.ledger = self.new_ledger()
         control = self._take_control()
-        self._before: Taken = self._capture()
+        self._before: Taken = self._reader.all()
         self.ledger.observe(self._before.decode(), self.sent_at)
         self._initial = next((entry.id for entry in self.ledger.open()), None)
         self._calls = Calls(control, self.ledger, self._remote, self._path)
@@ -107,26 +81,32 @@ class Connection:
 
     def _take_control(self) -> Control | None:
         try:
-            return self.engine.mechanism.control(self._sock)
+            return self.engine.mechanism.control(self._reader.sock)
         except NotMultipath:
-            self._fall_back()
             return None
 
-    def _fall_back(self) -> None:
-        self.protocol, self.mechanism_name = "tcp", "none"
+    @property
+    def protocol(self) -> str:
+        """The protocol as the report names it: "mptcp" or "tcp"."""
+        return "mptcp" if self._reader.multipath else "tcp"
+
+    @property
+    def mechanism_name(self) -> str:
+        """Name of what carries out the calls, "none" for plain TCP."""
+        return self.engine.mechanism.name if self._reader.multipath else "none"
 
     # The reading side.
 
     def replace_socket(self, sock: socket.socket) -> None:
         """Take the socket that TLS has wrapped around the first one, whose descriptor it took."""
         with self.lock:
-            self._sock = sock
+            self._reader.sock = sock
             self._calls.control = self._take_control()
 
     def enter(self, exchange: Exchange) -> Taken:
         """Let a response begin; return the connection as it was before its first byte."""
         if self._exchanges:  # others are under way (HTTP/2): what came so far is theirs
-            self._before = self._capture()
+            self._before = self._reader.all()
         self._exchanges.append(exchange)
         if exchange.wants_subflows:
             self._say_what_is_missing(exchange)
@@ -144,7 +124,7 @@ class Connection:
             if not self._closed:
                 undisturbed = not exchange.engaged and not self._exchanges
                 with contextlib.suppress(KernelError):
-                    self._before = self._capture_bytes() if undisturbed else self._capture()
+                    self._before = self._reader.bytes_only() if undisturbed else self._reader.all()
             if exchange.engaged:
                 self._calls.retire(exchange)
                 self.gone = self.ledger.gone()
@@ -160,7 +140,7 @@ class Connection:
                 if self._exchanges or self._ended:  # else nobody will ask for more
                     self.look(now)
                     with contextlib.suppress(KernelError):
-                        self._before = self._capture()
+                        self._before = self._reader.all()
                 self._closed = True
                 self._settle_all(now)
                 if self._whole_at < self.sent_at:
@@ -174,32 +154,12 @@ class Connection:
         taking in what the peer sends, on a metered path too (6.18, `net.mptcp.close_timeout`).
         """
         with contextlib.suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    def _capture(self) -> Taken:
-        self._single = None
-        if self.protocol == "mptcp":
-            try:
-                taken = capture(self._sock.fileno())
-            except NotMultipath:  # a middlebox ended it after the handshake
-                self._fall_back()
-            else:
-                if isinstance(taken, FullCapture) and taken.single:
-                    self._single = taken
-                return taken
-        return _PlainCapture(tcp_info(self._sock))
-
-    def _capture_bytes(self) -> Taken:
-        """Do as `_capture` does, for less where only bytes can be new since the last time."""
-        if self._single is not None:
-            try:
-                return capture_after(self._sock, self._single)
-            except NotMultipath:
-                pass
-        return self._capture()
+            self._reader.sock.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
 
     def _say_what_is_missing(self, exchange: Exchange) -> None:
-        if self.protocol == "tcp":
+        if not self._reader.multipath:
             exchange.problem(
                 "the connection is plain TCP: one path carries it all",
                 "the server, or a middlebox on the way, has no Multipath TCP; "
@@ -241,7 +201,7 @@ class Connection:
         if self._closed:
             return None
         try:
-            return self._capture_bytes().bytes_received
+            return self._reader.bytes_only().bytes_received
         except KernelError:
             return None
 
@@ -250,7 +210,7 @@ class Connection:
         if self._closed:
             return None
         try:
-            info = self._capture().decode()
+            info = self._reader.all().decode()
         except KernelError:
             return None
         for entry in self.ledger.observe(info, now):
@@ -288,9 +248,11 @@ class Connection:
     def _make_room_if_stuck(self) -> None:
         """Enlarge the receive buffer if at two looks in a row it was full of what can't be read."""
         with contextlib.suppress(KernelError, OSError):
-            was_stuck, self._stuck = self._stuck, is_stuck(self._sock)
+            was_stuck, self._stuck = self._stuck, is_stuck(self._reader.sock)
             if was_stuck and self._stuck:
-                self._tell("receive_buffer_enlarged", detail=f"to {enlarge(self._sock)} bytes")
+                self._tell(
+                    "receive_buffer_enlarged", detail=f"to {enlarge(self._reader.sock)} bytes"
+                )
 
     def on_event(self, event: Event, now: float) -> None:
         """Take what the kernel told of this connection."""

@@ -12,10 +12,11 @@ from mphttp.strategies import Command, Event, Path, Run, SinglePath, Strategy, S
 
 from .errors import StrategyProblem
 from .ledger import Entry, Ledger
-from .report import DeadlineReport, EventReport, Problem, SubflowReport
+from .report import DeadlineReport, Problem, SubflowReport
 
 if TYPE_CHECKING:
-    from .connection import Connection, Taken
+    from .connection import Connection
+    from .reader import Taken
 
 _SETTLE_TIME = 2.0
 """Seconds that reading a report waits for the engine to close what the strategy opened."""
@@ -54,7 +55,7 @@ class Exchange:
         self.status = status
         self.length = length
         self.problems: tuple[Problem, ...] = ()
-        self.event_reports: list[EventReport] = []
+        self.events: list[Event] = []
         self.failure: StrategyProblem | None = None
         self.sent_at = connection.sent_at
         self._connection = connection
@@ -168,8 +169,9 @@ class Exchange:
         """Write down an event, for the strategy and the report."""
         at = round(time.monotonic() - self.sent_at, 6)
         subflow, path = (entry.id, entry.path) if entry else (None, None)
-        self._unseen.append(Event(at, kind, subflow, path, detail))
-        self.event_reports.append(EventReport(at, kind, subflow, path, detail))
+        event = Event(at, kind, subflow, path, detail)
+        self._unseen.append(event)
+        self.events.append(event)
 
     def problem(self, what: str, hint: str = "") -> None:
         """Write down what didn't work, the first time that it didn't."""

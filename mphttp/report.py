@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from mphttp.strategies import Event
+
 
 @dataclass(frozen=True, slots=True)
 class SubflowReport:
@@ -32,25 +34,6 @@ class SubflowReport:
     bytes_received: int
     initial: bool
     backup: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EventReport:
-    """Something that happened, in seconds since the request was sent.
-
-    Args:
-        at: when.
-        kind: what, such as "subflow_established".
-        subflow: id of the subflow that it happened to, or None.
-        path: name of that subflow's path, or None.
-        detail: what else is known, in words, or "".
-    """
-
-    at: float
-    kind: str
-    subflow: int | None = None
-    path: str | None = None
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +71,7 @@ class Exchange(Protocol):
     status: int
     length: int | None
     received: int
-    event_reports: list[EventReport]
+    events: list[Event]
     problems: tuple[Problem, ...]
 
     @property
@@ -177,9 +160,9 @@ class Report:
         return self._exchange.subflow_reports
 
     @property
-    def events(self) -> tuple[EventReport, ...]:
+    def events(self) -> tuple[Event, ...]:
         """What happened, in order."""
-        return tuple(self._exchange.event_reports)
+        return tuple(self._exchange.events)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.report import DeadlineReport, EventReport, Problem, Report, SubflowReport
+from mphttp.report import DeadlineReport, Problem, Report, SubflowReport
+from mphttp.strategies import Event
 from tests.schema import check
 
 SECONDS = st.floats(0, 1e6)
@@ -31,7 +32,7 @@ class Facts:
     deadline: DeadlineReport | None = None
     path_names: tuple[str, ...] = ("wifi", "lte")
     subflow_reports: tuple[SubflowReport, ...] = ()
-    event_reports: tuple[EventReport, ...] = ()
+    events: tuple[Event, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -61,7 +62,7 @@ FACTS = st.builds(
     seconds=SECONDS,
     deadline=st.none() | st.builds(DeadlineReport, SECONDS, met=st.none() | st.booleans()),
     subflow_reports=st.lists(subflows(), max_size=3).map(tuple),
-    event_reports=st.lists(st.builds(EventReport, SECONDS, st.text()), max_size=3).map(tuple),
+    events=st.lists(st.builds(Event, SECONDS, st.text()), max_size=3).map(tuple),
     problems=st.lists(st.builds(Problem, SECONDS, st.text(), st.text()), max_size=3).map(tuple),
 )
 

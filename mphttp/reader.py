@@ -1,0 +1,81 @@
+"""Reading a connected socket's state, whether it is MPTCP, fell back to TCP, or always was."""
+
+from __future__ import annotations
+
+import socket
+from typing import NamedTuple
+
+from mphttp.kernel.errors import NotMultipath
+from mphttp.kernel.info import Capture, FullCapture, capture, capture_after, tcp_info
+from mphttp.kernel.values import ConnectionInfo, SubflowInfo
+
+
+class PlainCapture(NamedTuple):
+    """The state of a plain TCP connection, in the shape of an MPTCP one with a single subflow."""
+
+    subflow: SubflowInfo
+
+    @property
+    def bytes_received(self) -> int:
+        """Payload received, in bytes."""
+        return self.subflow.bytes_received
+
+    def decode(self) -> ConnectionInfo:
+        """Read it into values."""
+        return ConnectionInfo(
+            token=0,
+            bytes_received=self.subflow.bytes_received,
+            fully_established=True,
+            subflows=(self.subflow,),
+        )
+
+
+Taken = Capture | PlainCapture
+"""The state of a connection at some moment, not read yet."""
+
+
+class SocketReader:
+    """Takes down the state of one connected socket.
+
+    Args:
+        sock: connected; TLS replaces it.
+
+    Attributes:
+        multipath: whether it speaks MPTCP, as far as is known.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.multipath = True
+        self._single: FullCapture | None = None
+
+    def all(self) -> Taken:
+        """Take down everything.
+
+        Raises:
+            NoSuchSubflow: the socket is closed.
+        """
+        self._single = None
+        if self.multipath:
+            try:
+                taken = capture(self.sock.fileno())
+            except NotMultipath:  # from the start, or a middlebox ended it after the handshake
+                self.multipath = False
+            else:
+                if isinstance(taken, FullCapture) and taken.single:
+                    self._single = taken
+                return taken
+        return PlainCapture(tcp_info(self.sock))
+
+    def bytes_only(self) -> Taken:
+        """Do as `all` does, for less where only bytes can be new since the last time.
+
+        Raises:
+            NoSuchSubflow: the socket is closed.
+        """
+        if self._single is not None:
+            try:
+                return capture_after(self.sock, self._single)
+            except NotMultipath:
+                pass  # `all` finds out
+        return self.all()
