@@ -74,9 +74,8 @@ class Start:
         if not paths:
             words = f"none of the interfaces {', '.join(self._names)} reaches {remote.host}"
             raise OSError(errno.ENETUNREACH, words)
-        return sorted(
-            paths, key=lambda path: path != chosen
-        )  # a stable sort: the rest as preferred
+        others: list[Path | None] = [path for path in paths if path != chosen]
+        return others if chosen is None else [chosen, *others]
 
     def failed(self, path: Path, error: OSError) -> None:
         """Take that a path didn't do; the next one is tried."""

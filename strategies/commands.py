@@ -51,11 +51,16 @@ class Open:
         backup: the peer uses it only while no regular subflow works (RFC 8684, 3.1).
 
     Raises:
+        TypeError: `path` is something else.
         OpenFailed: inside the generator, when the subflow was refused or never answered.
     """
 
     path: Path
     backup: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, Path):
+            raise TypeError(f"Open takes a Path, such as transfer.paths[0], not {self.path!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def test_single_path_never_asks_for_anything() -> None:
 
 def test_single_path_starts_where_it_is_told() -> None:
     assert SinglePath("lte").connect_on([WIFI, LTE]) == LTE
-    assert SinglePath("eth7").connect_on([WIFI, LTE]) is None
+    assert SinglePath("eth7").connect_on([WIFI, LTE]) == Path("eth7")  # the engine says it's absent
     assert SinglePath().connect_on([WIFI, LTE]) is None
 
 

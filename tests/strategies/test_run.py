@@ -123,6 +123,15 @@ def test_yielding_something_else_is_told_of() -> None:
     assert "open lte" in str(crash)
 
 
+def test_opening_what_is_no_path_is_told_of() -> None:
+    def steps(transfer: Transfer) -> Steps:
+        yield Open("lte")  # type: ignore[arg-type]
+
+    crash = replay_of(steps).run.crash
+    assert isinstance(crash, TypeError)
+    assert "transfer.paths[0], not 'lte'" in str(crash)
+
+
 def test_a_strategy_that_never_waits_is_ended() -> None:
     def steps(transfer: Transfer) -> Steps:
         while True:
