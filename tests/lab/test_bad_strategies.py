@@ -28,7 +28,7 @@ WRONG = {
     strategies.tries_for_ever: "100 commands without waiting",
     strategies.never_waits: "steps without waiting",
     strategies.yields_a_word: "not 'open lte'",
-    strategies.opens_a_word: "AttributeError",
+    strategies.opens_a_word: "transfer.paths[0], not 'lte'",
     strategies.closes_what_never_was: "subflow 4711 is closed already",
     strategies.pauses_what_never_was: "subflow 4711 is closed already",
     strategies.closes_the_last: "the last subflow that works can't be closed",
