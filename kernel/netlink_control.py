@@ -19,7 +19,7 @@ from .mptcp_pm import (
 from .mptcp_pm_tables import AddressFlag
 from .netlink import RequestError
 from .refusals import translate
-from .values import Path, SocketAddress, SubflowInfo, TCPState
+from .values import Path, SocketAddress, SubflowInfo
 
 _MAX_ADDRESS_ID = 255
 
@@ -92,7 +92,7 @@ class NetlinkControl(ConnectionControl):
         self._request(set_backup(self.token, subflow.tuple, backup), what)
 
     def _check_alive(self, subflow: SubflowInfo) -> None:
-        if not any(s.id == subflow.id and s.state != TCPState.CLOSE for s in self.info().subflows):
+        if not any(s.id == subflow.id and not s.closed for s in self.info().subflows):
             raise NoSuchSubflow(f"subflow {subflow.id} is gone already")
 
     def _with_port(self, remote: SocketAddress) -> SocketAddress:

@@ -18,7 +18,7 @@ from .events import AddressAnnounced, AddressRemoved, Event
 from .mechanism import Mechanism
 from .paths import path_of
 from .probe import best_mechanism
-from .values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo, TCPState
+from .values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo
 
 _LOOK_EVERY = 0.05  # seconds; events come sooner, but another reader may have had them
 _LOOK_CLOSELY = 0.002  # seconds between looks at what no event tells: the fourth packet
@@ -189,7 +189,7 @@ class Subflows:
         return events
 
     def _live(self) -> list[SubflowInfo]:
-        return [s for s in self._control.info().subflows if s.state != TCPState.CLOSE]
+        return [s for s in self._control.info().subflows if not s.closed]
 
     def _find(self, subflow_id: int) -> SubflowInfo:
         for subflow in self._live():

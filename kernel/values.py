@@ -59,6 +59,18 @@ class TCPState(IntEnum):
     NEW_SYN_RECV = 12
 
 
+_CLOSED = frozenset(
+    {
+        TCPState.FIN_WAIT1,
+        TCPState.FIN_WAIT2,
+        TCPState.TIME_WAIT,
+        TCPState.CLOSE,
+        TCPState.LAST_ACK,
+        TCPState.CLOSING,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SubflowInfo:
     """One subflow as the kernel tells it (MPTCP_FULL_INFO; include/uapi/linux/mptcp.h).
@@ -85,6 +97,11 @@ class SubflowInfo:
     retransmits: int
     last_data_received: float
     segments_received: int = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether this side has closed it, or it is gone: a ghost, if it was the first."""
+        return self.state in _CLOSED
 
     @property
     def established(self) -> bool:

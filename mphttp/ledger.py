@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from mphttp.kernel.values import ConnectionInfo, FourTuple, SubflowInfo, TCPState
+from mphttp.kernel.values import ConnectionInfo, FourTuple, SubflowInfo
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Ledger:
         """
         for subflow in info.subflows:
             self._observe_one(subflow, now)
-        present = {s.id for s in info.subflows if s.state != TCPState.CLOSE}
+        present = {s.id for s in info.subflows if not s.closed}
         return [e for e in self.open() if e.id not in present and self._end(e, now)]
 
     def _observe_one(self, subflow: SubflowInfo, now: float) -> None:
