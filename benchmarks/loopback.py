@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 
 from mphttp import Deadline, DelayedByContentLength, MultipathTransport, Refresh, Strategy
-from mphttp.dial import IPPROTO_MPTCP
+from mphttp.network.dial import IPPROTO_MPTCP
 
 SERVER = """
 import socket, sys, threading

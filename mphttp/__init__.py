@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         SinglePath,
         Strategy,
     )
-    from .transport import MultipathTransport
+    from .transports import MultipathTransport
 
 __version__ = "0.1.0"
 
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "MultipathTransport": ".transport",
+    "MultipathTransport": ".transports",
     "Report": ".report",
     "StrategyProblem": ".errors",
 }

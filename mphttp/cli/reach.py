@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from mphttp.dial import connect
 from mphttp.kernel import NotMultipath, Path, SocketAddress, capture, paths_to
+from mphttp.network.dial import connect
 
 _ANSWER_WITHIN = 5.0
 """Seconds; several times what a handshake over a satellite takes."""

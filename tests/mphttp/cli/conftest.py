@@ -19,7 +19,7 @@ import trustme
 
 from mphttp.cli import main
 from mphttp.cli.environment import Environment
-from mphttp.dial import IPPROTO_MPTCP
+from mphttp.network.dial import IPPROTO_MPTCP
 
 
 class Terminal(io.StringIO):

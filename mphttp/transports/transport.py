@@ -10,16 +10,15 @@ from typing import Any, Self
 import httpcore
 import httpx
 
+from mphttp.engine import Exchange, Request, engine
+from mphttp.engine.request import checked_strategy
+from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
-from mphttp.strategies import SinglePath, Strategy
+from mphttp.network.dial import SocketOption
+from mphttp.report import Report
+from mphttp.strategies import Strategy
 
 from .backend import MultipathBackend
-from .dial import SocketOption
-from .engine import engine
-from .errors import StrategyProblem
-from .exchange import Exchange
-from .report import Report
-from .start import Request, connecting_for
 
 
 class MultipathTransport(httpx.BaseTransport):
@@ -59,7 +58,7 @@ class MultipathTransport(httpx.BaseTransport):
         retries: int = 0,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> None:
-        self._strategy = _checked(SinglePath() if strategy is None else strategy)
+        self._strategy = checked_strategy(strategy)
         self._strict = strict
         limits = limits or httpx.Limits(max_connections=100, max_keepalive_connections=20)
         options: dict[str, Any] = {
@@ -78,32 +77,22 @@ class MultipathTransport(httpx.BaseTransport):
         self._pool = httpcore.ConnectionPool(proxy=_proxy(proxy), **options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        strategy = _checked(request.extensions.get("strategy", self._strategy))
-        start = Request(strategy)
-        remembered = connecting_for.set(start)
+        strategy = checked_strategy(request.extensions.get("strategy", self._strategy))
+        asked = Request(str(request.url), strategy, self._strict)
         with _AsHTTPXErrors(request):
-            try:
+            with asked:
                 response = self._pool.handle_request(_to_httpcore(request))
-            finally:
-                connecting_for.reset(remembered)
-            return self._watched(request, response, start)
+            return self._watched(request, response, asked)
 
     def _watched(
-        self, request: httpx.Request, response: httpcore.Response, start: Request
+        self, request: httpx.Request, response: httpcore.Response, asked: Request
     ) -> httpx.Response:
         connection = response.extensions["network_stream"].get_extra_info("connection")
         exchange = None
         if connection is not None:  # None: a Unix socket, which has one path
             exchange = Exchange(
-                connection,
-                start.strategy,
-                url=str(request.url),
-                status=response.status,
-                length=_length(request, response),
-                strict=self._strict,
+                connection, asked, status=response.status, length=_length(request, response)
             )
-            for what, hint in start.problems:
-                exchange.problem(what, hint)
             response.extensions["multipath"] = Report(exchange)
         stream = MultipathByteStream(request, response, exchange)
         if exchange is not None:
@@ -166,12 +155,6 @@ class MultipathByteStream(httpx.SyncByteStream):
             self._exchange.finish(whole=False)
         with _AsHTTPXErrors(self._request):
             self._response.close()
-
-
-def _checked(strategy: Any) -> Strategy:
-    if not isinstance(strategy, Strategy):
-        raise ValueError(f"strategy must be a Strategy, such as Deadline(10), not {strategy!r}")
-    return strategy
 
 
 def _proxy(proxy: str | httpx.URL | httpx.Proxy | None) -> httpcore.Proxy | None:

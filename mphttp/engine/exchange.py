@@ -7,16 +7,17 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mphttp.errors import StrategyProblem
 from mphttp.kernel.values import ConnectionInfo
-from mphttp.strategies import Command, Event, Path, Run, SinglePath, Strategy, Subflow, Transfer
+from mphttp.report import DeadlineReport, Problem, SubflowReport
+from mphttp.strategies import Command, Event, Path, Run, SinglePath, Subflow, Transfer
 
-from .errors import StrategyProblem
 from .ledger import Entry, Ledger
-from .report import DeadlineReport, Problem, SubflowReport
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .reader import Taken
+    from .request import Request
 
 _SETTLE_TIME = 2.0
 """Seconds that reading a report waits for the engine to close what the strategy opened."""
@@ -32,35 +33,31 @@ class Exchange:
 
     Args:
         connection: what it comes over.
-        strategy: what decides.
-        url: what was asked for.
+        request: what was asked for.
         status: the response's status code.
         length: bytes of the body, or None.
-        strict: whether a problem ends the transfer.
     """
 
     def __init__(
         self,
         connection: Connection,
-        strategy: Strategy,
+        request: Request,
         *,
-        url: str,
         status: int,
         length: int | None,
-        strict: bool = False,
     ) -> None:
         self.received = 0
         self.threshold = math.inf
-        self.url = url
+        self.url = request.url
         self.status = status
         self.length = length
         self.problems: tuple[Problem, ...] = ()
         self.events: list[Event] = []
         self.failure: StrategyProblem | None = None
-        self.sent_at = connection.sent_at
+        self.sent_at = request.sent_at
         self._connection = connection
-        self._strategy = strategy
-        self._strict = strict
+        self._strategy = request.strategy
+        self._strict = request.strict
         self._ended_at: float | None = None
         self._whole = False
         self._now = self.sent_at
@@ -73,7 +70,9 @@ class Exchange:
         self._command: Command | None = None
         self._pending = False
         self._view = Transfer(length, self)
-        self._run = Run(strategy, self._view)
+        self._run = Run(request.strategy, self._view)
+        for what, hint in request.problems:
+            self.problem(what, hint)
 
     # The reading side.
 

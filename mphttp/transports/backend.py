@@ -11,11 +11,10 @@ from typing import Any
 
 import httpcore
 
-from .connection import Connection
-from .dial import SocketOption, dial
-from .engine import Engine
-from .start import Start
-from .timeouts import TimedOut, timeouts_of
+from mphttp.engine import Connection, Engine
+from mphttp.network.dial import SocketOption, dial
+from mphttp.network.start import Start
+from mphttp.network.timeouts import TimedOut, timeouts_of
 
 
 class MultipathStream(httpcore.NetworkStream):
@@ -47,7 +46,7 @@ class MultipathStream(httpcore.NetworkStream):
             raise httpcore.WriteTimeout("timed out") from error
         except OSError as error:
             raise httpcore.WriteError(str(error)) from error
-        self._connection.sent_at = time.monotonic()
+        self._connection.sent()
 
     def close(self) -> None:
         self._connection.close(self._sock.close)

@@ -43,6 +43,15 @@ class _Opening:
     machine: Opening
 
 
+@dataclass(slots=True)
+class _Draining:
+    """A subflow that the peer was asked to avoid, closed when nothing comes any more."""
+
+    exchange: Exchange
+    entry: Entry
+    machine: Draining
+
+
 class Calls:
     """What is asked of a connection's subflows, and who asked for which.
 
@@ -70,7 +79,7 @@ class Calls:
         self._owners: dict[int, set[Exchange]] = {}
         self._waiting: list[_Waiting] = []
         self._openings: list[_Opening] = []
-        self._drainings: list[tuple[Entry, Draining]] = []
+        self._drainings: list[_Draining] = []
 
     @property
     def busy(self) -> bool:
@@ -190,7 +199,7 @@ class Calls:
         # The peer stops using it, what is on its way arrives, and only then it goes: nothing has to
         # be sent twice.
         control.set_backup(entry.info, True)
-        self._drainings.append((entry, Draining(entry.info, now)))
+        self._drainings.append(_Draining(exchange, entry, Draining(entry.info, now)))
 
     def _is_last(self, entry: Entry) -> bool:
         return not any(other is not entry for other in self._ledger.alive())
@@ -231,10 +240,10 @@ class Calls:
             self._openings.remove(opening)
             self._drop(opening.entry)
             opening.entry.closed_at = now
-        for entry, _ in self._drainings:  # nothing of this response is on its way any more
-            self._drop(entry)
-            entry.closed_at = now
-        self._drainings = []
+        for draining in [d for d in self._drainings if d.exchange is exchange]:
+            self._drainings.remove(draining)  # nothing of this response is on its way any more
+            self._drop(draining.entry)
+            draining.entry.closed_at = now
         done = [i for i, owners in self._owners.items() if owners <= {exchange}]
         for entry in self._ledger.open():
             if entry.id not in done or not entry.closing:
@@ -271,25 +280,20 @@ class Calls:
                 opening.machine.on_gone()
             opening.machine.on_time(now)
             self._conclude(opening, now)
-        self._drainings = [
-            (entry, machine)
-            for entry, machine in self._drainings
-            if not self._drained(entry, machine, rows, now)
-        ]
+        self._drainings = [d for d in self._drainings if not self._drained(d, rows, now)]
 
     def next_time(self, now: float) -> float | None:
         """Return when there is more to do, or None."""
         times = [now + _READY_EVERY] if self._waiting else []
         machines: list[Opening | Draining] = [opening.machine for opening in self._openings]
-        machines += [machine for _, machine in self._drainings]
+        machines += [draining.machine for draining in self._drainings]
         for machine in machines:
             often = max(_LOOK_AT_MOST_EVERY, machine.subflow.rtt / _LOOKS_A_ROUND_TRIP)
             times += [when for when in (machine.next_deadline, now + often) if when is not None]
         return min(times, default=None)
 
-    def _drained(
-        self, entry: Entry, machine: Draining, rows: dict[int, SubflowInfo], now: float
-    ) -> bool:
+    def _drained(self, draining: _Draining, rows: dict[int, SubflowInfo], now: float) -> bool:
+        entry, machine = draining.entry, draining.machine
         if entry.closed_at is not None:
             return True
         if entry.id in rows:

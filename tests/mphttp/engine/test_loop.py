@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from mphttp.engine import Engine, engine
+from mphttp.engine.loop import Engine, engine
 from mphttp.kernel import probe
 from mphttp.kernel.errors import KernelError
 from mphttp.kernel.events import (

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mphttp.dial import multipath_socket
-from mphttp.timeouts import KernelTimeouts, PythonTimeouts, TimedOut, timeouts_of
+from mphttp.network.dial import multipath_socket
+from mphttp.network.timeouts import KernelTimeouts, PythonTimeouts, TimedOut, timeouts_of
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mphttp.engine.ledger import Entry, Ledger
 from mphttp.kernel.values import ConnectionInfo, FourTuple, SocketAddress, SubflowInfo, TCPState
-from mphttp.ledger import Entry, Ledger
 
 REMOTE = SocketAddress("192.0.2.80", 443)
 

@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 
-from mphttp.kernel.paths import paths_to
+from mphttp.engine.paths import usable_paths
+from mphttp.engine.request import Request, current_request
 from mphttp.kernel.values import Path, SocketAddress
 from mphttp.strategies import Path as PathView
 from mphttp.strategies import Strategy
-
-
-@dataclass(slots=True)
-class Request:
-    """The request that a connection is made for.
-
-    Args:
-        strategy: its strategy.
-        problems: what didn't work while connecting; the response's report tells.
-    """
-
-    strategy: Strategy
-    problems: list[tuple[str, str]] = field(default_factory=list)
-
-
-connecting_for: ContextVar[Request | None] = ContextVar("mphttp_connecting_for", default=None)
-"""The request that a connection would be made for, where one is made right now."""
-
-
-def usable_paths(remote: SocketAddress, names: Sequence[str] | None) -> list[Path]:
-    """Return the paths that reach a peer, preferred first; interfaces that are absent are no error.
-
-    Args:
-        remote: the peer.
-        names: the interfaces that may be used, preferred first, or None for all.
-    """
-    if names is None:
-        return paths_to(remote)
-    present = {name for _, name in socket.if_nameindex()}
-    return paths_to(remote, [name for name in names if name in present])
 
 
 class Start:
@@ -63,7 +31,7 @@ class Start:
         Raises:
             OSError: none of the interfaces that may be used reaches the peer.
         """
-        request = connecting_for.get()
+        request = current_request()
         asks = request is not None and type(request.strategy).connect_on is not Strategy.connect_on
         if self._names is None and not asks:
             return [None]
@@ -79,7 +47,7 @@ class Start:
 
     def failed(self, path: Path, error: OSError) -> None:
         """Take that a path didn't do; the next one is tried."""
-        request = connecting_for.get()
+        request = current_request()
         if request is not None:
             what = f"the connection could not start on {path.name}: {error.strerror or error}"
             request.problems.append((what, "another path took its place"))

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from mphttp.dial import IPPROTO_MPTCP, dial, multipath_socket
+from mphttp.engine import Request
 from mphttp.kernel.probe import mptcp_error
 from mphttp.kernel.values import SocketAddress
-from mphttp.start import Request, Start, connecting_for
+from mphttp.network.dial import IPPROTO_MPTCP, dial, multipath_socket
+from mphttp.network.start import Start
 from mphttp.strategies import Path, SinglePath
 from tests.kernel.namespaces import Net, in_child, ip
 
@@ -158,11 +159,8 @@ def test_no_named_interface_reaches_the_peer(port: int) -> None:
 
 def test_where_nobody_asks_the_system_chooses() -> None:
     assert Start(None).paths(LOOPBACK) == [None]
-    token = connecting_for.set(Request(SinglePath("lo")))
-    try:
+    with Request("http://127.0.0.1/", SinglePath("lo")):
         chosen, system = Start(None).paths(LOOPBACK)
-    finally:
-        connecting_for.reset(token)
     assert chosen
     assert (chosen.name, system) == ("lo", None)
     assert Path(chosen.name) == Path("lo")

@@ -30,11 +30,12 @@ from mphttp.kernel.values import ConnectionInfo, FourTuple, Path, SocketAddress
 from mphttp.strategies import Command
 
 from .calls import Calls
-from .engine import Engine
 from .exchange import Exchange
 from .ledger import Entry, Ledger
+from .loop import Engine
+from .paths import usable_paths
 from .reader import SocketReader, Taken
-from .start import usable_paths
+from .request import current_request
 
 _LOOK_EVERY = 0.2
 """Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
@@ -57,8 +58,8 @@ class Connection:
         self.lock = threading.RLock()
         self.settled = threading.Condition(self.lock)
         self.engine = engine
-        self.sent_at = time.monotonic()
-        self._whole_at = self.sent_at
+        self._asked_at = time.monotonic()
+        self._whole_at = self._asked_at
         self._reader = SocketReader(sock)
         self._path_names = path_names
         self._remote = SocketAddress(*sock.getpeername()[:2])
@@ -74,7 +75,7 @@ class Connection:
         self.ledger = self.new_ledger()
         control = self._take_control()
         self._before: Taken = self._reader.all()
-        self.ledger.observe(self._before.decode(), self.sent_at)
+        self.ledger.observe(self._before.decode(), self._asked_at)
         self._initial = next((entry.id for entry in self.ledger.open()), None)
         self._calls = Calls(control, self.ledger, self._remote, self._path)
         engine.add(self, control.token if control else None)
@@ -102,6 +103,12 @@ class Connection:
         with self.lock:
             self._reader.sock = sock
             self._calls.control = self._take_control()
+
+    def sent(self) -> None:
+        """Take down that something of the current request was sent."""
+        request = current_request()
+        if request is not None:  # else it's the protocol's own, such as a window update
+            self._asked_at = request.sent_at = time.monotonic()
 
     def enter(self, exchange: Exchange) -> Taken:
         """Let a response begin; return the connection as it was before its first byte."""
@@ -142,9 +149,9 @@ class Connection:
                     with contextlib.suppress(KernelError):
                         self._before = self._reader.all()
                 self._closed = True
-                self._settle_all(now)
-                if self._whole_at < self.sent_at:
+                if self._exchanges or self._whole_at < self._asked_at:
                     self._reset_on_close()
+                self._settle_all(now)
             close_socket()
 
     def _reset_on_close(self) -> None:

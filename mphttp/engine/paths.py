@@ -1,0 +1,22 @@
+"""Which paths a connection may use."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+from mphttp.kernel.paths import paths_to
+from mphttp.kernel.values import Path, SocketAddress
+
+
+def usable_paths(remote: SocketAddress, names: Sequence[str] | None) -> list[Path]:
+    """Return the paths that reach a peer, preferred first; interfaces that are absent are no error.
+
+    Args:
+        remote: the peer.
+        names: the interfaces that may be used, preferred first, or None for all.
+    """
+    if names is None:
+        return paths_to(remote)
+    present = {name for _, name in socket.if_nameindex()}
+    return paths_to(remote, [name for name in names if name in present])
