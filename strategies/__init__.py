@@ -22,7 +22,7 @@ from .delayed import DelayedByContentLength
 from .refresh import Refresh
 from .run import Run
 from .strategy import Steps, Strategy
-from .view import Event, Path, Source, Subflow, Transfer
+from .view import Event, Path, Remote, Source, Subflow, Transfer
 
 __all__ = [
     "Close",
@@ -36,6 +36,7 @@ __all__ = [
     "OpenFailed",
     "Path",
     "Refresh",
+    "Remote",
     "Run",
     "SetBackup",
     "SetOption",

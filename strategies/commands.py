@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .view import Path, Subflow, Transfer
+from .view import Path, Remote, Subflow, Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class Until:
     Args:
         received: bytes of the body that the application has read.
         elapsed: seconds since the request was sent.
-        event: kind of an event, such as "subflow_closed", that happened since the last step.
+        event: kind of an event, such as "subflow_closed", that happened since the last step; or
+            several kinds, any of which will do.
 
     Raises:
         ValueError: none of the three is given, or one is no number.
@@ -23,7 +24,7 @@ class Until:
 
     received: float | None = None
     elapsed: float | None = None
-    event: str | None = None
+    event: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.received is None and self.elapsed is None and self.event is None:
@@ -33,12 +34,17 @@ class Until:
             if value is not None and math.isnan(value):
                 raise ValueError(f"Until({name}=nan) would never resume")
 
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The kinds of events that resume the strategy."""
+        return (self.event,) if isinstance(self.event, str) else self.event or ()
+
     def holds(self, transfer: Transfer) -> bool:
         """Tell whether the strategy resumes now."""
         return (
             (self.received is not None and transfer.received >= self.received)
             or (self.elapsed is not None and transfer.elapsed >= self.elapsed)
-            or (self.event is not None and any(e.kind == self.event for e in transfer.events))
+            or any(event.kind in self.events for event in transfer.events)
         )
 
 
@@ -49,18 +55,22 @@ class Open:
     Args:
         path: where it leaves.
         backup: the peer uses it only while no regular subflow works (RFC 8684, 3.1).
+        remote: one of `transfer.remotes`, or None for the address that the connection was made to.
 
     Raises:
-        TypeError: `path` is something else.
+        TypeError: `path` or `remote` is something else.
         OpenFailed: inside the generator, when the subflow was refused or never answered.
     """
 
     path: Path
     backup: bool = False
+    remote: Remote | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, Path):
             raise TypeError(f"Open takes a Path, such as transfer.paths[0], not {self.path!r}")
+        if self.remote is not None and not isinstance(self.remote, Remote):
+            raise TypeError(f"remote is one of transfer.remotes, not {self.remote!r}")
 
 
 @dataclass(frozen=True, slots=True)

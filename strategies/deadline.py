@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from .checks import one_of, positive_seconds
 from .commands import Until
-from .second_path import open_second_path
+from .steps import open_first
 from .strategy import Steps, Strategy
 from .view import Transfer
 
@@ -55,7 +55,7 @@ class Deadline(Strategy):
         else:
             in_danger = yield from self._watch_rate(transfer, transfer.length)
         if in_danger:
-            yield from open_second_path(transfer)
+            yield from open_first(transfer.unused_paths)
 
     def _less_than_half(self, transfer: Transfer) -> bool:
         if transfer.slow_reader:

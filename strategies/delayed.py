@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from .checks import positive_bytes
 from .commands import Until
-from .second_path import open_second_path
+from .steps import open_first
 from .strategy import Steps, Strategy
 from .view import Transfer
 
@@ -36,4 +36,4 @@ class DelayedByContentLength(Strategy):
             yield Until(received=self.size + 1)
         elif transfer.length <= self.size:
             return
-        yield from open_second_path(transfer)
+        yield from open_first(transfer.unused_paths)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,18 @@ class Path:
     """
 
     name: str
+
+
+class Remote(NamedTuple):
+    """Where the peer can be reached.
+
+    Args:
+        host: IPv4 or IPv6 address.
+        port: TCP port.
+    """
+
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,8 @@ class Subflow:
         rtt: smoothed round-trip time in seconds, 0.0 while unknown.
         state: the kernel's word for it in lower case, "established" when data can flow.
         initial: whether the connection began with it.
+        idle: seconds since data last came over it, or since it was opened.
+        remote: the peer's side of it, or None where that isn't known.
     """
 
     id: int
@@ -40,6 +54,8 @@ class Subflow:
     rtt: float = 0.0
     state: str = "established"
     initial: bool = False
+    idle: float = 0.0
+    remote: Remote | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,9 @@ class Source(Protocol):
     def subflows(self) -> tuple[Subflow, ...]:
         """Return the live subflows, oldest first."""
 
+    def remotes(self) -> tuple[Remote, ...]:
+        """Return the peer's addresses, the connection's own first."""
+
     def delivered(self) -> int:
         """Return the bytes of the body that the network has delivered."""
 
@@ -99,9 +118,14 @@ class Transfer:
         self.events = events
         self._forget()
 
+    def fork(self) -> Transfer:
+        """Make a second view of the same response, for a strategy that runs beside another."""
+        return Transfer(self.length, self._source)
+
     def _forget(self) -> None:
         self._paths: tuple[Path, ...] | None = None
         self._subflows: tuple[Subflow, ...] | None = None
+        self._remotes: tuple[Remote, ...] | None = None
         self._delivered: int | None = None
 
     @property
@@ -117,6 +141,13 @@ class Transfer:
         if self._subflows is None:
             self._subflows = self._source.subflows()
         return self._subflows
+
+    @property
+    def remotes(self) -> tuple[Remote, ...]:
+        """The peer's addresses: the connection's own, then those that it announced (ADD_ADDR)."""
+        if self._remotes is None:
+            self._remotes = self._source.remotes()
+        return self._remotes
 
     @property
     def delivered(self) -> int:

@@ -62,7 +62,7 @@ class Calls:
         control: carries out the calls; None where the connection is plain TCP.
         ledger: the book of the subflows.
         remote: where the peer is.
-        path: finds a path by its name.
+        path: finds the path with a name to an address of the peer.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Calls:
         control: Control | None,
         ledger: Ledger,
         remote: SocketAddress,
-        path: Callable[[str], Path | None],
+        path: Callable[[str, SocketAddress], Path | None],
     ) -> None:
         self.control = control
         self._ledger = ledger
@@ -127,16 +127,17 @@ class Calls:
 
     def _open(self, exchange: Exchange, command: Open, now: float) -> None:
         control = self._controlled()
-        path = self._path(command.path.name)
+        remote = SocketAddress(*command.remote) if command.remote else self._remote
+        path = self._path(command.path.name, remote)
         if path is None:
             raise KernelError(f"no path {command.path.name!r} reaches the server")
-        shared = self._shared(exchange, path.name)
+        shared = self._shared(exchange, path.name, remote)
         if shared is not None:
             self._owners[shared.id].add(exchange)
             exchange.answer(exchange.subflow(shared))
             return
         try:
-            subflow = control.open(path, self._remote, backup=command.backup)
+            subflow = control.open(path, remote, backup=command.backup)
         except NotReady:
             self._waiting.append(_Waiting(exchange, command, now + _READY_WITHIN))
             return
@@ -145,11 +146,12 @@ class Calls:
         self._owners[entry.id] = {exchange}
         self._openings.append(_Opening(exchange, entry, Opening(subflow, now)))
 
-    def _shared(self, exchange: Exchange, path: str) -> Entry | None:
-        """Find a subflow on a path that another response asked for and this one didn't."""
+    def _shared(self, exchange: Exchange, path: str, remote: SocketAddress) -> Entry | None:
+        """Find a subflow that another response asked for and this one didn't."""
         for entry in self._ledger.alive():
             owners = self._owners.get(entry.id, set())
-            if entry.path == path and owners and exchange not in owners:
+            same = entry.path == path and entry.tuple.remote == remote
+            if same and owners and exchange not in owners:
                 return entry
         return None
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
+from mphttp.kernel.addresses import unmapped
 from mphttp.kernel.errors import KernelError, NotMultipath
 from mphttp.kernel.events import (
     AddressAnnounced,
@@ -62,7 +63,8 @@ class Connection:
         self._whole_at = self._asked_at
         self._reader = SocketReader(sock)
         self._path_names = path_names
-        self._remote = SocketAddress(*sock.getpeername()[:2])
+        self._remote = unmapped(SocketAddress(*sock.getpeername()[:2]))
+        self._announced: dict[int, SocketAddress] = {}
         self._paths: list[Path] = []
         self._paths_until = -math.inf
         self._exchanges: list[Exchange] = []
@@ -200,8 +202,18 @@ class Connection:
                 self._tell("path_lost", entry)
                 self._trouble(f"{entry.path} doesn't reach the server any more")
 
-    def _path(self, name: str) -> Path | None:
-        return next((path for path in self.paths() if path.name == name), None)
+    def remotes(self) -> list[SocketAddress]:
+        """Return the peer's addresses: the connection's own, then those that it announced."""
+        port = self._remote.port
+        announced = (SocketAddress(host, own or port) for host, own in self._announced.values())
+        return list(dict.fromkeys([self._remote, *announced]))
+
+    def _path(self, name: str, remote: SocketAddress) -> Path | None:
+        path = next((path for path in self.paths() if path.name == name), None)
+        if path is None or remote.host == self._remote.host:
+            return path
+        # Another address may need another source address, if only one of its family.
+        return next(iter(usable_paths(remote, (name,))), None)
 
     def bytes_received(self) -> int | None:
         """Return the bytes that have come over the connection; None when it is closed."""
@@ -276,8 +288,10 @@ class Connection:
                     detail = "backup" if event.backup else "regular"
                     self._tell("subflow_priority", self._entry(event.tuple), detail)
                 case AddressAnnounced():
+                    self._announced[event.remote_id] = event.remote
                     self._tell("address_announced", detail=event.remote.host)
                 case AddressRemoved():
+                    self._announced.pop(event.remote_id, None)
                     self._tell("address_removed", detail=f"id {event.remote_id}")
                 case ConnectionClosed():
                     self._tell("connection_closed")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mphttp.errors import StrategyProblem
 from mphttp.kernel.values import ConnectionInfo
 from mphttp.report import DeadlineReport, Problem, SubflowReport
-from mphttp.strategies import Command, Event, Path, Run, SinglePath, Subflow, Transfer
+from mphttp.strategies import Command, Event, Path, Remote, Run, SinglePath, Subflow, Transfer
 
 from .ledger import Entry, Ledger
 
@@ -209,6 +209,8 @@ class Exchange:
             rtt=entry.info.rtt,
             state=entry.info.state.name.lower(),
             initial=entry.initial,
+            idle=entry.info.last_data_received,
+            remote=Remote(*entry.tuple.remote),
         )
 
     def _decide(self, now: float) -> Command | None:
@@ -232,7 +234,7 @@ class Exchange:
         waiting = self._run.waiting
         if waiting is None:
             return None
-        self.engaged = self.engaged or waiting.event is not None
+        self.engaged = self.engaged or bool(waiting.events)
         return None if waiting.elapsed is None else self.sent_at + waiting.elapsed
 
     def _note_crash(self) -> None:
@@ -257,6 +259,10 @@ class Exchange:
         """Return the live subflows, oldest first."""
         self._connection.look(self._now)
         return tuple(self.subflow(entry) for entry in self._connection.ledger.alive())
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """Return the peer's addresses, the connection's own first."""
+        return tuple(Remote(*remote) for remote in self._connection.remotes())
 
     def delivered(self) -> int:
         """Return the bytes of the body that the network has delivered."""

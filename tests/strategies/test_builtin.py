@@ -20,8 +20,7 @@ from mphttp.strategies import (
     SinglePath,
     Strategy,
 )
-
-from .replay import LTE, WIFI, Replay
+from mphttp.testing import LTE, WIFI, Replay
 
 
 def opened(replay: Replay) -> list[str]:

@@ -19,8 +19,7 @@ from mphttp.strategies import (
     Transfer,
     Until,
 )
-
-from .replay import LTE, Replay
+from mphttp.testing import LTE, Replay
 
 
 @dataclass(frozen=True)
