@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import StrategyProblem
+    from .httpx import AsyncMultipathTransport, MultipathTransport
     from .report import Report
     from .strategies import (
         Deadline,
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
         SinglePath,
         Strategy,
     )
-    from .transports import MultipathTransport
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncMultipathTransport",
     "Deadline",
     "DelayedByContentLength",
     "FullMesh",
@@ -41,7 +42,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "MultipathTransport": ".transports",
+    "AsyncMultipathTransport": ".httpx",
+    "MultipathTransport": ".httpx",
     "Report": ".report",
     "StrategyProblem": ".errors",
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mphttp.kernel import NotMultipath, Path, SocketAddress, capture, paths_to
-from mphttp.network.dial import connect
+from mphttp.network.dial import Candidate, connect
 
 _ANSWER_WITHIN = 5.0
 """Seconds; several times what a handshake over a satellite takes."""
@@ -52,7 +52,7 @@ def reach(host: str, port: int) -> Iterator[Reached]:
 
 def _connected(path: Path, family: int, remote: SocketAddress, address: tuple[Any, ...]) -> Reached:
     try:
-        sock = connect(family, address, timeout=_ANSWER_WITHIN, path=path)
+        sock = connect(Candidate(family, address, path), timeout=_ANSWER_WITHIN)
     except OSError as error:
         return Reached(path, remote, None, error.strerror or str(error))
     with closing(sock):

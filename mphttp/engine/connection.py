@@ -98,6 +98,11 @@ class Connection:
         """Name of what carries out the calls, "none" for plain TCP."""
         return self.engine.mechanism.name if self._reader.multipath else "none"
 
+    @property
+    def busy(self) -> bool:
+        """Whether a subflow is being opened, or drained before it is closed."""
+        return self._calls.busy
+
     # The reading side.
 
     def replace_socket(self, sock: socket.socket) -> None:

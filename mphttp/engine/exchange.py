@@ -194,6 +194,21 @@ class Exchange:
             self._rows = self._rows_of(ledger)
 
     @property
+    def busy(self) -> bool:
+        """Whether something that was asked for is under way: an open, or a subflow that drains."""
+        return self._pending or self._connection.busy
+
+    @property
+    def settled(self) -> bool:
+        """Whether what the report says is final, as far as the response has ended."""
+        return self._ended_at is None or not self.engaged or self._rows is not None
+
+    def wait_settled(self) -> None:
+        """Wait until the engine has closed what the strategy opened, which takes no round trip."""
+        with self._connection.lock:
+            self._connection.settled.wait_for(lambda: self.settled, _SETTLE_TIME)
+
+    @property
     def wants_subflows(self) -> bool:
         """Whether the strategy may open any, so that it matters if it can't."""
         return not isinstance(self._strategy, SinglePath)
@@ -328,8 +343,7 @@ class Exchange:
     def subflow_reports(self) -> tuple[SubflowReport, ...]:
         """Every subflow that was alive during the response."""
         with self._connection.lock:
-            if self._ended_at is not None and self.engaged:
-                self._connection.settled.wait_for(lambda: self._rows is not None, _SETTLE_TIME)
+            self.wait_settled()
             if self._rows is not None:
                 return self._rows
             if self._ended_at is None or self.engaged:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from mphttp.kernel.values import Path, SocketAddress
@@ -33,6 +34,52 @@ def multipath_socket(family: int) -> socket.socket:
         return socket.socket(family, socket.SOCK_STREAM)
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to connect.
+
+    Args:
+        family: `socket.AF_INET` or `socket.AF_INET6`.
+        address: as `socket.connect` takes it.
+        path: where the first subflow leaves; None leaves it to the system.
+    """
+
+    family: int
+    address: tuple[Any, ...]
+    path: Path | None = None
+
+
+class Candidates:
+    """The ways to connect to a host, one after the other, and what came of those that were tried.
+
+    Args:
+        host: a name or an IP address, for words.
+        found: what `getaddrinfo` gave.
+        start: chooses the path of the first subflow; None leaves it to the system.
+    """
+
+    def __init__(self, host: str, found: Iterable[tuple[Any, ...]], start: Start | None) -> None:
+        self.error: OSError = OSError(f"no address is known for {host}")
+        self._found = found
+        self._start = start
+
+    def __iter__(self) -> Iterator[Candidate]:
+        for family, _, _, _, address in self._found:
+            remote = SocketAddress(str(address[0]), int(address[1]))
+            try:
+                paths = [None] if self._start is None else self._start.paths(remote)
+            except OSError as error:  # the next address may be of a family that a path has
+                self.error = error
+                continue
+            yield from (Candidate(family, address, path) for path in paths)
+
+    def failed(self, candidate: Candidate, error: OSError) -> None:
+        """Take that a candidate didn't do."""
+        self.error = error
+        if candidate.path is not None and self._start is not None:
+            self._start.failed(candidate.path, error)
+
+
 def dial(
     host: str,
     port: int,
@@ -55,60 +102,57 @@ def dial(
     Raises:
         OSError: no address answered; the error is the last one's.
     """
-    failure: OSError = OSError(f"no address is known for {host}")
-    for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        remote = SocketAddress(str(address[0]), int(address[1]))
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    candidates = Candidates(host, found, None if local_address else start)
+    for candidate in candidates:
         try:
-            paths = [None] if start is None or local_address else start.paths(remote)
-        except OSError as error:  # the next address may be of a family that a path has
-            failure = error
-            continue
-        for path in paths:
-            try:
-                return connect(
-                    family,
-                    address,
-                    timeout=timeout,
-                    local_address=local_address,
-                    options=options,
-                    path=path,
-                )
-            except OSError as error:
-                failure = error
-                if path is not None and start is not None:
-                    start.failed(path, error)
-    raise failure
+            return connect(candidate, timeout=timeout, local_address=local_address, options=options)
+        except OSError as error:
+            candidates.failed(candidate, error)
+    raise candidates.error
 
 
 def connect(
-    family: int,
-    address: tuple[Any, ...],
+    candidate: Candidate,
     *,
     timeout: float | None = None,
     local_address: str | None = None,
     options: Iterable[SocketOption] = (),
-    path: Path | None = None,
 ) -> socket.socket:
-    """Connect to one address, over one path.
+    """Connect in one way.
 
     Args:
-        family: `socket.AF_INET` or `socket.AF_INET6`.
-        address: as `socket.connect` takes it.
+        candidate: the address, and the path to it.
         timeout: seconds, or None for no limit.
         local_address: IP address to connect from, or None.
         options: arguments of `setsockopt`, set before connecting since some only work then.
-        path: where the first subflow leaves; None leaves it to the system.
 
     Raises:
         OSError: nobody answered.
     """
-    sock = multipath_socket(family)
+    sock = unconnected(candidate, local_address, options)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(candidate.address)
+    except BaseException:  # also when a signal's handler raises
+        sock.close()
+        raise
+    return sock
+
+
+def unconnected(
+    candidate: Candidate, local_address: str | None, options: Iterable[SocketOption]
+) -> socket.socket:
+    """Make a socket that is ready to connect.
+
+    Raises:
+        OSError: an option isn't taken, or the path is gone.
+    """
+    sock = multipath_socket(candidate.family)
     try:
         prepare(sock, options)
-        start_on(sock, path, local_address)
-        sock.settimeout(timeout)
-        sock.connect(address)
-    except BaseException:  # also when a signal's handler raises
+        start_on(sock, candidate.path, local_address)
+    except BaseException:
         sock.close()
         raise
     return sock

@@ -1,0 +1,98 @@
+"""Receiving and sending on a connected socket, without blocking an event loop."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+_OTHERS_AFTER = 0.002
+"""Seconds after which other tasks have a turn, though there would be more to read at once."""
+
+
+class AsyncChannel:
+    """A connected socket, with or without TLS; time-outs are in seconds, None for no limit.
+
+    Args:
+        sock: connected, taken over by the channel.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self._waited_at = time.monotonic()
+
+    async def start_tls(
+        self, context: ssl.SSLContext, server_hostname: str | None, timeout: float | None
+    ) -> None:
+        """Say hello and verify; from then on all is under TLS.
+
+        Args:
+            context: verifies the peer.
+            server_hostname: whom its certificate shall name.
+            timeout: seconds for the whole of it, or None for no limit.
+
+        Raises:
+            TimeoutError: the peer was too slow.
+            OSError: it isn't who it should be, speaks no TLS, or the connection is broken.
+        """
+        sock = context.wrap_socket(
+            self.sock, server_hostname=server_hostname, do_handshake_on_connect=False
+        )
+        self.sock = sock
+        await self._until_done(lambda _: sock.do_handshake(), None, timeout)
+
+    async def receive(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Return what has come, at least a byte; b"" at the end.
+
+        Raises:
+            TimeoutError: nothing came in time.
+            OSError: the connection is broken.
+        """
+        if time.monotonic() - self._waited_at > _OTHERS_AFTER:
+            await checkpoint()
+            self._waited_at = time.monotonic()
+        try:
+            return self.sock.recv(max_bytes)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return await self._until_done(self.sock.recv, max_bytes, timeout)
+
+    async def send(self, data: bytes, timeout: float | None) -> None:
+        """Send all of it.
+
+        Raises:
+            TimeoutError: the peer took nothing more in time.
+            OSError: the connection is broken.
+        """
+        left = memoryview(data)
+        while left:
+            left = left[await self._until_done(self.sock.send, left, timeout, writing=True) :]
+
+    async def _until_done(
+        self,
+        operation: Callable[[A], T],
+        argument: A,
+        timeout: float | None,
+        *,
+        writing: bool = False,
+    ) -> T:
+        with anyio.fail_after(timeout):
+            while True:
+                try:
+                    return operation(argument)
+                except ssl.SSLWantReadError:
+                    wait = anyio.wait_readable
+                except ssl.SSLWantWriteError:
+                    wait = anyio.wait_writable
+                except BlockingIOError:
+                    wait = anyio.wait_writable if writing else anyio.wait_readable
+                await wait(self.sock)
+                self._waited_at = time.monotonic()

@@ -1,0 +1,95 @@
+"""The transport for event loops: asyncio and trio."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import anyio.to_thread
+
+from mphttp.engine import Exchange
+from mphttp.errors import StrategyProblem
+
+from .common import Multipath
+from .host import AsHostErrors
+from .origin import AsyncOriginConnection
+
+
+class AsynchronousTransport(Multipath):
+    """`httpx.AsyncBaseTransport`, whichever httpx that is; `stream` is its AsyncByteStream."""
+
+    _connection = AsyncOriginConnection
+    stream: ClassVar[type[AsynchronousBody]]
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Send a request and return its response."""
+        asked = self._asked(request)
+        with AsHostErrors(self.host, request):
+            with asked:
+                response = await self._pool.handle_async_request(self._to_core(request))
+            exchange = self._watched(request, response, asked)
+            body = self.stream(response.stream, exchange, AsHostErrors(self.host, request))
+            if exchange is not None:
+                try:
+                    exchange.begin()
+                except StrategyProblem:
+                    await body.aclose()
+                    raise
+        return self._response(response, body)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self._pool.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self._pool.__aexit__(exc_type, exc_value, traceback)
+
+
+class AsynchronousBody:
+    """A response's body, counted as it is read.
+
+    Args:
+        parts: of the pool; to be closed.
+        exchange: counts, unless there is only one path.
+        errors: raises the library's.
+    """
+
+    def __init__(self, parts: Any, exchange: Exchange | None, errors: AsHostErrors) -> None:
+        self._parts = parts
+        self._exchange = exchange
+        self._errors = errors
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        exchange = self._exchange
+        with self._errors:
+            if exchange is None:
+                async for chunk in self._parts:
+                    yield chunk
+                return
+            async for chunk in self._parts:
+                exchange.received += len(chunk)
+                if exchange.received >= exchange.threshold:
+                    exchange.crossed()
+                yield chunk
+            exchange.finish(whole=True)
+            exchange.check()
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it if the body wasn't read to its end."""
+        if self._exchange is not None:
+            self._exchange.finish(whole=False)
+        with self._errors:
+            await self._parts.aclose()
+        if self._exchange is not None and not self._exchange.settled:
+            # So that reading the report doesn't block the event loop for the engine's last calls.
+            await anyio.to_thread.run_sync(self._exchange.wait_settled, abandon_on_cancel=True)

@@ -1,0 +1,89 @@
+"""The transport for clients that block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from mphttp.engine import Exchange
+from mphttp.errors import StrategyProblem
+
+from .common import Multipath
+from .host import AsHostErrors
+from .origin import OriginConnection
+
+
+class BlockingTransport(Multipath):
+    """`httpx.BaseTransport`, whichever httpx that is; `stream` is its SyncByteStream."""
+
+    _connection = OriginConnection
+    stream: ClassVar[type[BlockingBody]]
+
+    def handle_request(self, request: Any) -> Any:
+        """Send a request and return its response."""
+        asked = self._asked(request)
+        with AsHostErrors(self.host, request):
+            with asked:
+                response = self._pool.handle_request(self._to_core(request))
+            exchange = self._watched(request, response, asked)
+            body = self.stream(response.stream, exchange, AsHostErrors(self.host, request))
+            if exchange is not None:
+                try:
+                    exchange.begin()
+                except StrategyProblem:
+                    body.close()
+                    raise
+        return self._response(response, body)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        self._pool.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self._pool.__exit__(exc_type, exc_value, traceback)
+
+
+class BlockingBody:
+    """A response's body, counted as it is read.
+
+    Args:
+        parts: of the pool; to be closed.
+        exchange: counts, unless there is only one path.
+        errors: raises the library's.
+    """
+
+    def __init__(self, parts: Any, exchange: Exchange | None, errors: AsHostErrors) -> None:
+        self._parts = parts
+        self._exchange = exchange
+        self._errors = errors
+
+    def __iter__(self) -> Iterator[bytes]:
+        exchange = self._exchange
+        with self._errors:
+            if exchange is None:
+                yield from self._parts
+                return
+            for chunk in self._parts:
+                exchange.received += len(chunk)
+                if exchange.received >= exchange.threshold:
+                    exchange.crossed()
+                yield chunk
+            exchange.finish(whole=True)
+            exchange.check()
+
+    def close(self) -> None:
+        """Give the connection back, or close it if the body wasn't read to its end."""
+        if self._exchange is not None:
+            self._exchange.finish(whole=False)
+        with self._errors:
+            self._parts.close()

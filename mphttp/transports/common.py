@@ -1,0 +1,158 @@
+"""What the transports for httpx, threads or event loops, have in common."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from mphttp.engine import Exchange, Request
+from mphttp.engine.request import checked_strategy
+from mphttp.network.dial import SocketOption
+from mphttp.report import Report
+from mphttp.strategies import Strategy
+
+from .dialer import Dialer
+from .host import Host
+from .origin import AsyncOriginConnection, Options, OriginConnection
+from .route import Proxy, Routes
+
+
+class Multipath:
+    """What a transport is told when it is made, and what it does with each request.
+
+    Args:
+        strategy: decides when to open and close subflows; None opens none beyond the first.
+        paths: names of the interfaces that may be used, preferred first, where the connection
+            starts; None allows all, in the system's order.
+        strict: raise the library's `TransportError` where a problem would only be reported.
+
+    Raises:
+        ValueError: an argument isn't what it should be.
+    """
+
+    host: ClassVar[Host]
+    _connection: ClassVar[type[OriginConnection | AsyncOriginConnection]]
+
+    def __init__(
+        self,
+        strategy: Strategy | None = None,
+        paths: Sequence[str] | None = None,
+        strict: bool = False,
+        *,
+        verify: ssl.SSLContext | str | bool = True,
+        cert: Any = None,
+        trust_env: bool = True,
+        http1: bool = True,
+        http2: bool = False,
+        limits: Any = None,
+        proxy: Any = None,
+        uds: str | None = None,
+        local_address: str | None = None,
+        retries: int = 0,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> None:
+        self._strategy = checked_strategy(strategy)
+        self._strict = strict
+        httpx = self.host.httpx
+        limits = limits or httpx.Limits(max_connections=100, max_keepalive_connections=20)
+        names = None if paths is None else tuple(paths)
+        tls = httpx.create_ssl_context(verify=verify, cert=cert, trust_env=trust_env)
+        options = Options(
+            host=self.host,
+            dialer=Dialer(self.host, names, local_address, tuple(socket_options or ())),
+            routes=Routes(tls, self._proxy(proxy), uds),
+            http1=http1,
+            http2=http2 and _with_h2(),
+            retries=retries,
+            keepalive_expiry=limits.keepalive_expiry,
+        )
+        self._pool = self._make_pool(
+            lambda _, origin: self._connection(origin, options),
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+        )
+
+    def _make_pool(self, connection: Any, **limits: Any) -> Any:
+        """Make a pool of the library's core, whose connections are ours."""
+        core = self.host.httpcore
+        threads = self._connection is OriginConnection
+        base = core.ConnectionPool if threads else core.AsyncConnectionPool
+        return type("MultipathPool", (base,), {"create_connection": connection})(**limits)
+
+    def _proxy(self, proxy: Any) -> Proxy | None:
+        if proxy is None:
+            return None
+        given = proxy if isinstance(proxy, self.host.httpx.Proxy) else self.host.httpx.Proxy(proxy)
+        url, scheme = given.url, given.url.scheme
+        tls = given.ssl_context
+        if scheme == "https" and tls is None:
+            tls = self.host.httpx.create_ssl_context()
+        return Proxy(
+            scheme=scheme,
+            host=url.raw_host.decode("ascii"),
+            port=url.port or {"http": 80, "https": 443}.get(scheme, 1080),
+            auth=given.raw_auth,
+            headers=tuple(given.headers.raw),
+            tls=tls if scheme == "https" else None,
+        )
+
+    def _asked(self, request: Any) -> Request:
+        """Make of a request of the library what the engine knows."""
+        strategy = checked_strategy(request.extensions.get("strategy", self._strategy))
+        return Request(str(request.url), strategy, self._strict)
+
+    def _to_core(self, request: Any) -> Any:
+        """Make of a request of the library one of its core."""
+        core, url = self.host.httpcore, request.url
+        return core.Request(
+            method=request.method,
+            url=core.URL(
+                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            ),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
+
+    def _watched(self, request: Any, response: Any, asked: Request) -> Exchange | None:
+        """Let the engine watch a response, of which the head is there; None for a Unix socket."""
+        connection = response.extensions["network_stream"].get_extra_info("connection")
+        if connection is None:
+            return None
+        length = body_length(request.method, response.status, response.headers)
+        exchange = Exchange(connection, asked, status=response.status, length=length)
+        response.extensions["multipath"] = Report(exchange)
+        return exchange
+
+    def _response(self, response: Any, stream: Any) -> Any:
+        return self.host.httpx.Response(
+            status_code=response.status,
+            headers=response.headers,
+            stream=stream,
+            extensions=response.extensions,
+        )
+
+
+def body_length(method: str, status: int, headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Return the bytes of the body that a head promises, or None (RFC 9112, section 6.3)."""
+    if method == "HEAD" or status in (204, 304):
+        return 0
+    length = None
+    for name, value in headers:
+        match name.lower():
+            case b"transfer-encoding":
+                return None
+            case b"content-length":
+                length = int(value)
+    return length
+
+
+def _with_h2() -> bool:
+    try:
+        import h2  # noqa: F401  the pool imports it only when the first request is under way
+    except ImportError as error:
+        hint = "pip install 'mphttp[http2]'"
+        raise ImportError(f"http2=True needs the package h2 (hint: {hint})") from error
+    return True

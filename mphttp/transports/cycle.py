@@ -1,0 +1,172 @@
+"""One request and its response by HTTP/1.1 (RFC 9112), without their input and output.
+
+h11 writes and reads heads, and the chunks of chunked bodies. A body with a Content-Length, or one
+that ends with the connection, isn't shown to it: four copies of each byte are saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import h11
+
+_LONGEST_HEAD = 100 * 1024  # bytes; httpcore's limit
+_UNTIL_CLOSED = 2**62  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a response.
+
+    Args:
+        version: such as b"HTTP/1.1".
+        status: its code.
+        reason: its phrase.
+        headers: names as they were written, and values.
+        switched: whether the connection speaks another protocol from here on (RFC 9110, 7.8).
+    """
+
+    version: bytes
+    status: int
+    reason: bytes
+    headers: list[tuple[bytes, bytes]]
+    switched: bool
+
+
+class ConnectionLost(h11.RemoteProtocolError):
+    """The peer ended the connection in the middle of a response."""
+
+
+class Cycle:
+    """One request and its response.
+
+    Attributes:
+        remaining: bytes of the body that are to come as they are; None while h11 cuts it up.
+    """
+
+    def __init__(self, method: bytes) -> None:
+        self.remaining: int | None = None
+        self._until_closed = False
+        self._complete = False
+        self._method = method
+        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
+
+    # The request.
+
+    def request(self, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """Write the head.
+
+        Raises:
+            h11.LocalProtocolError: it isn't one.
+        """
+        event = h11.Request(method=self._method, target=target, headers=list(headers))
+        return self._h11.send(event) or b""
+
+    def data(self, chunk: bytes) -> bytes:
+        """Write a part of the body.
+
+        Raises:
+            h11.LocalProtocolError: it is longer than the head said.
+        """
+        return self._h11.send(h11.Data(data=chunk)) or b""
+
+    def end(self) -> bytes:
+        """Write the end of the body.
+
+        Raises:
+            h11.LocalProtocolError: it is shorter than the head said.
+        """
+        return self._h11.send(h11.EndOfMessage()) or b""
+
+    # The response.
+
+    def receive(self, data: bytes) -> None:
+        """Take in what came; b"" is the end of the connection.
+
+        Raises:
+            ConnectionLost: that was no place to end.
+        """
+        if not data and self._h11.their_state is h11.SEND_RESPONSE:
+            raise ConnectionLost("Server disconnected without sending a response.")
+        self._h11.receive_data(data)
+
+    def head(self) -> Head | None:
+        """Return the head, or None as long as more of it is to come.
+
+        Raises:
+            h11.RemoteProtocolError: it isn't one.
+        """
+        while True:
+            event = self._h11.next_event()
+            if event is h11.NEED_DATA:
+                return None
+            if isinstance(event, h11.Response):
+                return self._begin(event, switched=self._h11.their_state is h11.SWITCHED_PROTOCOL)
+            if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
+                return self._begin(event, switched=True)
+
+    def _begin(self, event: h11.Response | h11.InformationalResponse, *, switched: bool) -> Head:
+        status = event.status_code
+        if self._method == b"HEAD" or status in (204, 304) or switched:
+            self.remaining = 0
+        else:
+            self.remaining = self._length(event)
+        return Head(
+            version=b"HTTP/" + event.http_version,
+            status=status,
+            reason=event.reason,
+            headers=event.headers.raw_items(),
+            switched=switched,
+        )
+
+    def _length(self, event: h11.Response | h11.InformationalResponse) -> int | None:
+        """Return how many bytes come as they are (RFC 9112, 6.3); h11 has checked the headers."""
+        headers = dict(event.headers)
+        if b"transfer-encoding" in headers:
+            return None
+        if b"content-length" in headers:
+            return int(headers[b"content-length"])
+        self._until_closed = True
+        return _UNTIL_CLOSED
+
+    def take_rest(self) -> bytes:
+        """Return what came with the head, after it, where the rest goes past h11."""
+        return b"" if self.remaining is None else self._h11.trailing_data[0]
+
+    def came(self, data: bytes) -> None:
+        """Count a part of the body that came as it is; b"" is the end of the connection.
+
+        Raises:
+            ConnectionLost: that was no place to end.
+        """
+        assert self.remaining is not None
+        self.remaining -= len(data)
+        if data:
+            return
+        if not self._until_closed:
+            raise ConnectionLost(
+                "peer closed connection without sending complete message body "
+                f"({self.remaining} bytes are missing)"
+            )
+        self.remaining = 0
+
+    def chunk(self) -> bytes | None:
+        """Return a part of a chunked body, b"" at its end, None as long as more has to come.
+
+        Raises:
+            h11.RemoteProtocolError: it isn't chunked as it should be.
+        """
+        event = self._h11.next_event()
+        if event is h11.NEED_DATA:
+            return None
+        if isinstance(event, h11.Data):
+            return bytes(event.data)
+        self._complete = True
+        return b""
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the connection can take another request now (RFC 9112, 9.3)."""
+        whole = self._complete or (self.remaining == 0 and not self._until_closed)
+        return whole and self._h11.our_state is h11.DONE

@@ -1,0 +1,98 @@
+"""Making streams: the socket, and the connection that the engine knows it by."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from mphttp.engine import Connection, engine
+from mphttp.network.channel import PlainChannel
+from mphttp.network.channel_async import AsyncChannel
+from mphttp.network.dial import SocketOption, dial
+from mphttp.network.start import Start
+
+from .host import Host
+from .route import Route
+from .stream import AsyncMultipathStream, MultipathStream
+
+
+@dataclass(frozen=True)
+class Dialer:
+    """Connects the first leg of a route.
+
+    Args:
+        host: whose exceptions are raised.
+        path_names: the interfaces that may be used, preferred first, or None for all.
+        local_address: IP address to connect from, or None.
+        options: arguments of `setsockopt`.
+    """
+
+    host: Host
+    path_names: tuple[str, ...] | None
+    local_address: str | None
+    options: tuple[SocketOption, ...]
+
+    def connect(self, route: Route, timeout: float | None) -> MultipathStream:
+        """Connect.
+
+        Args:
+            route: where to.
+            timeout: seconds for each address, or None for no limit.
+        """
+        try:
+            if route.uds is not None:
+                sock = self._unix_socket()
+                sock.settimeout(timeout)
+                sock.connect(route.uds)
+                return MultipathStream(PlainChannel(sock), None, self.host)
+            engine.start()  # before the connection, so that none of its events is missed
+            sock = dial(
+                route.host,
+                route.port,
+                timeout=timeout,
+                local_address=self.local_address,
+                options=self.options,
+                start=Start(self.path_names),
+            )
+        except OSError as error:
+            raise self._failure(error) from error
+        return MultipathStream(PlainChannel(sock), self._known(sock), self.host)
+
+    async def connect_async(self, route: Route, timeout: float | None) -> AsyncMultipathStream:
+        """Do as `connect` does."""
+        from mphttp.network.dial_async import connect_unix_async, dial_async
+
+        try:
+            if route.uds is not None:
+                sock = await connect_unix_async(self._unix_socket(), route.uds, timeout)
+                return AsyncMultipathStream(AsyncChannel(sock), None, self.host)
+            engine.start()
+            sock = await dial_async(
+                route.host,
+                route.port,
+                timeout=timeout,
+                local_address=self.local_address,
+                options=self.options,
+                start=Start(self.path_names),
+            )
+        except OSError as error:
+            raise self._failure(error) from error
+        return AsyncMultipathStream(AsyncChannel(sock), self._known(sock), self.host)
+
+    def _known(self, sock: socket.socket) -> Connection:
+        try:
+            return Connection(sock, engine, self.path_names)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _unix_socket(self) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        for option in self.options:
+            sock.setsockopt(*option)
+        return sock
+
+    def _failure(self, error: OSError) -> Exception:
+        kind = "ConnectTimeout" if isinstance(error, TimeoutError) else "ConnectError"
+        failure: Exception = getattr(self.host.httpcore, kind)(str(error))
+        return failure

@@ -1,0 +1,282 @@
+"""HTTP/1.1 over one stream, in the shape of httpcore's connections; cycle.py knows the protocol."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from .cycle import Cycle, Head
+from .extensions import step, step_async, timeout_of
+from .host import Host
+from .stream import AsyncMultipathStream, MultipathStream
+
+_READ = 65536
+"""Bytes that are read at once while h11 reads along."""
+READ_BODY = 262144
+"""Bytes of a body that are read at once: measured by benchmarks/loopback.py --read-sizes."""
+
+
+class _State(enum.Enum):
+    NEW = "NEW"
+    ACTIVE = "ACTIVE"
+    IDLE = "IDLE"
+    CLOSED = "CLOSED"
+
+
+class _HTTP11:
+    """What both kinds of connection know of themselves.
+
+    Args:
+        stream: connected.
+        host: whose exceptions are raised.
+        keepalive_expiry: seconds for which it may be idle, or None for no limit.
+    """
+
+    _stream: MultipathStream | AsyncMultipathStream
+
+    def __init__(self, host: Host, keepalive_expiry: float | None) -> None:
+        self._host = host
+        self._core = host.httpcore
+        self._keepalive_expiry = keepalive_expiry
+        self._expire_at: float | None = None
+        self._state = _State.NEW
+        self._requests = 0
+
+    def _take(self) -> None:
+        if not self.is_available():
+            raise self._core.ConnectionNotAvailable()
+        self._state = _State.ACTIVE
+        self._requests += 1
+        self._expire_at = None
+
+    def _give_back(self) -> None:
+        self._state = _State.IDLE
+        if self._keepalive_expiry is not None:
+            self._expire_at = time.monotonic() + self._keepalive_expiry
+
+    def _reusable(self, cycle: Cycle) -> bool:
+        return cycle.reusable and not self._stream.ahead and self._state is _State.ACTIVE
+
+    def _response(self, cycle: Cycle, head: Head, body: Any) -> Any:
+        self._stream.unread(cycle.take_rest())
+        return self._core.Response(
+            status=head.status,
+            headers=head.headers,
+            content=body,
+            extensions={
+                "http_version": head.version,
+                "reason_phrase": head.reason,
+                "network_stream": self._stream,
+            },
+        )
+
+    def is_available(self) -> bool:
+        """Whether it can take a request."""
+        return self._state in (_State.NEW, _State.IDLE)
+
+    def has_expired(self) -> bool:
+        """Whether it was idle for too long, or the server has closed it meanwhile."""
+        if self._expire_at is not None and time.monotonic() > self._expire_at:
+            return True
+        idle = self._state is _State.IDLE
+        return idle and bool(self._stream.get_extra_info("is_readable"))
+
+    def is_idle(self) -> bool:
+        """Whether it could be reused."""
+        return self._state is _State.IDLE
+
+    def is_closed(self) -> bool:
+        """Whether it is of no use any more."""
+        return self._state is _State.CLOSED
+
+    def info(self) -> str:
+        """Say it in a few words, as httpcore's connections do."""
+        return f"HTTP/1.1, {self._state.value}, Request Count: {self._requests}"
+
+
+class HTTP11Connection(_HTTP11):
+    """One that blocks."""
+
+    def __init__(self, stream: MultipathStream, host: Host, keepalive_expiry: float | None) -> None:
+        super().__init__(host, keepalive_expiry)
+        self._stream: MultipathStream = stream
+
+    def handle_request(self, request: Any) -> Any:
+        """Send a request and return the response, whose body is still to be read."""
+        self._take()
+        cycle = Cycle(request.method)
+        try:
+            # What can't be written any more may have been answered before the server closed.
+            with contextlib.suppress(self._core.WriteError):
+                self._send(cycle, request)
+            with step(request, "http11.receive_response_headers"):
+                head = self._head(cycle, timeout_of(request, "read"))
+        except BaseException:
+            self.close()
+            raise
+        return self._response(cycle, head, _Body(self, cycle, request))
+
+    def _send(self, cycle: Cycle, request: Any) -> None:
+        timeout = timeout_of(request, "write")
+        with step(request, "http11.send_request_headers"):
+            pending = cycle.request(request.url.target, request.headers)
+        with step(request, "http11.send_request_body"):
+            for chunk in request.stream:
+                self._stream.write(pending + cycle.data(chunk), timeout)
+                pending = b""  # the first part has gone out with the head
+            pending += cycle.end()
+            if pending:
+                self._stream.write(pending, timeout)
+
+    def _head(self, cycle: Cycle, timeout: float | None) -> Head:
+        while (head := cycle.head()) is None:
+            cycle.receive(self._stream.read(_READ, timeout))
+        return head
+
+    def read_body(self, cycle: Cycle, timeout: float | None) -> Iterator[bytes]:
+        """Yield the body's parts."""
+        read = self._stream.read
+        while cycle.remaining:
+            data = read(min(READ_BODY, cycle.remaining), timeout)
+            cycle.came(data)
+            if data:
+                yield data
+        while cycle.remaining is None and (chunk := cycle.chunk()) != b"":
+            if chunk is None:
+                cycle.receive(read(_READ, timeout))
+            else:
+                yield chunk
+
+    def response_closed(self, cycle: Cycle) -> None:
+        """Be ready for the next request, or close."""
+        if self._reusable(cycle):
+            self._give_back()
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._state = _State.CLOSED
+        self._stream.close()
+
+
+class _Body:
+    """The body of a response, to be read once."""
+
+    def __init__(self, connection: HTTP11Connection, cycle: Cycle, request: Any) -> None:
+        self._connection = connection
+        self._cycle = cycle
+        self._request = request
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        timeout = timeout_of(self._request, "read")
+        try:
+            with step(self._request, "http11.receive_response_body"):
+                yield from self._connection.read_body(self._cycle, timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            with step(self._request, "http11.response_closed"):
+                self._connection.response_closed(self._cycle)
+
+
+class AsyncHTTP11Connection(_HTTP11):
+    """One that doesn't block the event loop."""
+
+    def __init__(
+        self, stream: AsyncMultipathStream, host: Host, keepalive_expiry: float | None
+    ) -> None:
+        super().__init__(host, keepalive_expiry)
+        self._stream: AsyncMultipathStream = stream
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Send a request and return the response, whose body is still to be read."""
+        self._take()
+        cycle = Cycle(request.method)
+        try:
+            # What can't be written any more may have been answered before the server closed.
+            with contextlib.suppress(self._core.WriteError):
+                await self._send(cycle, request)
+            async with step_async(request, "http11.receive_response_headers"):
+                head = await self._head(cycle, timeout_of(request, "read"))
+        except BaseException:  # also when the task is cancelled
+            await self.aclose()
+            raise
+        return self._response(cycle, head, _AsyncBody(self, cycle, request))
+
+    async def _send(self, cycle: Cycle, request: Any) -> None:
+        timeout = timeout_of(request, "write")
+        async with step_async(request, "http11.send_request_headers"):
+            pending = cycle.request(request.url.target, request.headers)
+        async with step_async(request, "http11.send_request_body"):
+            async for chunk in request.stream:
+                await self._stream.write(pending + cycle.data(chunk), timeout)
+                pending = b""  # the first part has gone out with the head
+            pending += cycle.end()
+            if pending:
+                await self._stream.write(pending, timeout)
+
+    async def _head(self, cycle: Cycle, timeout: float | None) -> Head:
+        while (head := cycle.head()) is None:
+            cycle.receive(await self._stream.read(_READ, timeout))
+        return head
+
+    async def read_body(self, cycle: Cycle, timeout: float | None) -> AsyncIterator[bytes]:
+        """Yield the body's parts."""
+        read = self._stream.read
+        while cycle.remaining:
+            data = await read(min(READ_BODY, cycle.remaining), timeout)
+            cycle.came(data)
+            if data:
+                yield data
+        while cycle.remaining is None and (chunk := cycle.chunk()) != b"":
+            if chunk is None:
+                cycle.receive(await read(_READ, timeout))
+            else:
+                yield chunk
+
+    async def response_closed(self, cycle: Cycle) -> None:
+        """Be ready for the next request, or close."""
+        if self._reusable(cycle):
+            self._give_back()
+        else:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the socket; nothing here awaits, so that no cancellation can come between."""
+        self._state = _State.CLOSED
+        await self._stream.aclose()
+
+
+class _AsyncBody:
+    """The body of a response, to be read once."""
+
+    def __init__(self, connection: AsyncHTTP11Connection, cycle: Cycle, request: Any) -> None:
+        self._connection = connection
+        self._cycle = cycle
+        self._request = request
+        self._closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        timeout = timeout_of(self._request, "read")
+        try:
+            async with step_async(self._request, "http11.receive_response_body"):
+                async for part in self._connection.read_body(self._cycle, timeout):
+                    yield part
+        except BaseException:  # also when the task is cancelled
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            async with step_async(self._request, "http11.response_closed"):
+                await self._connection.response_closed(self._cycle)

@@ -1,0 +1,279 @@
+"""The connection to one origin, from the first packet: socket, proxy, TLS, and the protocol."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio
+
+from .dialer import Dialer
+from .dialogue import hold, hold_async
+from .extensions import step, step_async, timeout_of
+from .host import Host
+from .http11 import AsyncHTTP11Connection, HTTP11Connection
+from .proxy import Refused
+from .route import Route, Routes
+from .stream import AsyncMultipathStream, MultipathStream
+
+_ANSWER = 4096
+"""Bytes that are read at once of a proxy's answer."""
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all connections of one transport share.
+
+    Args:
+        host: the library whose door this is.
+        dialer: connects.
+        routes: how origins are reached.
+        http1: whether HTTP/1.1 may be spoken.
+        http2: whether HTTP/2 may be.
+        retries: how often connecting is tried again.
+        keepalive_expiry: seconds for which a connection may be idle, or None for no limit.
+    """
+
+    host: Host
+    dialer: Dialer
+    routes: Routes
+    http1: bool = True
+    http2: bool = False
+    retries: int = 0
+    keepalive_expiry: float | None = None
+
+
+class _Origin:
+    """What both kinds of connection know of themselves (httpcore.ConnectionInterface)."""
+
+    def __init__(self, origin: Any, options: Options) -> None:
+        self._origin = origin
+        self._route: Route = options.routes.to(origin)
+        self._options = options
+        self._core = options.host.httpcore
+        self._inner: Any = None
+        self._failed = False
+
+    def can_handle_request(self, origin: Any) -> bool:
+        """Whether requests for an origin may be sent here."""
+        return bool(origin == self._origin)
+
+    def is_available(self) -> bool:
+        """Whether it can take a request, as far as is known."""
+        if self._inner is not None:
+            return bool(self._inner.is_available())
+        # Where it may turn out to speak HTTP/2, several can wait for that.
+        return self._may_be_http2 and not self._failed
+
+    @property
+    def _may_be_http2(self) -> bool:
+        return self._options.http2 and (self._route.tls is not None or not self._options.http1)
+
+    def is_connected(self) -> bool:
+        """Whether there is a socket."""
+        return self._inner is not None and not self._inner.is_closed()
+
+    def can_multiplex(self) -> bool:
+        """Whether several requests can be under way at once."""
+        return isinstance(self._inner, self._core.HTTP2Connection | self._core.AsyncHTTP2Connection)
+
+    def has_expired(self) -> bool:
+        """Whether it should be closed."""
+        return self._failed if self._inner is None else bool(self._inner.has_expired())
+
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return self._failed if self._inner is None else bool(self._inner.is_idle())
+
+    def is_closed(self) -> bool:
+        """Whether it is of no use any more."""
+        return self._failed if self._inner is None else bool(self._inner.is_closed())
+
+    def info(self) -> str:
+        """Say it in a few words, as httpcore's connections do."""
+        if self._inner is None:
+            return "CONNECTION FAILED" if self._failed else "CONNECTING"
+        return str(self._inner.info())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} [{self.info()}]>"
+
+    def _chosen(self, stream: Any, http1: type[C], http2: Any) -> Any:
+        """Make the connection that speaks what was agreed on."""
+        expiry = self._options.keepalive_expiry
+        tls = stream.get_extra_info("ssl_object")
+        agreed = tls is not None and tls.selected_alpn_protocol() == "h2"
+        if agreed or (self._options.http2 and not self._options.http1):
+            return http2(origin=self._origin, stream=stream, keepalive_expiry=expiry)
+        return http1(stream, self._options.host, expiry)  # type: ignore[call-arg]
+
+    def _tls(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        """Offer the protocols that may be spoken; two layers of TLS aren't for HTTP/2."""
+        http2 = self._options.http2 and self._route.outer_tls is None
+        context.set_alpn_protocols(["http/1.1", "h2"] if http2 else ["http/1.1"])
+        return context
+
+    def _hostname(self, request: Any) -> str:
+        named: str | None = request.extensions.get("sni_hostname")
+        return named or self._route.server_hostname
+
+    def _as_proxied(self, request: Any) -> Any:
+        """Return a request as a proxy wants it that reads each one (RFC 9112, section 3.2.2)."""
+        if not self._route.forwarded:
+            return request
+        assert self._route.proxy is not None
+        url, proxy = request.url, self._route.proxy
+        own = [header for header in proxy.own_headers if header[0].lower() not in _names(request)]
+        return self._core.Request(
+            method=request.method,
+            url=self._core.URL(scheme=url.scheme, host=url.host, port=url.port, target=bytes(url)),
+            headers=[*own, *request.headers],
+            content=request.stream,
+            extensions=request.extensions,
+        )
+
+
+class OriginConnection(_Origin):
+    """One that blocks."""
+
+    def __init__(self, origin: Any, options: Options) -> None:
+        super().__init__(origin, options)
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: Any) -> Any:
+        """Connect if that is still to be done, send the request, and return the response."""
+        with self._lock:
+            if self._inner is None:
+                try:
+                    stream = self._connect_patiently(request)
+                except BaseException:
+                    self._failed = True
+                    raise
+                http2 = self._core.HTTP2Connection
+                self._inner = self._chosen(stream, HTTP11Connection, http2)
+        return self._inner.handle_request(self._as_proxied(request))
+
+    def _connect_patiently(self, request: Any) -> MultipathStream:
+        for delay in _delays(self._options.retries):
+            try:
+                return self._connect(request)
+            except (self._core.ConnectError, self._core.ConnectTimeout):
+                with step(request, "connection.retry"):
+                    time.sleep(delay)
+        return self._connect(request)
+
+    def _connect(self, request: Any) -> MultipathStream:
+        route, timeout = self._route, timeout_of(request, "connect")
+        with step(request, "connection.connect_tcp"):
+            stream = self._options.dialer.connect(route, timeout)
+        if route.outer_tls is not None:
+            stream = stream.start_tls(route.outer_tls, route.host, timeout)
+        if route.tunnel is not None:
+            with step(request, "connection.ask_proxy"):
+                self._ask_proxy(stream, timeout)
+        if route.tls is not None:
+            with step(request, "connection.start_tls"):
+                stream = stream.start_tls(self._tls(route.tls), self._hostname(request), timeout)
+        return stream
+
+    def _ask_proxy(self, stream: MultipathStream, timeout: float | None) -> None:
+        try:
+            rest = hold(
+                self._route.ask_proxy(),
+                lambda: stream.read(_ANSWER, timeout),
+                lambda data: stream.write(data, timeout),
+            )
+        except BaseException as error:
+            stream.close()
+            if isinstance(error, Refused):
+                raise self._core.ProxyError(str(error)) from error
+            raise
+        stream.unread(rest)
+
+    def close(self) -> None:
+        """Close what is there."""
+        if self._inner is not None:
+            self._inner.close()
+
+
+class AsyncOriginConnection(_Origin):
+    """One that doesn't block the event loop."""
+
+    def __init__(self, origin: Any, options: Options) -> None:
+        super().__init__(origin, options)
+        self._lock = anyio.Lock()
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Connect if that is still to be done, send the request, and return the response."""
+        if self._inner is None:
+            async with self._lock:
+                await self._connect_once(request)
+        return await self._inner.handle_async_request(self._as_proxied(request))
+
+    async def _connect_once(self, request: Any) -> None:
+        if self._inner is None:
+            try:
+                stream = await self._connect_patiently(request)
+            except BaseException:  # also when the task is cancelled
+                self._failed = True
+                raise
+            http2 = self._core.AsyncHTTP2Connection
+            self._inner = self._chosen(stream, AsyncHTTP11Connection, http2)
+
+    async def _connect_patiently(self, request: Any) -> AsyncMultipathStream:
+        for delay in _delays(self._options.retries):
+            try:
+                return await self._connect(request)
+            except (self._core.ConnectError, self._core.ConnectTimeout):
+                async with step_async(request, "connection.retry"):
+                    await anyio.sleep(delay)
+        return await self._connect(request)
+
+    async def _connect(self, request: Any) -> AsyncMultipathStream:
+        route, timeout = self._route, timeout_of(request, "connect")
+        async with step_async(request, "connection.connect_tcp"):
+            stream = await self._options.dialer.connect_async(route, timeout)
+        if route.outer_tls is not None:
+            stream = await stream.start_tls(route.outer_tls, route.host, timeout)
+        if route.tunnel is not None:
+            async with step_async(request, "connection.ask_proxy"):
+                await self._ask_proxy(stream, timeout)
+        if route.tls is not None:
+            tls = self._tls(route.tls)
+            async with step_async(request, "connection.start_tls"):
+                stream = await stream.start_tls(tls, self._hostname(request), timeout)
+        return stream
+
+    async def _ask_proxy(self, stream: AsyncMultipathStream, timeout: float | None) -> None:
+        try:
+            rest = await hold_async(
+                self._route.ask_proxy(),
+                lambda: stream.read(_ANSWER, timeout),
+                lambda data: stream.write(data, timeout),
+            )
+        except BaseException as error:  # also when the task is cancelled
+            await stream.aclose()
+            if isinstance(error, Refused):
+                raise self._core.ProxyError(str(error)) from error
+            raise
+        stream.unread(rest)
+
+    async def aclose(self) -> None:
+        """Close what is there."""
+        if self._inner is not None:
+            await self._inner.aclose()
+
+
+def _names(request: Any) -> set[bytes]:
+    return {name.lower() for name, _ in request.headers}
+
+
+def _delays(retries: int) -> Iterator[float]:
+    """Give the seconds before each further try: 0, 0.5, 1, 2 ..., as httpcore waits."""
+    return (0.5 * 2 ** (n - 1) if n else 0.0 for n in range(retries))

@@ -1,0 +1,118 @@
+"""How an origin is reached: what the first leg, the one with several paths, leads to, and then."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .dialogue import Dialogue
+from .proxy import basic_authorization, connect, socks5
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy between here and every origin.
+
+    Args:
+        scheme: "http", "https", "socks5" or "socks5h".
+        host: a name or an IP address.
+        port: TCP port.
+        auth: user and password, or None.
+        headers: for the proxy.
+        tls: for an "https" proxy.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    auth: tuple[bytes, bytes] | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def socks(self) -> bool:
+        """Whether it speaks SOCKS5, not HTTP."""
+        return self.scheme.startswith("socks5")
+
+    @property
+    def own_headers(self) -> list[tuple[bytes, bytes]]:
+        """Headers for the proxy, with its credentials."""
+        given = [] if self.auth is None or self.socks else [basic_authorization(*self.auth)]
+        return [*given, *self.headers]
+
+
+@dataclass(frozen=True)
+class Route:
+    """How connections to one origin are made.
+
+    Args:
+        host: of the first leg, the one whose subflows a strategy opens and closes.
+        port: of the first leg.
+        uds: a Unix socket in place of the first leg, or None.
+        outer_tls: for the first leg, where TLS to a proxy is below all else.
+        tls: for the origin.
+        server_hostname: whom the origin's certificate shall name.
+        tunnel: the origin's host and port, where a proxy is to be asked for it.
+        proxy: the proxy on the way, or None.
+    """
+
+    host: str
+    port: int
+    uds: str | None = None
+    outer_tls: ssl.SSLContext | None = None
+    tls: ssl.SSLContext | None = None
+    server_hostname: str = ""
+    tunnel: tuple[bytes, int] | None = None
+    proxy: Proxy | None = None
+
+    @property
+    def forwarded(self) -> bool:
+        """Whether the proxy reads each request (RFC 9112, section 3.2.2)."""
+        return self.proxy is not None and self.tunnel is None
+
+    def ask_proxy(self) -> Dialogue[bytes]:
+        """Return what is to be said to the proxy before the origin can hear."""
+        assert self.proxy is not None
+        assert self.tunnel is not None
+        if self.proxy.socks:
+            return socks5(*self.tunnel, self.proxy.auth)
+        return connect(*self.tunnel, self.proxy.own_headers)
+
+
+@dataclass(frozen=True)
+class Routes:
+    """How origins are reached.
+
+    Args:
+        tls: for origins.
+        proxy: on the way to each, or None.
+        uds: a Unix socket in place of every host, or None.
+    """
+
+    tls: ssl.SSLContext
+    proxy: Proxy | None = None
+    uds: str | None = None
+    _tls_schemes: Iterable[bytes] = field(default=(b"https", b"wss"), repr=False)
+
+    def to(self, origin: Any) -> Route:
+        """Return the route to an origin.
+
+        Args:
+            origin: an `httpcore.Origin`.
+        """
+        host, proxy = origin.host.decode("ascii"), self.proxy
+        tls = self.tls if origin.scheme in self._tls_schemes else None
+        if proxy is None:
+            return Route(host, origin.port, self.uds, tls=tls, server_hostname=host)
+        through = proxy.socks or tls is not None
+        return Route(
+            proxy.host,
+            proxy.port,
+            outer_tls=proxy.tls,
+            tls=tls,
+            server_hostname=host,
+            tunnel=(origin.host, origin.port) if through else None,
+            proxy=proxy,
+        )

@@ -1,0 +1,226 @@
+"""Streams under HTTP: sockets whose connections the engine knows, in the shape that httpcore asks.
+
+`unread` gives back what was read too far; that is how a body goes past the parser of its head.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from mphttp.engine import Connection
+from mphttp.network.channel import Channel, TLSChannel, is_readable
+from mphttp.network.channel_async import AsyncChannel
+
+from .dialogue import Dialogue, hold, hold_async
+from .host import Host
+from .tls_in_tls import InnerTLS
+
+T = TypeVar("T")
+
+_RECORDS = 65536
+"""Bytes that are read at once for the inner of two layers of TLS."""
+
+
+class _Socketed:
+    """What both kinds of stream answer about their socket."""
+
+    _channel: Channel | AsyncChannel
+    _connection: Connection | None
+    _inner: InnerTLS | None = None
+    _ahead = b""
+
+    def unread(self, data: bytes) -> None:
+        """Give back what the next read is to return first."""
+        self._ahead = data + self._ahead
+
+    @property
+    def ahead(self) -> bool:
+        """Whether something was given back and not read again."""
+        return bool(self._ahead)
+
+    def _take_ahead(self, max_bytes: int) -> bytes:
+        taken, self._ahead = self._ahead[:max_bytes], self._ahead[max_bytes:]
+        return taken
+
+    def _sent(self) -> None:
+        if self._connection is not None:
+            self._connection.sent()
+
+    def _close(self) -> None:
+        if self._connection is None:
+            self._channel.sock.close()
+        else:
+            self._connection.close(self._channel.sock.close)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Answer what httpcore asks of a stream, and "connection": what the engine knows it by."""
+        sock = self._channel.sock
+        answers: dict[str, Callable[[], Any]] = {
+            "is_readable": lambda: is_readable(sock),
+            "connection": lambda: self._connection,
+            "ssl_object": self._ssl_object,
+            "socket": lambda: sock,
+            "client_addr": sock.getsockname,
+            "server_addr": sock.getpeername,
+        }
+        return answers[info]() if info in answers else None
+
+    def _ssl_object(self) -> ssl.SSLObject | ssl.SSLSocket | None:
+        """Return what answers as an SSLObject does: an SSLSocket, too, knows what was agreed on."""
+        sock = self._channel.sock
+        if self._inner is not None:
+            return self._inner.ssl_object
+        return sock if isinstance(sock, ssl.SSLSocket) else None
+
+
+class MultipathStream(_Socketed):
+    """A connected socket that blocks.
+
+    Args:
+        channel: the socket.
+        connection: what the engine knows it by; None for a Unix socket, which has one path.
+        host: whose exceptions are raised.
+    """
+
+    def __init__(self, channel: Channel, connection: Connection | None, host: Host) -> None:
+        self._channel: Channel = channel
+        self._connection = connection
+        self._errors = host.httpcore
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._ahead:
+            return self._take_ahead(max_bytes)
+        try:
+            if self._inner is not None:
+                return self._within(self._inner.read(max_bytes), timeout)
+            return self._channel.receive(max_bytes, timeout)
+        except TimeoutError as error:
+            raise self._errors.ReadTimeout("timed out") from error
+        except OSError as error:
+            raise self._errors.ReadError(str(error)) from error
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        try:
+            if self._inner is not None:
+                self._within(self._inner.write(buffer), timeout)
+            else:
+                self._channel.send(buffer, timeout)
+        except TimeoutError as error:
+            raise self._errors.WriteTimeout("timed out") from error
+        except OSError as error:
+            raise self._errors.WriteError(str(error)) from error
+        self._sent()
+
+    def close(self) -> None:
+        self._close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> MultipathStream:
+        try:
+            if isinstance(self._channel.sock, ssl.SSLSocket):
+                inner = InnerTLS(ssl_context, server_hostname)
+                self._within(inner.handshake(), timeout)
+                self._inner = inner
+            else:
+                self._channel = tls = TLSChannel(self._channel.sock, ssl_context, server_hostname)
+                tls.handshake(timeout)
+                if self._connection is not None:
+                    self._connection.replace_socket(tls.sock)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, TimeoutError):
+                raise self._errors.ConnectTimeout("the TLS handshake timed out") from error
+            if isinstance(error, OSError):
+                raise self._errors.ConnectError(str(error)) from error
+            raise
+        return self
+
+    def _within(self, dialogue: Dialogue[T], timeout: float | None) -> T:
+        """Hold a dialogue of the inner layer over the outer one."""
+        outer = self._channel
+        return hold(
+            dialogue,
+            lambda: outer.receive(_RECORDS, timeout),
+            lambda data: outer.send(data, timeout),
+        )
+
+
+class AsyncMultipathStream(_Socketed):
+    """A connected socket that doesn't block the event loop.
+
+    Args:
+        channel: the socket.
+        connection: what the engine knows it by; None for a Unix socket, which has one path.
+        host: whose exceptions are raised.
+    """
+
+    def __init__(self, channel: AsyncChannel, connection: Connection | None, host: Host) -> None:
+        self._channel: AsyncChannel = channel
+        self._connection = connection
+        self._errors = host.httpcore
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._ahead:
+            return self._take_ahead(max_bytes)
+        try:
+            if self._inner is not None:
+                return await self._within(self._inner.read(max_bytes), timeout)
+            return await self._channel.receive(max_bytes, timeout)
+        except TimeoutError as error:
+            raise self._errors.ReadTimeout("timed out") from error
+        except OSError as error:
+            raise self._errors.ReadError(str(error)) from error
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        try:
+            if self._inner is not None:
+                await self._within(self._inner.write(buffer), timeout)
+            else:
+                await self._channel.send(buffer, timeout)
+        except TimeoutError as error:
+            raise self._errors.WriteTimeout("timed out") from error
+        except OSError as error:
+            raise self._errors.WriteError(str(error)) from error
+        self._sent()
+
+    async def aclose(self) -> None:
+        self._close()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> AsyncMultipathStream:
+        try:
+            if isinstance(self._channel.sock, ssl.SSLSocket):
+                inner = InnerTLS(ssl_context, server_hostname)
+                await self._within(inner.handshake(), timeout)
+                self._inner = inner
+            else:
+                await self._channel.start_tls(ssl_context, server_hostname, timeout)
+                if self._connection is not None:
+                    self._connection.replace_socket(self._channel.sock)
+        except BaseException as error:  # also when the task is cancelled
+            await self.aclose()
+            if isinstance(error, TimeoutError):
+                raise self._errors.ConnectTimeout("the TLS handshake timed out") from error
+            if isinstance(error, OSError):
+                raise self._errors.ConnectError(str(error)) from error
+            raise
+        return self
+
+    async def _within(self, dialogue: Dialogue[T], timeout: float | None) -> T:
+        """Hold a dialogue of the inner layer over the outer one."""
+        outer = self._channel
+        return await hold_async(
+            dialogue,
+            lambda: outer.receive(_RECORDS, timeout),
+            lambda data: outer.send(data, timeout),
+        )
