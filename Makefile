@@ -8,7 +8,7 @@ lab_report := $(venv)/lab.xml
 # Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check
+.PHONY: demo test check bpf
 
 demo: $(runs)
 	$(venv)/bin/mphttp demo
@@ -22,6 +22,11 @@ check: $(develops)
 	$(venv)/bin/ruff check
 	$(venv)/bin/ruff format --check
 	$(venv)/bin/mypy -p mphttp
+
+# The object is committed; this is for who changes its source.
+bpf:
+	scripts/packages
+	scripts/bpf
 
 $(runs): pyproject.toml scripts/environment
 	scripts/environment $(PYTHON) $(venv)

@@ -1,15 +1,12 @@
-"""What every control of an MPTCP connection has: token, state, and no options per subflow."""
+"""What every control of an MPTCP connection has: token, state, and options of one subflow."""
 
 from __future__ import annotations
 
 import socket
 
-from .errors import NotSupported
 from .info import capture
-from .values import ConnectionInfo
-
-_NO_OPTIONS = "options of one subflow are not on this mechanism"
-_ALL_OPTIONS = "set it on the connection, which sets it on every subflow (setsockopt_all)"
+from .subflow_options import get_option, set_option
+from .values import ConnectionInfo, SubflowInfo
 
 
 class ConnectionControl:
@@ -34,10 +31,10 @@ class ConnectionControl:
         """Read the connection as it is now."""
         return capture(self._socket.fileno()).decode()
 
-    def setsockopt(self, *_call: object) -> None:
-        """Refuse: stock Linux has no such call."""
-        raise NotSupported(_NO_OPTIONS, hint=_ALL_OPTIONS)
+    def setsockopt(self, subflow: SubflowInfo, level: int, name: int, value: int | bytes) -> None:
+        """Set an option on one subflow alone; see `subflow_options.set_option`."""
+        set_option(self._socket, subflow, level, name, value)
 
-    def getsockopt(self, *_call: object) -> bytes:
-        """Refuse: stock Linux has no such call."""
-        raise NotSupported(_NO_OPTIONS, hint=_ALL_OPTIONS)
+    def getsockopt(self, subflow: SubflowInfo, level: int, name: int, size: int) -> bytes:
+        """Read an option of one subflow; see `subflow_options.get_option`."""
+        return get_option(self._socket, subflow, level, name, size)

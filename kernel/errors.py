@@ -3,7 +3,7 @@
 KernelError
 ├── NotMultipath        the connection is plain TCP: the peer or a middlebox has no MPTCP
 ├── NotSupported        this kernel, or the mechanism in use, has no such call
-├── NotPermitted        CAP_NET_ADMIN is missing
+├── NotPermitted        a capability is missing
 ├── NotReady            the connection is not fully established yet: data must flow first
 ├── NoSuchSubflow       the subflow, or its whole connection, is gone
 ├── OpenRefused         a subflow was refused, reset, or never answered
@@ -47,7 +47,11 @@ class NotSupported(KernelError):
 
 
 class NotPermitted(KernelError):
-    """CAP_NET_ADMIN is missing in the user namespace that owns the network namespace."""
+    """A capability is missing.
+
+    For the path manager it is CAP_NET_ADMIN in the user namespace that owns the network namespace;
+    for options of one subflow, CAP_BPF and CAP_PERFMON in the initial one.
+    """
 
 
 class NotReady(KernelError):

@@ -6,11 +6,21 @@ from pathlib import Path
 
 SYSCTL = Path("/proc/sys/net/mptcp")
 
-GRANT_NET_ADMIN = (
-    'sudo setpriv --reuid "$(id -u)" --regid "$(id -g)" --init-groups '
-    "--inh-caps +net_admin --ambient-caps +net_admin COMMAND"
-)
+
+def _grant(capabilities: str) -> str:
+    return (
+        'sudo setpriv --reuid "$(id -u)" --regid "$(id -g)" --init-groups '
+        f"--inh-caps {capabilities} --ambient-caps {capabilities} COMMAND"
+    )
+
+
+GRANT_NET_ADMIN = _grant("+net_admin")
 """Runs a command as the same user, with the one capability that netlink asks for."""
+
+GRANT_BPF = _grant("+net_admin,+bpf,+perfmon")
+"""Runs a command as the same user, with what netlink and options of one subflow ask for."""
+
+INSTALL_LIBBPF = "sudo apt-get install libbpf1"
 
 
 def select_userspace_manager() -> str:
@@ -24,3 +34,4 @@ def select_userspace_manager() -> str:
 
 
 NEEDS_LINUX = "Linux 5.19 or later with CONFIG_MPTCP is needed"
+NEEDS_BPF = "Linux 5.16 or later with CONFIG_BPF_SYSCALL and CONFIG_DEBUG_INFO_BTF is needed"

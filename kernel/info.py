@@ -29,6 +29,7 @@ from .mptcp_info import (
     decode_legacy,
     decode_received,
     decode_tcp,
+    decode_tcp_infos,
 )
 from .values import ConnectionInfo, FourTuple, SocketAddress, SubflowInfo
 
@@ -39,7 +40,7 @@ MPTCP_TCPINFO = 2
 MPTCP_SUBFLOW_ADDRS = 3
 MPTCP_FULL_INFO = 4
 
-_TCP_INFO = 11  # the socket module has the name on some systems only
+TCP_INFO = 11  # the socket module has the name on some systems only
 _SO_PROTOCOL = 38
 _ROOM = 8  # subflows that a first call has room for; more cost a second call
 _MAX_SUBFLOWS = 257  # the first, and additional ones, which the kernel counts in a u8
@@ -176,15 +177,33 @@ def capture_legacy(fd: int) -> LegacyCapture:
     """
     try:
         info = _option(fd, SOL_MPTCP, MPTCP_INFO, bytes(INFO_SIZE))
-        # Subflows can come and go between two calls: addresses must be the same around TCPINFO.
-        addresses = _subflow_data(fd, MPTCP_SUBFLOW_ADDRS, ADDRESSES_SIZE)
-        while True:
-            tcp = _subflow_data(fd, MPTCP_TCPINFO, TCP_SIZE)
-            before, addresses = addresses, _subflow_data(fd, MPTCP_SUBFLOW_ADDRS, ADDRESSES_SIZE)
-            if before == addresses:
-                return LegacyCapture(info, addresses, tcp)
+        return LegacyCapture(info, *_addresses_and_tcp(fd, TCP_SIZE))
     except OSError as error:
         raise _read_error(fd, error) from None
+
+
+def subflow_tcp_info(fd: int, pair: FourTuple, size: int) -> bytes:
+    """Read the whole struct tcp_info of one subflow (include/uapi/linux/tcp.h).
+
+    Args:
+        fd: descriptor of the connection's socket.
+        pair: the subflow's addresses.
+        size: bytes to read at most.
+
+    Returns:
+        As many as this kernel has, up to `size`.
+
+    Raises:
+        NotMultipath: the connection fell back to TCP, or was never MPTCP.
+        NoSuchSubflow: the subflow is gone, or the descriptor is closed.
+    """
+    try:
+        found = dict(decode_tcp_infos(*_addresses_and_tcp(fd, size)))
+    except OSError as error:
+        raise _read_error(fd, error) from None
+    if pair not in found:
+        raise NoSuchSubflow(f"no subflow leads from {pair.local} to {pair.remote}")
+    return found[pair]
 
 
 def tcp_info(sock: socket.socket) -> SubflowInfo:
@@ -197,7 +216,7 @@ def tcp_info(sock: socket.socket) -> SubflowInfo:
         NoSuchSubflow: the socket is closed or not connected.
     """
     try:
-        tcp = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, TCP_SIZE)
+        tcp = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_SIZE)
         pair = FourTuple(
             SocketAddress(*sock.getsockname()[:2]), SocketAddress(*sock.getpeername()[:2])
         )
@@ -244,6 +263,16 @@ class _PerThread(threading.local):
 
 
 _per_thread = _PerThread()
+
+
+def _addresses_and_tcp(fd: int, tcp_size: int) -> tuple[bytes, bytes]:
+    """Read both arrays; subflows come and go, so addresses must be the same around TCPINFO."""
+    addresses = _subflow_data(fd, MPTCP_SUBFLOW_ADDRS, ADDRESSES_SIZE)
+    while True:
+        tcp = _subflow_data(fd, MPTCP_TCPINFO, tcp_size)
+        before, addresses = addresses, _subflow_data(fd, MPTCP_SUBFLOW_ADDRS, ADDRESSES_SIZE)
+        if before == addresses:
+            return addresses, tcp
 
 
 def _subflow_data(fd: int, option: int, element: int) -> bytes:

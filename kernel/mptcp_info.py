@@ -86,9 +86,21 @@ def decode_legacy(info: bytes, addresses: bytes, tcp: bytes) -> ConnectionInfo:
         ProtocolError: sizes or addresses make no sense.
     """
     try:
+        infos = decode_tcp_infos(addresses, tcp)
+        return _connection(info, tuple(_legacy_subflow(*subflow) for subflow in infos))
+    except struct.error as error:
+        raise ProtocolError(f"MPTCP_INFO: {error}") from None
+
+
+def decode_tcp_infos(addresses: bytes, tcp: bytes) -> list[tuple[FourTuple, bytes]]:
+    """Read MPTCP_SUBFLOW_ADDRS and MPTCP_TCPINFO: one struct tcp_info a subflow, in their order.
+
+    Raises:
+        ProtocolError: sizes or addresses make no sense.
+    """
+    try:
         pairs = zip(_elements(addresses), _elements(tcp), strict=True)
-        subflows = tuple(_legacy_subflow(pair, tcp_info) for pair, tcp_info in pairs)
-        return _connection(info, subflows)
+        return [(_addresses(pair), tcp_info) for pair, tcp_info in pairs]
     except (struct.error, ValueError) as error:
         raise ProtocolError(f"MPTCP_SUBFLOW_ADDRS or MPTCP_TCPINFO: {error}") from None
 
@@ -123,8 +135,7 @@ def _full_subflow(subflow: bytes, tcp: bytes) -> SubflowInfo:
     return decode_tcp(subflow_id, _addresses(subflow[8:]), tcp)
 
 
-def _legacy_subflow(addresses: bytes, tcp: bytes) -> SubflowInfo:
-    pair = _addresses(addresses)
+def _legacy_subflow(pair: FourTuple, tcp: bytes) -> SubflowInfo:
     # A checksum of the four-tuple is the same in every thread and needs no table to be kept.
     return decode_tcp(zlib.crc32(repr(pair).encode()), pair, tcp)
 

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from .bpf.program import check
 from .errors import KernelError, NotPermitted, NotSupported
 from .hints import NEEDS_LINUX, SYSCTL, select_userspace_manager
 from .info import IPPROTO_MPTCP, FullCapture, capture
@@ -33,12 +34,14 @@ class Finding:
         ok: whether it is as it should be.
         meaning: what it is, and what follows, in a sentence.
         mend: the command, or the words, that mend it; "" where nothing is to mend.
+        needed: whether opening and closing subflows depends on it.
     """
 
     name: str
     ok: bool
     meaning: str
     mend: str = ""
+    needed: bool = True
 
 
 def findings() -> list[Finding]:
@@ -50,6 +53,7 @@ def findings() -> list[Finding]:
         _path_manager(),
         _netlink(),
         *_reverse_path_filters(),
+        _subflow_options(),
     ]
 
 
@@ -133,6 +137,15 @@ def _netlink() -> Finding:
     except KernelError as error:
         return Finding("netlink", False, error.what, error.hint)
     return Finding("CAP_NET_ADMIN", True, "subflows can be opened and closed through netlink")
+
+
+def _subflow_options() -> Finding:
+    name = "subflow options"
+    try:
+        check()
+    except KernelError as error:
+        return Finding(name, False, error.what, error.hint, needed=False)
+    return Finding(name, True, "options can be set on one subflow alone (BPF)", needed=False)
 
 
 def _reverse_path_filters() -> Iterator[Finding]:

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from .errors import CallRefused, NoSuchSubflow, NotReady, OpenRefused
+from .errors import CallRefused, KernelError, NoSuchSubflow, NotReady, OpenRefused
 from .establishment import OPEN_TIMEOUT, Opening
 from .events import AddressAnnounced, AddressRemoved, Event
 from .mechanism import Mechanism
 from .paths import path_of
 from .probe import best_mechanism
+from .subflow_options import only_on_subflows, option_bytes
 from .values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo
 
 _LOOK_EVERY = 0.05  # seconds; events come sooner, but another reader may have had them
@@ -123,34 +124,60 @@ class Subflows:
         self._control.close(self._find(subflow_id))
 
     def getsockopt(self, subflow_id: int, level: int, name: int, size: int) -> bytes:
-        """Read an option of one subflow (paper, section 3.5).
+        """Read an option of one subflow (paper, section 3.5); TCP_INFO needs no privilege.
+
+        Args:
+            subflow_id: the one.
+            level: such as `socket.IPPROTO_TCP`.
+            name: such as `socket.TCP_CONGESTION`.
+            size: bytes to read; the kernel insists on 4 for an int.
 
         Raises:
-            NotSupported: the mechanism can't.
+            CallRefused: the kernel refused it; the hint says which options it has here.
             NoSuchSubflow: it is gone.
+            NotPermitted: CAP_BPF or CAP_PERFMON is missing.
+            NotSupported: libbpf is missing, or this kernel has no BTF; or the connection is of
+                another network namespace.
         """
         return self._control.getsockopt(self._find(subflow_id), level, name, size)
 
     def setsockopt(self, subflow_id: int, level: int, name: int, value: int | bytes) -> None:
         """Set an option on one subflow alone (paper, section 3.5).
 
+        Args:
+            subflow_id: the one.
+            level: such as `socket.IPPROTO_IP`.
+            name: such as `socket.IP_TOS`.
+            value: an int of 32 bits, with a sign or without; or the bytes that the option takes.
+
         Raises:
-            NotSupported: the mechanism can't; `setsockopt_all` can.
-            NoSuchSubflow: it is gone.
+            The same as `getsockopt`.
         """
         self._control.setsockopt(self._find(subflow_id), level, name, value)
 
-    def setsockopt_all(self, level: int, name: int, value: int | bytes) -> None:
-        """Set an option on the connection, which the kernel passes on to every subflow.
+    def setsockopt_all(self, level: int, name: int, value: int | bytes) -> list[int]:
+        """Set an option on every subflow: on the connection, or else on one after the other.
+
+        What is set on the connection, the kernel passes on to the subflows that there are and to
+        those that come. What it doesn't take there is set on the subflows that there are now.
+
+        Returns:
+            Ids of the subflows on which it was set; an option of IPv6 is not on one of IPv4.
 
         Raises:
-            CallRefused: the kernel refused it.
+            CallRefused: the kernel refused it on the connection, or on each of them.
+            KernelError: it could not be set on one subflow alone; see `setsockopt`.
         """
+        data = option_bytes(value)
         try:
-            self._socket.setsockopt(level, name, value)
+            self._socket.setsockopt(level, name, data)
         except OSError as error:
+            number = error.errno or 0
+            if only_on_subflows(level, name, number):
+                return self._set_one_by_one(level, name, data)
             what = f"option {name} of level {level} was not set"
-            raise CallRefused(what, errno=error.errno or 0) from None
+            raise CallRefused(what, errno=number) from None
+        return self.ids()
 
     def set_backup(self, subflow_id: int, backup: bool) -> None:
         """Pause a subflow (True) or resume it (False), by MP_PRIO (RFC 8684, section 3.3.8).
@@ -190,6 +217,21 @@ class Subflows:
 
     def _live(self) -> list[SubflowInfo]:
         return [s for s in self._control.info().subflows if not s.closed]
+
+    def _set_one_by_one(self, level: int, name: int, value: bytes) -> list[int]:
+        done: list[int] = []
+        refusal: KernelError | None = None
+        for subflow in self._live():
+            try:
+                self._control.setsockopt(subflow, level, name, value)
+                done.append(subflow.id)
+            except NoSuchSubflow:
+                pass
+            except CallRefused as error:
+                refusal = error
+        if refusal is not None and not done:
+            raise refusal
+        return done
 
     def _find(self, subflow_id: int) -> SubflowInfo:
         for subflow in self._live():

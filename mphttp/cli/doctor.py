@@ -38,12 +38,12 @@ class Diagnosis:
     def healthy(self) -> bool:
         """Whether subflows can be opened and closed, and the server takes them."""
         speaks = self.server is None or any(r.protocol == "mptcp" for r in self.server)
-        return speaks and all(finding.ok for finding in self.findings)
+        return speaks and all(finding.ok for finding in self.findings if finding.needed)
 
     def lines(self) -> Iterator[str]:
         """Tell it to people."""
         for finding in self.findings:
-            yield f"{'ok' if finding.ok else 'missing':8} {finding.name}: {finding.meaning}"
+            yield f"{_state(finding):8} {finding.name}: {finding.meaning}"
             if finding.mend:
                 yield f"{'':8} fix: {finding.mend}"
         if self.server is None:
@@ -121,6 +121,12 @@ def _reached(text: str) -> list[Reached]:
             ExitCode.CONNECT, f"no path leads to {url.host}", "mphttp doctor lists the paths"
         )
     return server
+
+
+def _state(finding: Finding) -> str:
+    if finding.ok:
+        return "ok"
+    return "missing" if finding.needed else "optional"
 
 
 def _server_lines(reached: Reached) -> Iterator[str]:
