@@ -1,0 +1,110 @@
+"""Transfers that share their connections: one loop, its sockets, and what is on its way."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import pycurl
+
+from mphttp.engine import Engine, Request, engine
+from mphttp.strategies import Strategy
+
+from .loop import Loop
+from .request import CurlRequest
+from .settings import Settings
+from .sockets import Sockets
+from .stepping import Stepper
+from .transfer import Transfer
+
+
+class Channel:
+    """Runs transfers; one thread at a time may call it.
+
+    Args:
+        settings: how connections are made.
+        path_names: the interfaces that may be used, preferred first, or None for all.
+        strict: whether a problem ends a transfer.
+        stepper: steps strategies in the write callback; None leaves that to the engine's thread.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        path_names: tuple[str, ...] | None,
+        *,
+        strict: bool,
+        stepper: Stepper | None = None,
+    ) -> None:
+        chosen: Engine = engine if stepper is None else stepper
+        self._loop = Loop()
+        self._sockets = Sockets(chosen, path_names)
+        self._settings = settings
+        self._strict = strict
+        self._stepper = stepper
+        self._transfers: dict[pycurl.Curl, Transfer] = {}
+
+    def begin(
+        self,
+        wanted: CurlRequest,
+        strategy: Strategy,
+        receive: Callable[[bytes], object],
+        inbox: deque[Transfer],
+    ) -> Transfer:
+        """Let a transfer begin.
+
+        Args:
+            wanted: what is asked for.
+            strategy: what decides.
+            receive: takes each piece of the body.
+            inbox: where the transfer puts itself when it is done.
+
+        Raises:
+            pycurl.error: libcurl doesn't take an option.
+        """
+        transfer = Transfer(
+            wanted,
+            Request(wanted.url, strategy, self._strict),
+            self._settings,
+            self._sockets,
+            stepper=self._stepper,
+            receive=receive,
+            inbox=inbox,
+        )
+        self._loop.add(transfer.easy)
+        self._transfers[transfer.easy] = transfer
+        return transfer
+
+    def step(self, timeout: float) -> None:
+        """Wait for something to do, and do it; transfers that are done put themselves away.
+
+        Args:
+            timeout: seconds to wait at most.
+        """
+        done = self._loop.step(timeout)
+        for easy, code, words in done:
+            transfer = self._transfers[easy]
+            self._loop.remove(easy)
+            if transfer.may_try_again(code):
+                self._loop.add(easy)
+                continue
+            del self._transfers[easy]
+            transfer.end(code, words)
+        if done:
+            self._sockets.sweep()
+
+    def give_up(self, transfer: Transfer) -> None:
+        """End a transfer of which nobody wants the rest; its connection is reset."""
+        if transfer.done:
+            return
+        transfer.give_up()
+        del self._transfers[transfer.easy]
+        self._loop.remove(transfer.easy)
+        self._sockets.sweep()
+
+    def close(self) -> None:
+        """Give up what is on its way, and close every connection."""
+        for transfer in list(self._transfers.values()):
+            self.give_up(transfer)
+        self._loop.close()
+        self._sockets.sweep()

@@ -1,0 +1,60 @@
+"""libcurl's errors as httpx's exceptions."""
+
+from __future__ import annotations
+
+import httpx
+import pycurl
+
+from mphttp.errors import StrategyProblem
+from mphttp.kernel.errors import KernelError
+
+from .transfer import Transfer
+
+_ALWAYS: dict[int, type[httpx.RequestError]] = {
+    pycurl.E_UNSUPPORTED_PROTOCOL: httpx.UnsupportedProtocol,
+    pycurl.E_URL_MALFORMAT: httpx.UnsupportedProtocol,
+    pycurl.E_COULDNT_RESOLVE_PROXY: httpx.ProxyError,
+    pycurl.E_PROXY: httpx.ProxyError,
+    pycurl.E_COULDNT_RESOLVE_HOST: httpx.ConnectError,
+    pycurl.E_COULDNT_CONNECT: httpx.ConnectError,
+    pycurl.E_SEND_ERROR: httpx.WriteError,
+    pycurl.E_SEND_FAIL_REWIND: httpx.WriteError,
+    pycurl.E_TOO_LARGE: httpx.RemoteProtocolError,
+    pycurl.E_WEIRD_SERVER_REPLY: httpx.RemoteProtocolError,
+    pycurl.E_GOT_NOTHING: httpx.RemoteProtocolError,
+    pycurl.E_PARTIAL_FILE: httpx.RemoteProtocolError,
+    pycurl.E_HTTP2: httpx.RemoteProtocolError,
+    pycurl.E_HTTP2_STREAM: httpx.RemoteProtocolError,
+}
+
+
+def as_httpx_error(
+    error: BaseException, transfer: Transfer, request: httpx.Request, *, proxied: bool
+) -> BaseException:
+    """Return what httpx's callers expect for what ended a transfer; others come back as they are.
+
+    Args:
+        error: what ended it.
+        transfer: how far it came.
+        request: what was asked for.
+        proxied: whether the connection goes to a proxy.
+    """
+    if isinstance(error, StrategyProblem | KernelError):
+        return httpx.TransportError(str(error), request=request)
+    if not isinstance(error, pycurl.error) or len(error.args) < 2:
+        return error
+    code, words = int(error.args[0]), str(error.args[1])
+    return _kind(code, transfer, proxied)(words or f"libcurl error {code}", request=request)
+
+
+def _kind(code: int, transfer: Transfer, proxied: bool) -> type[httpx.RequestError]:
+    timed_out = code == pycurl.E_OPERATION_TIMEDOUT
+    if not transfer.connected:
+        if timed_out:
+            return httpx.ConnectTimeout
+        if proxied and code == pycurl.E_RECV_ERROR:  # what the proxy answered to CONNECT
+            return httpx.ProxyError
+        return _ALWAYS.get(code, httpx.ConnectError)
+    if timed_out:
+        return httpx.ReadTimeout
+    return _ALWAYS.get(code, httpx.ReadError)

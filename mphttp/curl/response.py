@@ -1,0 +1,79 @@
+"""What came of a request."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import IO
+
+import httpx
+
+from mphttp.report import Report
+
+from .request import Target
+
+
+@dataclass(frozen=True)
+class CurlResponse:
+    """A whole response.
+
+    Args:
+        url: where it came from, after all redirects.
+        status: the status code.
+        headers: the header fields.
+        content: the body as it came over the wire, b"" where it went elsewhere.
+        http_version: such as "HTTP/1.1" or "HTTP/2".
+        report: what happened.
+    """
+
+    url: str
+    status: int
+    headers: httpx.Headers
+    content: bytes
+    http_version: str
+    report: Report
+
+
+class Sink:
+    """Where the body of a response goes.
+
+    Args:
+        to: what the caller gave.
+    """
+
+    def __init__(self, to: Target | None) -> None:
+        self._to = to
+        self._parts: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        if to is None:
+            self.receive = self._parts.append
+        elif isinstance(to, str | os.PathLike):
+            self.receive = self._to_file
+        else:
+            self.receive = getattr(to, "write", to)
+
+    @property
+    def content(self) -> bytes:
+        """The body, where it is kept in memory."""
+        return b"".join(self._parts)
+
+    def _to_file(self, chunk: bytes) -> None:
+        self._open().write(chunk)
+
+    def _open(self) -> IO[bytes]:
+        if self._file is None:
+            assert isinstance(self._to, str | os.PathLike)
+            self._file = open(self._to, "wb")  # noqa: SIM115  close is this object's
+        return self._file
+
+    def close(self, *, whole: bool) -> None:
+        """Close a file that was opened here.
+
+        Args:
+            whole: the body came to its end: an empty one makes an empty file.
+        """
+        if whole and isinstance(self._to, str | os.PathLike):
+            self._open()
+        if self._file is not None:
+            self._file.close()

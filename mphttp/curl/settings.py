@@ -1,0 +1,102 @@
+"""What holds for all transfers of a session or transport, as libcurl's options."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pycurl
+
+BUFFER = 64 * 1024
+"""Bytes that libcurl reads at once; one step brings up to 22 times as many (8.23)."""
+
+Cert = str | tuple[str, str] | tuple[str, str, str]
+_HTTP = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How connections are made and whom they trust.
+
+    Args:
+        verify: True trusts what httpx trusts (SSL_CERT_FILE and SSL_CERT_DIR, or certifi's list); a
+            path names a file or folder of certificates; False trusts anyone.
+        cert: a client certificate's file, with the key's file and its password where they are
+            apart.
+        proxy: URL such as "http://user:password@host:3128" or "socks5h://host"; None for none, the
+            environment's too.
+        proxy_headers: names and values that the proxy alone gets.
+        http2: offer HTTP/2 where there is TLS.
+        keep: seconds for which an idle connection is kept.
+
+    Raises:
+        ValueError: `verify` is of a kind that libcurl doesn't know.
+    """
+
+    verify: str | os.PathLike[str] | bool = True
+    cert: Cert | None = None
+    proxy: str | None = None
+    proxy_headers: Sequence[tuple[str, str]] = field(default=())
+    http2: bool = False
+    keep: int = 60
+
+    def __post_init__(self) -> None:
+        given: Any = self.verify
+        if isinstance(given, ssl.SSLContext) or not isinstance(given, bool | str | os.PathLike):
+            raise ValueError(
+                "verify must be True, False or the path of certificates: libcurl has a TLS of its "
+                f"own, which can't use {given!r}"
+            )
+
+    def apply(self, easy: pycurl.Curl) -> None:
+        """Set them on a handle.
+
+        Raises:
+            pycurl.error: this libcurl doesn't support one of them.
+        """
+        version = pycurl.CURL_HTTP_VERSION_2TLS if self.http2 else pycurl.CURL_HTTP_VERSION_1_1
+        options: dict[int, Any] = {
+            pycurl.NOSIGNAL: 1,
+            pycurl.PROTOCOLS: _HTTP,
+            pycurl.REDIR_PROTOCOLS: _HTTP,
+            pycurl.BUFFERSIZE: BUFFER,
+            pycurl.HTTP_VERSION: version,
+            pycurl.PIPEWAIT: int(self.http2),
+            pycurl.MAXAGE_CONN: self.keep,
+            pycurl.PATH_AS_IS: 1,
+            pycurl.PROXY: self.proxy or "",
+            **self._trust(),
+            **self._certificate(),
+        }
+        for option, value in options.items():
+            easy.setopt(option, value)
+        if self.proxy_headers:
+            easy.setopt(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
+            easy.setopt(pycurl.PROXYHEADER, [f"{n}: {v}" for n, v in self.proxy_headers])
+
+    def _trust(self) -> dict[int, Any]:
+        if self.verify is False:
+            return {pycurl.SSL_VERIFYPEER: 0, pycurl.SSL_VERIFYHOST: 0}
+        place = _trusted() if self.verify is True else Path(self.verify)
+        return {pycurl.CAPATH if place.is_dir() else pycurl.CAINFO: str(place)}
+
+    def _certificate(self) -> dict[int, Any]:
+        if self.cert is None:
+            return {}
+        parts = (self.cert,) if isinstance(self.cert, str) else self.cert
+        names = (pycurl.SSLCERT, pycurl.SSLKEY, pycurl.KEYPASSWD)
+        return dict(zip(names, parts, strict=False))
+
+
+def _trusted() -> Path:
+    """Find what httpx would trust."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        if os.environ.get(name):
+            return Path(os.environ[name])
+    import certifi
+
+    return Path(certifi.where())

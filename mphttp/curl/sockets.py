@@ -1,0 +1,174 @@
+"""The sockets under libcurl: made for it, and known to the engine as connections.
+
+libcurl works on a copy of the descriptor that OPENSOCKETFUNCTION returns, and closes that copy when
+it likes. CLOSESOCKETFUNCTION can't tell: pycurl calls it on the handle that made the connection,
+and where that handle isn't at work, it warns and leaks the descriptor. So each copy is looked at
+whenever a transfer has ended: it is closed when its number names another file.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, field
+from typing import Any
+
+import pycurl
+
+from mphttp.engine import Connection, Engine, Request
+from mphttp.kernel.values import FourTuple, SocketAddress
+from mphttp.network.dial import multipath_socket, prepare, start_on
+from mphttp.network.start import Start
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A request's tries to connect: each on another path, where it asks for one.
+
+    Args:
+        request: whose strategy may choose where the connection starts.
+
+    Attributes:
+        number: how many tries there were before this one.
+        more: whether one of the peer's addresses could be tried on another path.
+        error: the last socket that couldn't be made.
+    """
+
+    request: Request
+    number: int = 0
+    more: bool = False
+    error: OSError | None = None
+
+    def again(self) -> None:
+        """Begin the next try."""
+        self.number += 1
+        self.more = False
+
+
+@dataclass(slots=True)
+class _Known:
+    """A socket that libcurl has a copy of."""
+
+    sock: socket.socket
+    file: int
+    addresses: FourTuple | None = None
+    connection: Connection | None = None
+
+
+@dataclass(slots=True)
+class Sockets:
+    """The sockets of one `CurlMulti`.
+
+    Args:
+        engine: is told of each connection.
+        path_names: the interfaces that may be used, preferred first, or None for all.
+    """
+
+    engine: Engine
+    path_names: tuple[str, ...] | None
+    _copies: dict[int, _Known] = field(default_factory=dict)
+    _connections: dict[FourTuple, Connection] = field(default_factory=dict)
+    _fresh: socket.socket | None = None
+
+    def make(self, attempt: Attempt, address: Any) -> socket.socket | int:
+        """Make a socket for one of the peer's addresses; SOCKET_BAD where there can't be one.
+
+        Args:
+            attempt: whose connection it is to be.
+            address: what OPENSOCKETFUNCTION is given.
+        """
+        self.engine.start()  # before the connection, so that none of its events is missed
+        try:
+            self._fresh = self._made(attempt, address)
+        except OSError as error:
+            attempt.error = error
+            return pycurl.SOCKET_BAD
+        return self._fresh
+
+    def _made(self, attempt: Attempt, address: Any) -> socket.socket:
+        remote = SocketAddress(str(address.addr[0]), int(address.addr[1]))
+        start = Start(self.path_names)
+        with attempt.request:
+            paths = start.paths(remote)
+        path = paths[min(attempt.number, len(paths) - 1)]
+        attempt.more = attempt.more or attempt.number + 1 < len(paths)
+        sock = multipath_socket(address.family)
+        try:
+            prepare(sock, ())
+            start_on(sock, path, None)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def adopt(self, copy: int) -> None:
+        """Take that libcurl's copy of the socket made last has this number."""
+        assert self._fresh is not None
+        os.set_inheritable(copy, False)  # pycurl's dup made it so
+        before = self._copies.pop(copy, None)
+        if before is not None:
+            self._let_go(before)
+        self._copies[copy] = _Known(self._fresh, os.fstat(copy).st_ino)
+        self._fresh = None
+
+    def connection(self, addresses: FourTuple) -> Connection:
+        """Return the connection with these addresses, as the engine knows it.
+
+        Args:
+            addresses: what PREREQFUNCTION is told.
+
+        Raises:
+            LookupError: no socket that was made here has them.
+        """
+        found = self._connections.get(addresses)
+        if found is None:
+            known = next((k for k in self._copies.values() if _addresses(k) == addresses), None)
+            if known is None:
+                raise LookupError(f"libcurl uses a connection that wasn't made here: {addresses}")
+            known.addresses = addresses
+            known.connection = Connection(known.sock, self.engine, self.path_names)
+            found = self._connections[addresses] = known.connection
+        return found
+
+    def sweep(self) -> None:
+        """Close what libcurl has closed."""
+        for copy, known in list(self._copies.items()):
+            if _file(copy) != known.file:
+                del self._copies[copy]
+                self._let_go(known)
+
+    def _let_go(self, known: _Known) -> None:
+        if known.connection is None:
+            known.sock.close()
+            return
+        if known.addresses is not None:
+            self._connections.pop(known.addresses, None)
+        known.connection.close(known.sock.close)
+
+
+def four_tuple(peer: str, local: str, peer_port: int, local_port: int) -> FourTuple:
+    """Name a connection by what PREREQFUNCTION is told, in its order."""
+    return FourTuple(SocketAddress(local, local_port), SocketAddress(peer, peer_port))
+
+
+def _addresses(known: _Known) -> FourTuple | None:
+    """Return the addresses of a socket that is connected and not known as a connection yet."""
+    if known.connection is not None:
+        return None
+    try:
+        local, peer = known.sock.getsockname(), known.sock.getpeername()
+    except OSError:  # it isn't connected
+        return None
+    return four_tuple(_numeric(peer[0]), _numeric(local[0]), peer[1], local[1])
+
+
+def _numeric(host: str) -> str:
+    """Drop the interface from a link-local address: libcurl doesn't tell it."""
+    return host.partition("%")[0]
+
+
+def _file(descriptor: int) -> int | None:
+    try:
+        return os.fstat(descriptor).st_ino
+    except OSError:
+        return None

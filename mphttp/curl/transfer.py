@@ -1,0 +1,230 @@
+"""One request through libcurl: its callbacks, and what the engine is told of it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import pycurl
+
+from mphttp.engine import Connection, Exchange, Request
+from mphttp.report import Report
+
+from .head import Head, HeadReader
+from .request import CurlRequest
+from .settings import Settings
+from .sockets import Attempt, Sockets, four_tuple
+from .stepping import Stepper
+
+_REFUSED = -1
+
+
+class Transfer:
+    """A request on its way through libcurl.
+
+    Args:
+        wanted: what is asked for.
+        request: the same, as the engine knows it.
+        settings: how connections are made.
+        sockets: makes them.
+        stepper: steps the strategy in the write callback; None leaves it to the engine's thread.
+        receive: takes each piece of the body; what it raises ends the transfer.
+        inbox: where the transfer puts itself when it is done.
+
+    Attributes:
+        easy: libcurl's handle.
+        head: of the response, once it is there.
+        report: what happens, once there is a head; None where the connection isn't known.
+        failure: what ended it too early, or None.
+        done: whether it has ended, well or not.
+        connected: whether there was a connection.
+        uploading: whether the request's body isn't sent yet.
+        active_at: when libcurl last had something to tell, of `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        wanted: CurlRequest,
+        request: Request,
+        settings: Settings,
+        sockets: Sockets,
+        *,
+        stepper: Stepper | None,
+        receive: Callable[[bytes], object],
+        inbox: deque[Transfer],
+    ) -> None:
+        self.easy = pycurl.Curl()
+        self.head: Head | None = None
+        self.report: Report | None = None
+        self.failure: BaseException | None = None
+        self.done = False
+        self.connected = False
+        self.uploading = wanted.content is not None
+        self.active_at = time.monotonic()
+        self.attempt = Attempt(request)
+        self._began_at = self.active_at
+        self._wanted = wanted
+        self._request = request
+        self._sockets = sockets
+        self._stepper = stepper
+        self._receive = receive
+        self._inbox = inbox
+        self._reader = HeadReader()
+        self._connection: Connection | None = None
+        self._exchange: Exchange | None = None
+        settings.apply(self.easy)
+        wanted.apply(self.easy, self._sending)
+        self._listen()
+
+    def _listen(self) -> None:
+        callbacks = {
+            pycurl.OPENSOCKETFUNCTION: self._guarded(self._on_socket, pycurl.SOCKET_BAD),
+            pycurl.SOCKOPTFUNCTION: self._guarded(self._on_copy, pycurl.SOCKOPT_ERROR),
+            pycurl.PREREQFUNCTION: self._guarded(self._on_connection, pycurl.PREREQFUNC_ABORT),
+            pycurl.HEADERFUNCTION: self._guarded(self._on_line, _REFUSED),
+            pycurl.WRITEFUNCTION: self._on_body,
+        }
+        for option, function in callbacks.items():
+            self.easy.setopt(option, function)
+
+    # The end.
+
+    def may_try_again(self, code: int) -> bool:
+        """Tell whether the connection failed where another path is left, and go on to that one."""
+        failed = code in (pycurl.E_COULDNT_CONNECT, pycurl.E_OPERATION_TIMEDOUT)
+        left = self._time_left()
+        if not failed or self.failure or self.connected or not self.attempt.more:
+            return False
+        if left is not None:
+            if left <= 0:
+                return False
+            self.easy.setopt(pycurl.TIMEOUT_MS, max(1, round(left * 1e3)))
+        self.attempt.again()
+        return True
+
+    def _time_left(self) -> float | None:
+        total = self._wanted.limits.total
+        return None if total is None else self._began_at + total - time.monotonic()
+
+    def end(self, code: int, words: str) -> None:
+        """Take that libcurl is done with it.
+
+        Args:
+            code: libcurl's error code, 0 for none.
+            words: what it says of it.
+        """
+        if self.failure is None and code:
+            self.failure = pycurl.error(code, words)
+        self._finish(whole=self.failure is None)
+        self.done = True
+        self._inbox.append(self)
+
+    def give_up(self) -> None:
+        """Take that nobody wants the rest."""
+        self._finish(whole=False)
+        self.done = True
+
+    def check(self) -> None:
+        """Raise what ended it too early.
+
+        Raises:
+            pycurl.error: libcurl's reason.
+            StrategyProblem: `strict`, and something didn't work.
+            BaseException: whatever a callback of the caller's raised.
+        """
+        if self.failure is not None:
+            raise self.failure
+
+    def _finish(self, *, whole: bool) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            return
+        exchange.finish(whole=whole)
+        if self._stepper is not None:
+            self._stepper.settle(exchange)
+        if whole and exchange.failure is not None:
+            self.failure = exchange.failure
+
+    # What libcurl calls. It prints what these raise, and drops it.
+
+    def _guarded(self, function: Callable[..., Any], refusal: Any) -> Callable[..., Any]:
+        """Keep what a function raises for the caller, and give libcurl a refusal."""
+
+        def call(*arguments: Any) -> Any:
+            self.active_at = time.monotonic()
+            try:
+                return function(*arguments)
+            except BaseException as error:
+                self.failure = error
+                return refusal
+
+        return call
+
+    def _sending(self, function: Callable[..., Any], refusal: Any) -> Callable[..., Any]:
+        """Do the same with a function that hands out the request's body."""
+
+        def send(*arguments: Any) -> Any:
+            answer = function(*arguments)
+            self.uploading = answer != b""
+            self._stamp()
+            return answer
+
+        return self._guarded(send, refusal)
+
+    def _on_socket(self, _purpose: int, address: Any) -> Any:
+        self._connection = None
+        return self._sockets.make(self.attempt, address)
+
+    def _on_copy(self, copy: int, _purpose: int) -> int:
+        self._sockets.adopt(copy)
+        return pycurl.SOCKOPT_OK
+
+    def _on_connection(self, *addresses: Any) -> int:
+        """Take that the request is about to be sent over a connection."""
+        self.connected = True
+        self._connection = self._sockets.connection(four_tuple(*addresses))
+        self._stamp()
+        return pycurl.PREREQFUNC_OK
+
+    def _stamp(self) -> None:
+        if self._connection is not None:
+            with self._request:
+                self._connection.sent()
+
+    def _on_line(self, line: bytes) -> None:
+        head = self._reader.line(line)
+        # Without a connection it is a proxy's answer to CONNECT.
+        if head is None or head.interim or self._connection is None:
+            return
+        self._finish(whole=True)  # of one that asked for authentication
+        if self._wanted.follow_redirects and head.redirects:
+            self._connection = None
+            return
+        self.head = head
+        self._begin(head, self._connection)
+
+    def _begin(self, head: Head, connection: Connection) -> None:
+        length = head.length(self._wanted.method)
+        exchange = Exchange(connection, self._request, status=head.status, length=length)
+        self._exchange, self.report = exchange, Report(exchange)
+        exchange.begin()
+        if self._stepper is not None:
+            self._stepper.step(exchange)
+
+    def _on_body(self, chunk: bytes) -> int | None:
+        self.active_at = time.monotonic()
+        try:
+            exchange = self._exchange
+            if exchange is not None:
+                exchange.received += len(chunk)
+                if exchange.received >= exchange.threshold:
+                    exchange.crossed()
+                if self._stepper is not None:
+                    self._stepper.step(exchange)
+            self._receive(chunk)
+        except BaseException as error:
+            self.failure = error
+            return _REFUSED
+        return None
