@@ -1,0 +1,123 @@
+"""The front door for requests: an adapter whose connections use several paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager, Retry
+
+from mphttp.engine import Request
+from mphttp.engine.request import checked_strategy
+from mphttp.errors import StrategyProblem
+from mphttp.strategies import Strategy
+
+from .connection import HTTPConnectionPool, HTTPSConnectionPool
+from .socks import SocksProxy
+from .strict import StrictResponse
+
+_used: ContextVar[Strategy | None] = ContextVar("mphttp_requests_strategy", default=None)
+
+
+@contextmanager
+def using(strategy: Strategy) -> Iterator[None]:
+    """Give the requests that this thread or task makes meanwhile a strategy of their own.
+
+    Args:
+        strategy: takes the place of the adapter's.
+
+    Raises:
+        ValueError: it isn't one.
+    """
+    token = _used.set(checked_strategy(strategy))
+    try:
+        yield
+    finally:
+        _used.reset(token)
+
+
+class MultipathAdapter(HTTPAdapter):
+    """A requests adapter whose responses come over the paths that a strategy opens.
+
+        session.mount("https://", MultipathAdapter(strategy=Deadline(10)))
+
+    What happened tells `mphttp.requests.report(response)`. Through a proxy (HTTP, or SOCKS5 with
+    `mphttp[socks]`), the paths lead to the proxy. An adapter pickles as its strategy does.
+    Arguments not named here are those of `requests.adapters.HTTPAdapter`.
+
+    Args:
+        strategy: decides when to open and close subflows; None opens none beyond the first.
+        paths: names of the interfaces that may be used, preferred first, where the connection
+            starts; None allows all, in the system's order.
+        strict: raise `requests.ConnectionError` where a problem would only be reported; its cause
+            is a `StrategyProblem`.
+
+    Raises:
+        ValueError: an argument isn't what it should be.
+    """
+
+    __attrs__ = (*HTTPAdapter.__attrs__, "_strategy", "_paths", "_strict")
+
+    def __init__(
+        self,
+        strategy: Strategy | None = None,
+        paths: Sequence[str] | None = None,
+        strict: bool = False,
+        *,
+        pool_connections: int = 10,
+        pool_maxsize: int = 10,
+        max_retries: int | Retry = 0,
+        pool_block: bool = False,
+    ) -> None:
+        self._strategy = checked_strategy(strategy)
+        self._paths = None if paths is None else tuple(paths)
+        self._strict = strict
+        super().__init__(pool_connections, pool_maxsize, max_retries, pool_block)
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
+    ) -> None:
+        self._pools = connections
+        super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
+        self._multipath(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> PoolManager:
+        if proxy.lower().startswith("socks"):
+            return self._socks_manager_for(proxy, **proxy_kwargs)
+        return self._multipath(super().proxy_manager_for(proxy, **proxy_kwargs))
+
+    def _socks_manager_for(self, proxy: str, **proxy_kwargs: Any) -> PoolManager:
+        managers: dict[str, PoolManager] = self.proxy_manager
+        if proxy not in managers:
+            # What the manager of direct connections has been given, as `HTTPAdapter` does it.
+            options = {**self.poolmanager.connection_pool_kw, **proxy_kwargs}
+            manager = PoolManager(self._pools, **options)
+            managers[proxy] = self._multipath(manager, socks=SocksProxy.of(proxy))
+        return managers[proxy]
+
+    def _multipath(self, manager: PoolManager, **options: Any) -> PoolManager:
+        """Let a manager make our connections; it has been asked for none yet."""
+        pools: Any = {
+            "http": partial(HTTPConnectionPool, path_names=self._paths, **options),
+            "https": partial(HTTPSConnectionPool, path_names=self._paths, **options),
+        }
+        manager.pool_classes_by_scheme = pools
+        return manager
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
+        used = _used.get()
+        strategy = self._strategy if used is None else used
+        try:
+            with Request(str(request.url), strategy, self._strict):
+                return super().send(request, *args, **options)
+        except StrategyProblem as problem:
+            raise requests.ConnectionError(problem, request=request) from problem
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        response = super().build_response(req, resp)
+        return StrictResponse.of(response) if self._strict else response

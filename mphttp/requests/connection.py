@@ -1,0 +1,156 @@
+"""urllib3's connections, with sockets that use several paths and responses that are counted."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import sys
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import requests
+import urllib3.connection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.response import HTTPResponse
+from urllib3.util import Timeout
+from urllib3.util.ssltransport import SSLTransport
+
+from mphttp.engine import Connection, engine
+from mphttp.network.dial import dial
+from mphttp.network.start import Start
+from mphttp.report import Report
+
+from .body import Response
+from .socks import SocksProxy
+
+_reports: WeakKeyDictionary[Any, Report] = WeakKeyDictionary()
+
+
+def report(response: requests.Response) -> Report | None:
+    """Return what happened to a response, up to now while its body is on its way.
+
+    Args:
+        response: of a session that has a `MultipathAdapter`, or one of its `history`.
+
+    Returns:
+        None where nothing of the network is known: another adapter's response, one that a test's
+        mock made, or one that was pickled.
+    """
+    return None if response.raw is None else _reports.get(response.raw)
+
+
+class HTTPConnection(urllib3.connection.HTTPConnection):
+    """A connection whose sockets the engine knows.
+
+    Args:
+        host: a name or an IP address.
+        port: TCP port.
+        path_names: the interfaces that may be used, preferred first, or None for all.
+        socks: the proxy that connects, or None.
+        options: as for `urllib3.connection.HTTPConnection`.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int | None = None,
+        *,
+        path_names: tuple[str, ...] | None = None,
+        socks: SocksProxy | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(host, port, **options)
+        if self.source_address is not None and self.source_address[1] != 0:
+            raise ValueError("each subflow has a port of its own: source_address is (address, 0)")
+        self._path_names = path_names
+        self._socks = socks
+        self._multipath: Connection | None = None
+        self._response: Response | None = None
+
+    def _new_conn(self) -> socket.socket:
+        self._response = None
+        timeout = Timeout.resolve_default_timeout(self.timeout)
+        try:
+            sock = self._dial(timeout)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            what = f"Connection to {self.host} timed out. (connect timeout={timeout})"
+            raise ConnectTimeoutError(self, what) from error
+        except OSError as error:
+            what = f"Failed to establish a new connection: {error}"
+            raise NewConnectionError(self, what) from error
+        sys.audit("http.client.connect", self, self.host, self.port)
+        return sock
+
+    def _dial(self, timeout: float | None) -> socket.socket:
+        engine.start()  # before the connection, so that none of its events is missed
+        host, port = self._dns_host.strip("[]"), self.port
+        sock = dial(
+            *((host, port) if self._socks is None else self._socks.address),
+            timeout=timeout,
+            local_address=self.source_address[0] if self.source_address else None,
+            options=self.socket_options or (),
+            start=Start(self._path_names),
+        )
+        try:
+            self._multipath = Connection(sock, engine, self._path_names)
+            if self._socks is not None:
+                self._socks.connect(sock, host, port)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def connect(self) -> None:
+        super().connect()
+        sock: Any = self.sock
+        while isinstance(sock, SSLTransport):  # TLS to the server inside TLS to the proxy
+            sock = sock.socket
+        if self._multipath is not None and isinstance(sock, ssl.SSLSocket):
+            self._multipath.replace_socket(sock)
+
+    def request(self, *args: Any, **options: Any) -> None:
+        try:
+            super().request(*args, **options)
+        finally:  # a server may answer before it has taken it all
+            if self._multipath is not None:
+                self._multipath.sent()
+
+    def response_class(self, sock: socket.socket, **options: Any) -> Response:  # type: ignore[override]
+        """Make what reads a response, or a proxy's answer."""
+        assert self._multipath is not None  # there is a socket
+        self._response = Response(sock, self._multipath, **options)
+        return self._response
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        response = super().getresponse()
+        if self._response is not None and self._response.report is not None:
+            _reports[response] = self._response.report
+        return response
+
+    def close(self) -> None:
+        connection, self._multipath = self._multipath, None
+        if connection is None:
+            super().close()
+        elif self._response is not None and not self._response.body.closed:
+            self._response.body.be_last()  # as `http.client` leaves the socket to the response
+            super().close()
+        else:
+            connection.close(super().close)
+
+
+class HTTPSConnection(HTTPConnection, urllib3.connection.HTTPSConnection):
+    """The same with TLS."""
+
+
+class HTTPConnectionPool(urllib3.HTTPConnectionPool):
+    """Connections to one host."""
+
+    ConnectionCls = HTTPConnection
+
+
+class HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
+    """Connections with TLS to one host."""
+
+    ConnectionCls = HTTPSConnection
