@@ -13,8 +13,8 @@ from mphttp.kernel import Finding, Path, SocketAddress, findings, paths_to
 
 from .environment import Environment
 from .exits import ExitCode, Failure
-from .message import parse_url
 from .reach import Reached, reach
+from .url import parse_url
 
 _ELSEWHERE = (SocketAddress("192.0.2.1", 443), SocketAddress("2001:db8::1", 443))
 """Addresses that are nobody's (RFC 5737, RFC 3849): what reaches them reaches the Internet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO
@@ -20,6 +21,7 @@ class Environment:
         stderr: words for people.
         environ: environment variables.
         ask_secret: asks on the terminal, without echo; takes the prompt.
+        sleep: waits for so many seconds.
     """
 
     stdin: BinaryIO
@@ -27,6 +29,7 @@ class Environment:
     stderr: TextIO
     environ: Mapping[str, str]
     ask_secret: Callable[[str], str]
+    sleep: Callable[[float], None] = time.sleep
 
     @classmethod
     def of_process(cls) -> Environment:

@@ -68,7 +68,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             module = importlib.import_module(f".{name}", __package__)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    return parser.parse_args(arguments)
+    parsed, rest = parser.parse_known_args(arguments)
+    urls = getattr(parsed, "url", None)
+    if rest and (any(word.startswith("-") for word in rest) or not isinstance(urls, list)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if isinstance(urls, list):  # argparse takes the first in a row only, as in `URL -o FILE URL`
+        urls += rest
+    return parsed
 
 
 def _version() -> str:

@@ -84,7 +84,7 @@ def test_a_bug_is_one_sentence_and_the_traceback_only_on_request(run, monkeypatc
     def broken(*_: object) -> None:
         raise KeyError("something")
 
-    monkeypatch.setattr("mphttp.cli.get.message", broken)
+    monkeypatch.setattr("mphttp.cli.get.command.jobs", broken)
     result = run("get", "http://a")
     assert result.code == ExitCode.BUG
     assert "Traceback" not in result.err

@@ -46,7 +46,7 @@ def deaf() -> Iterator[str]:
         ("/bytes/10", ("-I", "-d", "x"), ExitCode.USAGE, "-I asks for the head only"),
         ("/bytes/10", ("--cacert", "/no/such"), ExitCode.CA_FILE, "/no/such can't be used"),
         ("/bytes/10", ("-x", "ftp://a"), ExitCode.USAGE, "'ftp://a' is no proxy"),
-        ("/bytes/10", ("-O",), ExitCode.USAGE, "not allowed with argument"),
+        ("/bytes/10", ("-O",), ExitCode.USAGE, "there are more outputs (2) than URLs (1)"),
     ],
 )
 def test_each_fault_has_a_number_and_a_sentence(

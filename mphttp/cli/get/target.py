@@ -1,7 +1,8 @@
-"""Where data goes: a file that appears only when it is whole, or a stream."""
+"""Where data goes: a file that appears only when it is whole, one that grows, or a stream."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat
@@ -11,10 +12,8 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-import httpx
-
-from .environment import Environment
-from .exits import unwritable, usage
+from ..environment import Environment
+from ..exits import ExitCode, Failure, unwritable
 
 
 class Sink:
@@ -23,10 +22,12 @@ class Sink:
     Args:
         name: for people.
         stream: takes the data.
+        rewindable: whether what was written can be taken back.
     """
 
-    def __init__(self, name: str, stream: BinaryIO | FileIO) -> None:
-        self._name = name
+    def __init__(self, name: str, stream: BinaryIO | FileIO, *, rewindable: bool = False) -> None:
+        self.name = name
+        self.rewindable = rewindable
         self._stream = stream
 
     def write(self, data: bytes) -> None:
@@ -37,10 +38,25 @@ class Sink:
             BrokenPipeError: nobody reads it any more.
         """
         rest = memoryview(data)
-        with _said(self._name):
+        with said(self.name):
             while rest:  # a pipe may take less at once
                 rest = rest[self._stream.write(rest) :]
             self._stream.flush()
+
+    def cut(self, size: int) -> None:
+        """Take back what was written beyond a size, and go on there; only if `rewindable`.
+
+        Raises:
+            Failure: it can't be done.
+        """
+        with said(self.name):
+            self._stream.truncate(size)
+            self._stream.seek(size)
+
+
+def is_stream(name: str) -> bool:
+    """Whether `-o NAME` means stdout, or a device or pipe, where nothing can be taken back."""
+    return name == "-" or (os.path.exists(name) and not os.path.isfile(name))
 
 
 @contextmanager
@@ -52,7 +68,7 @@ def target(name: str, environment: Environment) -> Iterator[Sink]:
     """
     if name == "-":
         yield Sink("standard output", environment.stdout)
-    elif os.path.exists(name) and not os.path.isfile(name):
+    elif is_stream(name):
         with _opened(name, name, "wb") as stream:
             yield Sink(name, stream)
     else:
@@ -64,12 +80,12 @@ def target(name: str, environment: Environment) -> Iterator[Sink]:
 def _whole_file(name: str) -> Iterator[Sink]:
     path = Path(os.path.realpath(name))  # a link stays a link, what it leads to is replaced
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    with _said(name):
+    with said(name):
         mode = _mode_of(path)
     try:
         with _opened(name, beside, "xb") as stream:
-            yield Sink(name, stream)
-            with _said(name):
+            yield Sink(name, stream, rewindable=True)
+            with said(name):
                 stream.close()  # some file systems tell only now
                 if mode is not None:
                     beside.chmod(mode)
@@ -79,8 +95,33 @@ def _whole_file(name: str) -> Iterator[Sink]:
             beside.unlink()
 
 
+@contextmanager
+def growing_file(name: str) -> Iterator[Sink]:
+    """Open a file that is there under its name while it grows; an empty one isn't left behind.
+
+    Raises:
+        Failure: it can't be written, or another process is writing it.
+    """
+    path = Path(name)
+    with said(name):
+        stream = FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            what = f"{name} is being written by another download"
+            raise Failure(ExitCode.WRITE, what, "let that one end") from error
+        try:
+            yield Sink(name, stream, rewindable=True)
+        except BaseException:
+            with suppress(OSError):
+                if not path.stat().st_size:
+                    path.unlink()
+            raise
+
+
 def _opened(name: str, path: str | Path, mode: Literal["wb", "xb"]) -> FileIO:
-    with _said(name):
+    with said(name):
         return FileIO(path, mode)
 
 
@@ -94,20 +135,13 @@ def _mode_of(path: Path) -> int | None:
     return stat.S_IMODE(mode)
 
 
-def name_from_url(url: httpx.URL) -> str:
-    """Return the file name that `-O` takes: the last segment of the URL's path.
+@contextmanager
+def said(name: str) -> Iterator[None]:
+    """Turn the system's refusal to write a file into a failure.
 
     Raises:
-        Failure: there is none.
+        Failure: it refused.
     """
-    name = url.path.rsplit("/", 1)[-1]
-    if name in {"", ".", ".."} or "\0" in name:
-        raise usage(f"the URL {url} doesn't end in a file name", "name the file with -o FILE")
-    return name
-
-
-@contextmanager
-def _said(name: str) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:

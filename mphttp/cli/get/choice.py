@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 from mphttp import registry
 from mphttp.strategies import Strategy
 
-from .exits import usage
+from ..exits import usage
+
+_AT_ONCE = 0.001
+"""Seconds; a deadline that has passed: whatever helps is wanted at once."""
 
 
 class _Parameter(NamedTuple):
@@ -47,6 +50,20 @@ def chosen_strategy(arguments: argparse.Namespace) -> Strategy | None:
                 f"--strategy {parameter.strategy} takes it",
             )
     return _made(strategy, name, {p.field: getattr(arguments, p.option) for p in given})
+
+
+def hurried(strategy: Strategy, spent: float) -> Strategy:
+    """Return a strategy for an attempt that begins later, so that its deadline stays where it was.
+
+    Args:
+        strategy: of the first attempt.
+        spent: seconds since that began.
+    """
+    if strategy.deadline is None or "d" not in {f.name for f in dataclasses.fields(strategy)}:
+        return strategy
+    left = max(strategy.deadline - spent, _AT_ONCE)
+    changes: dict[str, Any] = {"d": left}
+    return dataclasses.replace(strategy, **changes)
 
 
 def check_paths(names: Iterable[str]) -> None:

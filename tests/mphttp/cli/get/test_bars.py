@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.cli.bars import Bars
+from mphttp.cli.get.bars import Bars
 from mphttp.report import SubflowReport
 
 WIFI, LTE = ("10.0.0.2", 40000), ("10.0.1.2", 40001)

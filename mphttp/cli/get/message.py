@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import httpx
 
-from .environment import Environment
-from .exits import ExitCode, Failure, usage
+from ..environment import Environment
+from ..exits import ExitCode, Failure, usage
+from .decode import offered
 
 _FORM = ("content-type", "application/x-www-form-urlencoded")
 
@@ -26,6 +28,7 @@ class Message:
         headers: names and values in the order given; None takes a header away that would be sent.
         content: the body, or None.
         auth: user and password, or None.
+        compressed: whether the server may send a coding that can be undone here.
     """
 
     method: str
@@ -33,14 +36,35 @@ class Message:
     headers: tuple[tuple[str, str | None], ...]
     content: bytes | None
     auth: tuple[str, str] | None
+    compressed: bool = False
 
-    def request(self, client: httpx.Client) -> httpx.Request:
-        """Build the request, with this program's own headers where none are given."""
+    @property
+    def resumable(self) -> bool:
+        """Whether the rest of its answer's body can be asked for."""
+        ranged = any(name.lower() in {"range", "if-range"} for name, _ in self.headers)
+        return self.method == "GET" and self.content is None and not ranged and not self.compressed
+
+    def request(
+        self,
+        client: httpx.Client,
+        more: Mapping[str, str] | None = None,
+        extensions: dict[str, Any] | None = None,
+    ) -> httpx.Request:
+        """Build the request, with this program's own headers where none are given.
+
+        Args:
+            client: sends it.
+            more: header fields that this attempt needs.
+            extensions: httpx's, for this attempt.
+        """
         given = [(name, value) for name, value in self.headers if value is not None]
-        request = client.build_request(self.method, self.url, content=self.content)
-        # The body is written as it comes, so no coding is asked for; curl does the same.
+        request = client.build_request(
+            self.method, self.url, content=self.content, extensions=extensions
+        )
+        # The body is written as it comes unless --compressed, so no coding is asked for; as curl.
         del request.headers["accept-encoding"]
-        defaults = {"user-agent": f"mphttp/{version('mphttp')}"}
+        defaults = {"user-agent": f"mphttp/{version('mphttp')}", **(more or {})}
+        defaults |= {"accept-encoding": offered()} if self.compressed else {}
         defaults |= dict([_FORM]) if self.content is not None else {}
         request.headers.update(defaults)
         for name, _ in self.headers:
@@ -49,11 +73,11 @@ class Message:
         return request
 
 
-def message(arguments: argparse.Namespace, environment: Environment) -> Message:
+def message(arguments: argparse.Namespace, url: httpx.URL, environment: Environment) -> Message:
     """Return the message that a command line asks for.
 
     Raises:
-        Failure: the URL, a header, the data or the user can't be used.
+        Failure: a header, the data or the user can't be used.
     """
     if arguments.head and arguments.data:
         raise usage("-I asks for the head only, and -d sends a body", "give one of them")
@@ -61,27 +85,12 @@ def message(arguments: argparse.Namespace, environment: Environment) -> Message:
     default = "HEAD" if arguments.head else "GET" if content is None else "POST"
     return Message(
         method=arguments.request or default,
-        url=parse_url(arguments.url),
+        url=url,
         headers=tuple(_header(line) for line in arguments.header),
         content=content,
         auth=_auth(arguments.user, environment) if arguments.user else None,
+        compressed=arguments.compressed,
     )
-
-
-def parse_url(text: str) -> httpx.URL:
-    """Parse an absolute http or https URL.
-
-    Raises:
-        Failure: it is none.
-    """
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as error:
-        raise Failure(ExitCode.URL, f"{text!r} is no URL: {error}") from error
-    if url.scheme in {"http", "https"} and url.host:
-        return url
-    hint = "" if "://" in text else f"mphttp get https://{text}"
-    raise Failure(ExitCode.URL, f"{text!r} is no http or https URL", hint)
 
 
 def _header(line: str) -> tuple[str, str | None]:

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from mphttp.report import Report
 
+from ..environment import Environment
+from ..units import words_for_rate, words_for_size
 from .bars import Bar, Bars, progress_line
-from .environment import Environment
-from .units import words_for_rate, words_for_size
 
 _STYLES = {"open": "green", "backup": "yellow", "closed": "red", "unused": "dim"}
 _PER_SECOND = 8

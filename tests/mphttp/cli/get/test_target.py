@@ -9,8 +9,8 @@ import pytest
 
 from mphttp.cli.environment import Environment
 from mphttp.cli.exits import ExitCode, Failure
-from mphttp.cli.message import parse_url
-from mphttp.cli.target import name_from_url, target
+from mphttp.cli.get.target import target
+from mphttp.cli.url import name_from_url, parse_url
 
 PROCESS = Environment.of_process()
 

@@ -9,7 +9,7 @@ import httpx
 
 from mphttp.report import Report
 
-from .environment import Environment
+from ..environment import Environment
 
 
 def head(response: httpx.Response) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mphttp.report import Report, SubflowReport
 
-from .units import words_for_rate, words_for_size
+from ..units import words_for_rate, words_for_size
 
 _MEMORY = 1.0
 """Seconds after which a change of rate shows at two thirds: quick, and still readable."""

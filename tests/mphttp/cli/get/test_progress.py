@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 from rich.console import Console
 
-from mphttp.cli.bars import Bar, progress_line, summary
-from mphttp.cli.progress import rendered
+from mphttp.cli.get.bars import Bar, progress_line, summary
+from mphttp.cli.get.progress import rendered
 from mphttp.report import DeadlineReport, Report, SubflowReport
 
 

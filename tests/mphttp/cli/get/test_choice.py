@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from mphttp.cli.choice import check_paths, chosen_strategy
 from mphttp.cli.exits import ExitCode, Failure
 from mphttp.cli.get import add_arguments
+from mphttp.cli.get.choice import check_paths, chosen_strategy
 from mphttp.cli.parser import Parser
 from mphttp.strategies import Deadline, DelayedByContentLength, FullMesh, Refresh, SinglePath
 

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 
 import httpx
 
-from .exits import ExitCode, Failure
-from .interrupt import TimeLimit
+from mphttp import StrategyProblem
+
+from ..exits import ExitCode, Failure
+from ..interrupt import TimeLimit
+from .decode import CodingError
 
 _DOCTOR = "mphttp doctor {} looks at the paths there"
 _KINDS = (
@@ -35,18 +38,30 @@ def explain(error: Exception, url: httpx.URL, *, answered: bool) -> Failure | No
     """
     if isinstance(error, TimeLimit | httpx.ConnectTimeout):
         return _late(error, url)
+    if isinstance(error, CodingError | httpx.DecodingError):
+        return Failure(ExitCode.ENCODING, f"the body's coding can't be undone: {error}")
     for cause in _causes(error):
-        if isinstance(cause, socket.gaierror):
+        failure = _by_cause(cause, url, answered)
+        if failure is not None:
+            return failure
+    return _by_kind(error, url, answered)
+
+
+def _by_cause(cause: BaseException, url: httpx.URL, answered: bool) -> Failure | None:
+    match cause:
+        case StrategyProblem():
+            return Failure(ExitCode.STRATEGY, cause.what, cause.hint)
+        case socket.gaierror():
             what = f"the name {url.host} can't be resolved: {cause.strerror}"
             return Failure(ExitCode.RESOLVE, what)
-        if isinstance(cause, ssl.SSLCertVerificationError):
+        case ssl.SSLCertVerificationError():
             what = f"the certificate of {url.host} can't be trusted: {cause.verify_message}"
             hint = "--cacert FILE names certificates to trust; -k trusts any"
             return Failure(ExitCode.CERTIFICATE, what, hint)
-        if isinstance(cause, ssl.SSLError) and not answered:
+        case ssl.SSLError() if not answered:
             what = f"the TLS handshake with {_peer(url)} failed: {cause.reason or cause}"
             return Failure(ExitCode.TLS, what, "does it speak TLS there? http:// goes without")
-    return _by_kind(error, url, answered)
+    return None
 
 
 def _late(error: Exception, url: httpx.URL) -> Failure:

@@ -1,0 +1,217 @@
+"""One attempt: a request, and its answer written where it belongs."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from mphttp import Report
+from mphttp.strategies import Strategy
+
+from ..environment import Environment
+from ..exits import ExitCode, Failure
+from .body import Body
+from .decode import decoded
+from .jobs import Job
+from .pace import Pace
+from .resume import (
+    Answer,
+    Append,
+    AskAgain,
+    Held,
+    Refuse,
+    Skip,
+    StartOver,
+    Whole,
+    decide,
+    range_fields,
+    version_of,
+)
+from .retry import STATUSES, Busy, retry_after
+from .verbose import Verbose, head
+
+
+class Attempt:
+    """One attempt at a download.
+
+    Args:
+        arguments: the command line.
+        environment: where it waits and tells.
+        job: what is downloaded.
+        strategy: when paths are opened, or None for the client's.
+        patient: whether another attempt follows if the server says "not now".
+        remark: tells people what they should know.
+
+    Attributes:
+        report: what happened, from the moment that the answer's head is there.
+        response: the answer, from that moment on.
+        times: seconds from the beginning to each of "connect", "appconnect", "starttransfer" and
+            "total", as far as they came.
+    """
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        environment: Environment,
+        job: Job,
+        *,
+        strategy: Strategy | None,
+        patient: bool,
+        remark: Callable[[str], None],
+    ) -> None:
+        self.report: Report | None = None
+        self.response: httpx.Response | None = None
+        self.times: dict[str, float] = {}
+        self._arguments = arguments
+        self._environment = environment
+        self._job = job
+        self._strategy = strategy
+        self._patient = patient
+        self._remark = remark
+        self._verbose = Verbose(environment) if arguments.verbose else None
+        self._began = time.monotonic()
+
+    def run(self, client: httpx.Client, body: Body) -> None:
+        """Make the attempt.
+
+        Raises:
+            Failure: it didn't work.
+            Exception: what the transport raised.
+        """
+        try:
+            held = body.held if body.begun and self._job.message.resumable else None
+            again = self._exchange(client, body, held)
+            if again is not None:
+                self._remark(f"{again.why}: starting over")
+                self._exchange(client, body, None)
+        finally:
+            self._stamp("total")
+
+    def _exchange(self, client: httpx.Client, body: Body, held: Held | None) -> AskAgain | None:
+        message = self._job.message
+        more = range_fields(held) if held else {}
+        request = message.request(client, more, self._extensions())
+        if self._verbose:
+            client.event_hooks = dict(self._verbose.hooks)
+        response = client.send(
+            request, stream=True, auth=message.auth, follow_redirects=self._arguments.location
+        )
+        with closing(response):
+            self._stamp("starttransfer")
+            self.response, self.report = response, response.extensions["multipath"]
+            self._check_status(response, ranged=held is not None)
+            return self._take(response, body, held)
+
+    def _check_status(self, response: httpx.Response, *, ranged: bool) -> None:
+        code = response.status_code
+        what = f"the server answered {code} {response.reason_phrase}".rstrip()
+        if self._patient and code in STATUSES:
+            raise Busy(what, retry_after(response.headers.get("retry-after"), datetime.now(UTC)))
+        if self._arguments.continue_at is not None:  # the file may only ever have the object itself
+            if code not in ({200, 206, 416} if ranged else {200}):
+                raise Failure(ExitCode.HTTP, what, "-L follows it" if 300 <= code < 400 else "")
+        elif self._arguments.fail and code >= 400 and not (ranged and code == 416):
+            raise Failure(ExitCode.HTTP, what, "without -f, the answer's body says more")
+
+    def _take(self, response: httpx.Response, body: Body, held: Held | None) -> AskAgain | None:
+        source = str(response.url.copy_with(query=None, fragment=None))
+        answer = Answer(response.status_code, dict(response.headers.items()), source)
+        decision = decide(held, answer) if held else StartOver()
+        match decision:
+            case StartOver(why):
+                if why:
+                    self._remark(f"{why}: starting over")
+                body.start_over(version_of(answer), self._heads(response))
+                self._receive(response, body)
+            case Append(stop, length):
+                body.go_on(version_of(answer))
+                self._receive(response, body)
+                _check_part(body, stop, length)
+            case Skip(count, why):
+                self._remark(f"{why}: the first {count} bytes are left out")
+                body.go_on(version_of(answer))
+                self._receive(response, body, skip=count)
+            case Whole():
+                self._remark("everything is here already")
+            case Refuse(why, status):
+                code = ExitCode.HTTP if status else ExitCode.RANGE
+                raise Failure(code, why)
+            case AskAgain():
+                return decision
+        return None
+
+    def _heads(self, response: httpx.Response) -> bytes:
+        wanted = self._arguments.include or self._arguments.head
+        answers = (*response.history, response) if wanted else ()
+        return b"".join(head(answer).encode() for answer in answers)
+
+    def _receive(self, response: httpx.Response, body: Body, skip: int = 0) -> None:
+        report = self.report
+        assert report is not None  # it comes with the head
+        rate = self._arguments.limit_rate
+        pace = Pace(rate, time.monotonic()) if rate else None
+        paced = 0
+        with self._progress(report):
+            for chunk in self._chunks(response):
+                body.write(chunk[skip:])
+                skip = max(0, skip - len(chunk))
+                if self._verbose:
+                    self._verbose.events(report)
+                if pace:  # by the bytes on the wire, whatever they were decoded to
+                    self._environment.sleep(pace.wait(report.bytes - paced, time.monotonic()))
+                    paced = report.bytes
+        if skip:
+            raise Failure(ExitCode.RANGE, f"the object ends {skip} bytes before the offset")
+
+    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+        return decoded(response) if self._job.message.compressed else response.iter_raw()
+
+    def _progress(self, report: Report) -> AbstractContextManager[None]:
+        shown_elsewhere = self._verbose or self._arguments.silent
+        if shown_elsewhere or not self._environment.words_on_terminal or self._body_on_terminal:
+            return nullcontext()
+        from .progress import shown
+
+        return shown(report, self._environment)
+
+    @property
+    def _body_on_terminal(self) -> bool:
+        return self._job.output == "-" and self._environment.stdout.isatty()
+
+    def _extensions(self) -> dict[str, Any]:
+        return {
+            **({"strategy": self._strategy} if self._strategy is not None else {}),
+            **({"trace": self._trace} if self._arguments.write_out is not None else {}),
+        }
+
+    def _trace(self, event: str, _: dict[str, Any]) -> None:
+        """Take the times of connecting (httpcore's trace extension)."""
+        if event.endswith(".connect_tcp.complete"):
+            self._stamp("connect")
+        elif event.endswith(".start_tls.complete"):
+            self._stamp("appconnect")
+
+    def _stamp(self, name: str) -> None:
+        self.times[name] = time.monotonic() - self._began
+
+    def tell_events(self) -> None:
+        """Tell what happened to the paths since, if that is wanted."""
+        if self._verbose and self.report is not None:
+            self._verbose.events(self.report)
+
+
+def _check_part(body: Body, stop: int, length: int | None) -> None:
+    size = body.held.size
+    if size > stop:
+        body.take_back(stop)
+        what = f"the server sent {size - stop} bytes more than the part that it named"
+        raise Failure(ExitCode.TRUNCATED, what)
+    if size < (length or stop):
+        what = f"the server sent a part only, up to {size} of {length or stop} bytes"
+        raise Failure(ExitCode.TRUNCATED, f"the body isn't whole: {what}")

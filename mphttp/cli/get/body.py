@@ -1,0 +1,174 @@
+"""What is here of one body, whichever attempt brought it, and where it goes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from ..environment import Environment
+from ..exits import ExitCode, Failure, usage
+from .jobs import Job
+from .notes import Notes
+from .resume import Held, Version
+from .target import Sink, growing_file, is_stream, target
+
+_BLOCK = 1 << 20
+
+
+class Body:
+    """The bytes of one body, as they are written.
+
+    Args:
+        sink: takes them.
+        held: those that are there already.
+        notes: keeps their version for another run, or None.
+        sha256: the digest that they should have in the end, or None.
+    """
+
+    def __init__(self, sink: Sink, held: Held, notes: Notes | None, sha256: str | None) -> None:
+        self.held = held
+        self._head = 0
+        self._sink = sink
+        self._notes = notes
+        self._wanted = sha256
+        self._hash = hashlib.sha256() if sha256 is not None else None
+        if self._hash is not None and held.size:
+            self._hash_file(held.size)
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of the body is there."""
+        return self.held.size > 0
+
+    def can_go_on(self, *, resumable: bool) -> bool:
+        """Whether another attempt can lead to a body with no byte lost or repeated.
+
+        Args:
+            resumable: whether the rest of the body can be asked for.
+        """
+        untouched = not self.begun and not self._head
+        known = self.begun and (self.held.version is not None or self.held.vouched)
+        return self.held.rewindable or untouched or (known and resumable)
+
+    def start_over(self, version: Version | None, heads: bytes = b"") -> None:
+        """Take back what is there; a body of a version begins.
+
+        Args:
+            version: of the bytes that follow, or None.
+            heads: what stands before the body and is no part of it.
+
+        Raises:
+            Failure: it can't be written.
+        """
+        if self._notes is not None:
+            self._notes.remove()  # first: a note must never stand beside bytes of another version
+        if self.held.rewindable:
+            self._sink.cut(0)
+        self._head = len(heads)
+        self.held = Held(0, version, rewindable=self.held.rewindable)
+        if self._notes is not None and version is not None:
+            self._notes.write(version)
+        if self._hash is not None:
+            self._hash = hashlib.sha256()
+        self._sink.write(heads)
+
+    def go_on(self, version: Version | None) -> None:
+        """Let what follows be appended; bytes of an unknown version become those of this one."""
+        if self.held.rewindable:
+            self._sink.cut(self._head + self.held.size)
+        self.held = replace(self.held, version=self.held.version or version)
+
+    def write(self, data: bytes) -> None:
+        """Append bytes.
+
+        Raises:
+            Failure: they can't be written.
+        """
+        self._sink.write(data)
+        if self._hash is not None:
+            self._hash.update(data)
+        size = self.held.size + len(data)
+        # What comes from here on, the user has not vouched for.
+        self.held = Held(size, self.held.version, rewindable=self.held.rewindable)
+
+    def take_back(self, size: int) -> None:
+        """Drop what was written beyond a size; such bytes were wrong."""
+        if self.held.rewindable:
+            self._sink.cut(self._head + size)
+            self.held = replace(self.held, size=size)
+
+    def finish(self) -> str | None:
+        """Hold the whole body against its digest, and return that.
+
+        Raises:
+            Failure: it is another one.
+        """
+        digest = self._hash.hexdigest() if self._hash is not None else None
+        if digest != self._wanted:
+            what = f"the body's SHA-256 is {digest}, not {self._wanted}"
+            raise Failure(ExitCode.DIGEST, what, "the server has another object than you expect")
+        if self._notes is not None:
+            self._notes.remove()
+        return digest
+
+    def _hash_file(self, size: int) -> None:
+        assert self._hash is not None
+        with open(self._sink.name, "rb") as file:
+            while size and (block := file.read(min(size, _BLOCK))):
+                self._hash.update(block)
+                size -= len(block)
+
+
+@contextmanager
+def opened(job: Job, resume: int | str | None, environment: Environment) -> Iterator[Body]:
+    """Open where a body goes.
+
+    Args:
+        job: what is downloaded.
+        resume: bytes of it that are there already ("-": as many as the file has), None for none.
+        environment: where stdout is.
+
+    Raises:
+        Failure: it can't be written.
+    """
+    if resume is None:
+        with target(job.output, environment) as sink:
+            yield Body(sink, Held(0, rewindable=sink.rewindable), None, job.sha256)
+    elif is_stream(job.output):
+        with target(job.output, environment) as sink:
+            held = Held(int(resume), vouched=True, rewindable=False)
+            yield Body(sink, held, None, job.sha256)
+    else:
+        with _growing(job, resume) as body:
+            yield body
+
+
+@contextmanager
+def _growing(job: Job, resume: int | str) -> Iterator[Body]:
+    with growing_file(job.output) as sink:
+        size = os.path.getsize(job.output)
+        if resume != "-" and int(resume) > size:
+            what = f"{job.output} has {size} bytes, so it can't be continued at {resume}"
+            raise usage(what, "-C - continues where it ends")
+        vouched = resume != "-"
+        notes = Notes(job.output, str(job.message.url))
+        held = Held(int(resume) if vouched else size, notes.read(), vouched)
+        body = Body(sink, held, notes, job.sha256)
+        try:
+            yield body
+        except Failure as failure:
+            if failure.code is ExitCode.DIGEST:
+                _discard(job.output, notes)
+            elif body.held.version is not None and body.begun:
+                failure.hint = f"run it again to go on after {body.held.size} bytes"
+            raise
+
+
+def _discard(name: str, notes: Notes) -> None:
+    with suppress(FileNotFoundError):
+        Path(name).unlink()
+    notes.remove()

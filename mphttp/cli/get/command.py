@@ -1,0 +1,146 @@
+"""`mphttp get`: one download after the other, and what is written about them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from mphttp.strategies import Strategy
+
+from ..environment import Environment
+from ..exits import ExitCode, Failure, usage
+from ..interrupt import stoppable
+from .choice import check_paths, chosen_strategy
+from .client import make_client
+from .download import Download
+from .facts import told, variables
+from .jobs import Job, jobs
+from .record import write_report
+from .writeout import Format
+
+
+def run(arguments: argparse.Namespace, environment: Environment) -> int:
+    """Download, and write the report whatever came of it.
+
+    Returns:
+        0, or the exit code of the last download that failed.
+
+    Raises:
+        Failure: the command line can't be used; not with -s, which leaves it at the exit code.
+    """
+    try:
+        return _run(arguments, environment)
+    except Failure as failure:
+        if _quiet(arguments):
+            return failure.code
+        raise
+
+
+def _run(arguments: argparse.Namespace, environment: Environment) -> int:
+    # All that can be wrong with the command line is found before the first packet leaves.
+    asked = jobs(arguments, environment)
+    strategy = chosen_strategy(arguments)
+    check_paths(arguments.path)
+    written = _format(arguments.write_out, environment)
+    with stoppable(), make_client(arguments, strategy, environment) as client:
+        return Command(arguments, environment, strategy, written).run(asked, client)
+
+
+def _quiet(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.silent and not arguments.show_error)
+
+
+class Command:
+    """The downloads of one command line.
+
+    Args:
+        arguments: the command line.
+        environment: where it reads and writes.
+        strategy: when paths are opened, or None.
+        written: what `-w` writes after each, or None.
+    """
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        environment: Environment,
+        strategy: Strategy | None,
+        written: Format | None,
+    ) -> None:
+        self._arguments = arguments
+        self._environment = environment
+        self._strategy = strategy
+        self._written = written
+        self._told: list[dict[str, Any]] = []
+
+    def run(self, asked: list[Job], client: httpx.Client) -> int:
+        """Do one download after the other, and write the report whatever came of it.
+
+        Returns:
+            0, or the exit code of the last that failed.
+        """
+        code = 0
+        try:
+            for job in asked:
+                code = self._one(job, client) or code
+        finally:
+            unreported = self._report()
+        return code or unreported
+
+    def _one(self, job: Job, client: httpx.Client) -> int:
+        download = Download(self._arguments, self._environment, job, self._strategy)
+        code = 0
+        try:
+            download.run(client)
+        except Failure as failure:
+            self._say(failure)
+            code = failure.code
+        finally:
+            if self._arguments.report is not None:
+                self._told.append(told(download))
+        self._write_out(download)
+        return code
+
+    def _report(self) -> int:
+        if self._arguments.report is None:
+            return 0
+        try:
+            write_report(self._arguments.report, self._told, self._environment)
+        except Failure as failure:
+            self._say(failure)
+            return failure.code
+        return 0
+
+    def _say(self, failure: Failure) -> None:
+        if not _quiet(self._arguments):
+            self._environment.say(str(failure))
+
+    def _write_out(self, download: Download) -> None:
+        if self._written is None:
+            return
+        for stream, text in self._written.written(variables(download)):
+            if stream == "stdout":
+                self._environment.write(text)
+            else:
+                self._environment.stderr.write(text)
+        self._environment.stderr.flush()
+
+
+def _format(given: str | None, environment: Environment) -> Format | None:
+    if given is None:
+        return None
+    try:
+        return Format(_read(given[1:], environment) if given.startswith("@") else given)
+    except ValueError as error:
+        raise usage(f"-w: {error}", "mphttp get --help lists them") from error
+
+
+def _read(name: str, environment: Environment) -> str:
+    try:
+        data = environment.stdin.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise Failure(ExitCode.READ, f"{name} can't be read: {error.strerror or error}") from error
+    return data.decode()

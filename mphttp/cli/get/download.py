@@ -1,0 +1,187 @@
+"""One download: as many attempts as it takes, or as it may."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from itertools import count
+
+import httpx
+
+from mphttp.strategies import Strategy
+
+from ..environment import Environment
+from ..exits import ExitCode, Failure
+from ..interrupt import time_limit
+from .attempt import Attempt
+from .bars import summary
+from .body import Body, opened
+from .choice import hurried
+from .explain import explain
+from .jobs import Job
+from .retry import Busy, Retry
+
+
+class Download:
+    """What `mphttp get` does for one URL.
+
+    Args:
+        arguments: the command line.
+        environment: where it reads, writes and waits.
+        job: what is downloaded.
+        strategy: when paths are opened, or None.
+
+    Attributes:
+        job: what is downloaded.
+        strategy: when paths are opened, or None.
+        attempt: the last one, or None while none has begun.
+        remarks: what people were told on the way.
+        retries: attempts after the first.
+        sha256: of the whole body, if it was asked for.
+        failure: what ended it, or None.
+    """
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        environment: Environment,
+        job: Job,
+        strategy: Strategy | None,
+    ) -> None:
+        self.job = job
+        self.strategy = strategy
+        self.attempt: Attempt | None = None
+        self.remarks: list[str] = []
+        self.retries = 0
+        self.sha256: str | None = None
+        self.failure: Failure | None = None
+        self._arguments = arguments
+        self._environment = environment
+        self._began = time.monotonic()
+        self._seconds: float | None = None
+        self._retry = Retry(
+            arguments.retry,
+            arguments.retry_delay or None,  # 0 is curl's word for the default, as with max_time
+            arguments.retry_max_time or None,
+            arguments.retry_all_errors,
+        )
+
+    def run(self, client: httpx.Client) -> None:
+        """Download.
+
+        Raises:
+            Failure: it didn't work; without -C nothing is left under the target's name then.
+        """
+        try:
+            with opened(self.job, self._arguments.continue_at, self._environment) as body:
+                self._attempts(client, body)
+                self.sha256 = body.finish()
+            self._conclude()
+        except Failure as failure:
+            self.failure = failure
+            raise
+        finally:
+            self._seconds = self.seconds
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from the beginning of the first attempt to the end, or to now."""
+        return time.monotonic() - self._began if self._seconds is None else self._seconds
+
+    @property
+    def deadline_met(self) -> bool | None:
+        """Whether the whole body was there in time, over all attempts; None without a deadline."""
+        report = self.attempt.report if self.attempt else None
+        deadline = self.strategy.deadline if self.strategy else None
+        if deadline is None:
+            return None
+        if self.failure is not None and self.failure.code is not ExitCode.LATE:
+            return False
+        if self.retries or (report is not None and report.status == 416):  # whole before it began
+            return self.seconds <= deadline
+        return report is not None and report.deadline is not None and bool(report.deadline.met)
+
+    def _attempts(self, client: httpx.Client, body: Body) -> None:
+        for tried in count():
+            self.retries = tried
+            try:
+                self._try(client, body)
+            except Failure as failure:
+                wait = self._wait(failure, body)
+                if wait is None:
+                    raise
+                self._remark(self._again(failure, wait))
+                self._environment.sleep(wait)
+            else:
+                return
+
+    def _try(self, client: httpx.Client, body: Body) -> None:
+        self.attempt = attempt = Attempt(
+            self._arguments,
+            self._environment,
+            self.job,
+            strategy=self._hurried(),
+            patient=self._patient,
+            remark=self._remark,
+        )
+        try:
+            with time_limit(self._arguments.max_time):
+                attempt.run(client, body)
+        except Exception as error:
+            if isinstance(error, Failure):
+                raise
+            failure = explain(error, self.job.message.url, answered=attempt.report is not None)
+            if failure is None:
+                raise
+            raise failure from error
+
+    def _hurried(self) -> Strategy | None:
+        """Return the strategy of this attempt; None is the client's, as at the first."""
+        if self.strategy is None or not self.retries:
+            return None
+        return hurried(self.strategy, self.seconds)
+
+    @property
+    def _patient(self) -> bool:
+        """Whether a status that says "not now" leads to another attempt."""
+        return self._retry.wait(Busy("", None), self.retries, self.seconds) is not None
+
+    def _wait(self, failure: Failure, body: Body) -> float | None:
+        if not body.can_go_on(resumable=self.job.message.resumable):
+            return None
+        return self._retry.wait(failure, self.retries, self.seconds)
+
+    def _again(self, failure: Failure, wait: float) -> str:
+        attempt = f"{self.retries + 1} of {self._retry.times}"
+        return f"{failure.what}; trying again in {wait:g} s ({attempt})"
+
+    def _remark(self, words: str) -> None:
+        self.remarks.append(words)
+        if not self._arguments.silent:
+            self._environment.say(f"note: {words}")
+
+    def _conclude(self) -> None:
+        """Tell how it went.
+
+        Raises:
+            Failure: too late, and that is to be a failure.
+        """
+        if not self._arguments.silent:
+            self._tell()
+        if self._arguments.fail_deadline and self.deadline_met is False:
+            assert self.strategy is not None  # without it there is no deadline
+            what = f"the deadline of {self.strategy.deadline:g} s was missed"
+            raise Failure(ExitCode.LATE, f"{what}: it took {self.seconds:.2f} s")
+
+    def _tell(self) -> None:
+        report = self.attempt.report if self.attempt else None
+        if self.attempt is None or report is None:
+            return
+        self.attempt.tell_events()
+        if self.strategy is not None:  # who asks for several paths wants to know why there is one
+            for problem in report.problems:
+                hint = f"\nhint: {problem.hint}" if problem.hint else ""
+                self._environment.say(f"warning: {problem.what}{hint}")
+        if self._environment.words_on_terminal:
+            name = f"{self.job.output}: " if len(self._arguments.url) > 1 else ""
+            self._environment.say(f"{name}{summary(report)}")

@@ -1,0 +1,133 @@
+"""What is known of a transfer when it has ended: its report, and the variables of `-w`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from mphttp import Report
+
+from .download import Download
+
+
+def told(download: Download) -> dict[str, Any]:
+    """Return what `--report` tells of a transfer: its last attempt's report, and what led to it.
+
+    What people were told on the way stands first among the problems, at 0 s. A deadline is the one
+    that was asked for, from the first attempt on.
+    """
+    report = download.attempt.report if download.attempt else None
+    facts = _without_answer(download) if report is None else report.to_dict()
+    if download.sha256 is not None:
+        facts["sha256"] = download.sha256
+    if download.strategy is not None and download.retries:
+        facts["strategy"] = _strategy(download)
+        if "deadline" in facts:
+            seconds = download.strategy.deadline
+            facts["deadline"] = {"seconds": seconds, "met": download.deadline_met}
+    remarks = [{"at": 0.0, "what": words, "hint": ""} for words in download.remarks]
+    facts["problems"] = [*remarks, *facts["problems"], *_failure(download, facts["seconds"])]
+    return facts
+
+
+def _without_answer(download: Download) -> dict[str, Any]:
+    return {
+        "url": str(download.job.message.url),
+        "bytes": 0,
+        "seconds": round(download.seconds, 6),
+        **({"strategy": _strategy(download)} if download.strategy else {}),
+        "subflows": [],
+        "events": [],
+        "problems": [],
+    }
+
+
+def _strategy(download: Download) -> dict[str, Any]:
+    strategy = download.strategy
+    return {"name": strategy.name, **strategy.parameters()} if strategy else {}
+
+
+def _failure(download: Download, at: float) -> list[dict[str, Any]]:
+    failure = download.failure
+    return [{"at": at, "what": failure.what, "hint": failure.hint}] if failure else []
+
+
+def variables(download: Download) -> dict[str, Any]:
+    """Return the variables of `-w`, what `%header{}` reads, and the report for `%{json}`.
+
+    Sizes and times are those of the last attempt, as curl's are; sizes count bytes on the wire.
+    """
+    failure = download.failure
+    return {
+        **_of_command(download),
+        **_of_answer(download.attempt.response if download.attempt else None),
+        **_of_transfer(download),
+        "errormsg": failure.what if failure else None,
+        "exitcode": int(failure.code) if failure else 0,
+        "report": told(download),
+    }
+
+
+def _of_command(download: Download) -> dict[str, Any]:
+    message, output = download.job.message, download.job.output
+    return {
+        "filename_effective": None if output == "-" else output,
+        "method": message.method,
+        "num_retries": download.retries,
+        "size_upload": len(message.content or b""),
+        "strategy": download.strategy.name if download.strategy else None,
+        "deadline_met": download.deadline_met,
+        "sha256": download.sha256,
+        "url": str(message.url),
+        "urlnum": download.job.number,
+    }
+
+
+def _of_answer(response: httpx.Response | None) -> dict[str, Any]:
+    if response is None:
+        return {"http_code": 0, "response_code": 0, "num_redirects": 0, "num_headers": 0}
+    onward = response.next_request
+    return {
+        "content_type": response.headers.get("content-type"),
+        "headers": dict(response.headers.items()),
+        "http_code": response.status_code,
+        "http_version": response.http_version.removeprefix("HTTP/"),
+        "num_headers": len(response.headers.multi_items()),
+        "num_redirects": len(response.history),
+        "redirect_url": str(onward.url) if onward else None,
+        "response_code": response.status_code,
+        "scheme": response.url.scheme.upper(),
+        "url_effective": str(response.url),
+    }
+
+
+def _of_transfer(download: Download) -> dict[str, Any]:
+    attempt = download.attempt
+    report = attempt.report if attempt else None
+    times = attempt.times if attempt else {}
+    size, total = report.bytes if report else 0, times.get("total", 0.0)
+    return {
+        "size_download": size,
+        "speed_download": int(size / total) if total else 0,
+        "time_appconnect": times.get("appconnect", 0.0),
+        "time_connect": times.get("connect", 0.0),
+        "time_starttransfer": times.get("starttransfer", 0.0),
+        "time_total": total,
+        **(_of_paths(report) if report else {"subflows": 0}),
+    }
+
+
+def _of_paths(report: Report) -> dict[str, Any]:
+    subflows = report.subflows
+    first = subflows[0] if subflows else None
+    return {
+        "local_ip": first.local[0] if first else None,
+        "local_port": first.local[1] if first else None,
+        "mechanism": report.mechanism,
+        "problems": len(report.problems),
+        "protocol": report.protocol,
+        "remote_ip": first.remote[0] if first else None,
+        "remote_port": first.remote[1] if first else None,
+        "subflows": len(subflows),
+    }

@@ -1,0 +1,117 @@
+"""What a command line asks for, one URL after the other; all that can be wrong with it is said."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..environment import Environment
+from ..exits import usage
+from ..url import name_from_url, parse_url
+from .message import Message, message
+from .target import is_stream
+
+NAME_OF_URL = object()
+"""Stands for `-O` in the list of outputs."""
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One download.
+
+    Args:
+        message: what is sent.
+        output: name of the file, "-" for stdout.
+        sha256: of the body, in lower-case hexadecimal; None if nobody knows.
+        number: counted from 0.
+    """
+
+    message: Message
+    output: str
+    sha256: str | None = None
+    number: int = 0
+
+
+def jobs(arguments: argparse.Namespace, environment: Environment) -> list[Job]:
+    """Return the downloads that a command line asks for.
+
+    Raises:
+        Failure: it can't be understood.
+    """
+    urls = [parse_url(text) for text in arguments.url]
+    first = message(arguments, urls[0], environment)
+    messages = [replace(first, url=url) for url in urls]
+    outputs = _outputs(arguments.output, messages)
+    digests = _digests(arguments.sha256, len(urls))
+    made = [
+        Job(*parts, number=number)
+        for number, parts in enumerate(zip(messages, outputs, digests, strict=True))
+    ]
+    _check_stdout(arguments.report, outputs)
+    _check_resume(arguments, made)
+    return made
+
+
+def _outputs(given: Sequence[object], messages: Sequence[Message]) -> list[str]:
+    if len(given) > len(messages):
+        what = f"there are more outputs ({len(given)}) than URLs ({len(messages)})"
+        raise usage(what, "give one -o or -O for each URL, in the same order")
+    padded = [*given, *["-"] * (len(messages) - len(given))]
+    names = [
+        name_from_url(asked.url) if output is NAME_OF_URL else str(output)
+        for output, asked in zip(padded, messages, strict=True)
+    ]
+    for name, count in Counter(names).items():
+        if count > 1 and not is_stream(name):
+            raise usage(f"{count} URLs would go to the same file {name}", "give each its own -o")
+    return names
+
+
+def _digests(given: Sequence[str], count: int) -> Sequence[str | None]:
+    if not given:
+        return [None] * count
+    if len(given) != count:
+        what = f"--sha256 is there {len(given)} times, for {count} URL{'s' if count > 1 else ''}"
+        raise usage(what, "give one for each URL, in the same order")
+    return given
+
+
+def digest(text: str) -> str:
+    """Check a SHA-256 digest in hexadecimal, and return it in lower case.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _HEX.fullmatch(text.lower()):
+        raise ValueError(f"{text!r} is no SHA-256 digest, which has 64 hexadecimal digits")
+    return text.lower()
+
+
+def _check_stdout(report: str | None, outputs: Sequence[str]) -> None:
+    if report == "-" and "-" in outputs:
+        raise usage("the report and the body can't both go to stdout", "-o FILE takes the body")
+
+
+def _check_resume(arguments: argparse.Namespace, made: Sequence[Job]) -> None:
+    if arguments.continue_at is None:
+        return
+    asked = made[0].message
+    if arguments.include or arguments.compressed:
+        option = "-i" if arguments.include else "--compressed"
+        what = f"{option} writes other bytes than those whose rest -C asks for"
+        raise usage(what, f"leave {option} or -C away")
+    if not asked.resumable:
+        raise usage("-C is for a plain GET without a Range of its own", "leave -C away")
+    if arguments.continue_at != "-" and len(made) > 1:
+        raise usage("-C OFFSET is for one URL", "-C - looks at each file")
+    for job in made:
+        if is_stream(job.output) and arguments.continue_at == "-":
+            what = "-C - can't see what standard output or a device has already"
+            raise usage(what, "-o FILE, or -C OFFSET")
+        if is_stream(job.output) and job.sha256:
+            raise usage("--sha256 needs the whole body, and -C OFFSET skips a part", "-o FILE")

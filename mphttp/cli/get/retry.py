@@ -1,0 +1,120 @@
+"""Whether a transfer that failed is tried again, and when; curl's rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from ..exits import ExitCode, Failure
+
+STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses that say "not now" rather than "no"; curl's list."""
+
+_PASSING = frozenset(
+    {
+        ExitCode.RESOLVE,
+        ExitCode.CONNECT,
+        ExitCode.TRUNCATED,
+        ExitCode.TIMEOUT,
+        ExitCode.EMPTY,
+        ExitCode.SEND,
+        ExitCode.RECEIVE,
+    }
+)
+"""What may be over at the next attempt. curl leaves out those in mid-body, since it can't be sure
+to go on with the same version; here that is verified."""
+
+_LASTING = frozenset(
+    {
+        ExitCode.USAGE,
+        ExitCode.URL,
+        ExitCode.WRITE,
+        ExitCode.READ,
+        ExitCode.CA_FILE,
+        ExitCode.DIGEST,
+        ExitCode.STRATEGY,
+        ExitCode.LATE,
+        ExitCode.BUG,
+    }
+)
+"""What lies on this machine, so that no attempt mends it."""
+
+_FIRST = 1.0
+_MOST = 600.0
+_MOST_ASKED = 1e8  # seconds; time.sleep takes no number whatsoever
+
+
+class Busy(Failure):
+    """The server says "not now".
+
+    Args:
+        what: one sentence.
+        after: seconds that it asks to wait (Retry-After), or None.
+    """
+
+    def __init__(self, what: str, after: float | None) -> None:
+        super().__init__(ExitCode.HTTP, what)
+        self.after = after
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often and when to try again.
+
+    Args:
+        times: after the first attempt.
+        delay: seconds before each; None is 1 s, doubled each time up to 10 minutes.
+        max_time: seconds from the first attempt, after which none begins; None for no limit.
+        all_errors: also what doesn't look as if it would pass.
+    """
+
+    times: int = 0
+    delay: float | None = None
+    max_time: float | None = None
+    all_errors: bool = False
+
+    def wait(self, failure: Failure, tried: int, elapsed: float) -> float | None:
+        """Return the seconds to wait before the next attempt, or None if there is to be none.
+
+        Args:
+            failure: why the last attempt ended.
+            tried: attempts after the first so far.
+            elapsed: seconds since the first began.
+        """
+        if tried >= self.times or not self._worth(failure):
+            return None
+        # The exponent is bounded, since 2.0**1024 overflows.
+        wait = min(_FIRST * 2 ** min(tried, 10), _MOST) if self.delay is None else self.delay
+        if isinstance(failure, Busy) and failure.after is not None:
+            wait = max(wait, failure.after)
+        if self.max_time is not None and elapsed + wait > self.max_time:
+            return None
+        return wait
+
+    def _worth(self, failure: Failure) -> bool:
+        if self.all_errors:
+            return failure.code not in _LASTING
+        return isinstance(failure, Busy) or failure.code in _PASSING
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Read a Retry-After field (RFC 9110, 10.2.3), a number of seconds or a date.
+
+    Args:
+        value: of the field, or None.
+        now: with a time zone.
+
+    Returns:
+        seconds from now, or None if it doesn't tell.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        # Longer than this it is beyond any wait; int() itself refuses thousands of digits.
+        return _MOST_ASKED if len(text) > 8 else float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return min(max(0.0, (aware - now).total_seconds()), _MOST_ASKED)
