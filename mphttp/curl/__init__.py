@@ -10,5 +10,14 @@ print(response.report)
 from .request import CurlRequest, Limits
 from .response import CurlResponse
 from .session import CurlSession, fetch, fetch_all
+from .transport import CurlTransport
 
-__all__ = ["CurlRequest", "CurlResponse", "CurlSession", "Limits", "fetch", "fetch_all"]
+__all__ = [
+    "CurlRequest",
+    "CurlResponse",
+    "CurlSession",
+    "CurlTransport",
+    "Limits",
+    "fetch",
+    "fetch_all",
+]

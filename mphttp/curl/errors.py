@@ -10,21 +10,25 @@ from mphttp.kernel.errors import KernelError
 
 from .transfer import Transfer
 
+# libcurl-errors(3); pycurl has no names for them.
+_WEIRD_SERVER_REPLY = 8
+_HTTP2_STREAM = 92
+_PROXY = 97
+
 _ALWAYS: dict[int, type[httpx.RequestError]] = {
     pycurl.E_UNSUPPORTED_PROTOCOL: httpx.UnsupportedProtocol,
     pycurl.E_URL_MALFORMAT: httpx.UnsupportedProtocol,
     pycurl.E_COULDNT_RESOLVE_PROXY: httpx.ProxyError,
-    pycurl.E_PROXY: httpx.ProxyError,
+    _PROXY: httpx.ProxyError,
     pycurl.E_COULDNT_RESOLVE_HOST: httpx.ConnectError,
     pycurl.E_COULDNT_CONNECT: httpx.ConnectError,
     pycurl.E_SEND_ERROR: httpx.WriteError,
     pycurl.E_SEND_FAIL_REWIND: httpx.WriteError,
-    pycurl.E_TOO_LARGE: httpx.RemoteProtocolError,
-    pycurl.E_WEIRD_SERVER_REPLY: httpx.RemoteProtocolError,
+    _WEIRD_SERVER_REPLY: httpx.RemoteProtocolError,
     pycurl.E_GOT_NOTHING: httpx.RemoteProtocolError,
     pycurl.E_PARTIAL_FILE: httpx.RemoteProtocolError,
     pycurl.E_HTTP2: httpx.RemoteProtocolError,
-    pycurl.E_HTTP2_STREAM: httpx.RemoteProtocolError,
+    _HTTP2_STREAM: httpx.RemoteProtocolError,
 }
 
 

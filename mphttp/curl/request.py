@@ -51,7 +51,8 @@ class CurlRequest:
         strategy: when to open and close subflows; None takes the session's.
         method: such as "GET".
         headers: names and values, in the order in which they are sent.
-        content: the body to send: bytes, or pieces of unknown length.
+        content: the body to send: bytes, or pieces of it, which are read once.
+        content_length: bytes of it in all, where pieces are given and it is known.
         to: where the response's body goes; None keeps it in memory.
         limits: how long it may take.
         follow_redirects: whether libcurl goes where a 3xx response points.
@@ -66,6 +67,7 @@ class CurlRequest:
     method: str = "GET"
     headers: Headers = ()
     content: bytes | Iterable[bytes] | None = None
+    content_length: int | None = None
     to: Target | None = None
     limits: Limits = Limits()
     follow_redirects: bool = False
@@ -95,7 +97,7 @@ class CurlRequest:
         # What libcurl adds by itself is sent only if it was asked for.
         unwanted = {"accept", "expect", "content-type"} - present
         lines += [f"{name}:" for name in sorted(unwanted)]
-        if self._unsized:
+        if self.content is not None and self._size is None:
             lines.append("Transfer-Encoding: chunked")
         easy.setopt(pycurl.URL, self.url)
         easy.setopt(pycurl.HTTPHEADER, [line.encode("latin-1") for line in lines])
@@ -107,8 +109,8 @@ class CurlRequest:
         self._apply_limits(easy)
 
     @property
-    def _unsized(self) -> bool:
-        return self.content is not None and not isinstance(self.content, bytes)
+    def _size(self) -> int | None:
+        return len(self.content) if isinstance(self.content, bytes) else self.content_length
 
     def _apply_method(self, easy: pycurl.Curl) -> None:
         match self.method:
@@ -132,10 +134,10 @@ class CurlRequest:
         body = Body(self.content)
         easy.setopt(pycurl.READFUNCTION, wrap(body.read, pycurl.READFUNC_ABORT))
         easy.setopt(pycurl.SEEKFUNCTION, wrap(body.seek, pycurl.SEEKFUNC_FAIL))
-        if isinstance(self.content, bytes):
+        if self._size is not None:
             post = self.method == "POST"
-            size = pycurl.POSTFIELDSIZE_LARGE if post else pycurl.INFILESIZE_LARGE
-            easy.setopt(size, len(self.content))
+            option = pycurl.POSTFIELDSIZE_LARGE if post else pycurl.INFILESIZE_LARGE
+            easy.setopt(option, self._size)
 
     def _apply_limits(self, easy: pycurl.Curl) -> None:
         easy.setopt(pycurl.TIMEOUT_MS, _milliseconds(self.limits.total))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
@@ -46,12 +46,14 @@ class Sink:
         self._to = to
         self._parts: list[bytes] = []
         self._file: IO[bytes] | None = None
+        self.receive = self._receiver(to)
+
+    def _receiver(self, to: Target | None) -> Callable[[bytes], object]:
         if to is None:
-            self.receive = self._parts.append
-        elif isinstance(to, str | os.PathLike):
-            self.receive = self._to_file
-        else:
-            self.receive = getattr(to, "write", to)
+            return self._parts.append
+        if isinstance(to, str | os.PathLike):
+            return self._to_file
+        return to if callable(to) else to.write
 
     @property
     def content(self) -> bytes:

@@ -80,9 +80,12 @@ class Settings:
 
     def _trust(self) -> dict[int, Any]:
         if self.verify is False:
-            return {pycurl.SSL_VERIFYPEER: 0, pycurl.SSL_VERIFYHOST: 0}
+            peer = {pycurl.SSL_VERIFYPEER: 0, pycurl.PROXY_SSL_VERIFYPEER: 0}
+            return peer | {pycurl.SSL_VERIFYHOST: 0, pycurl.PROXY_SSL_VERIFYHOST: 0}
         place = _trusted() if self.verify is True else Path(self.verify)
-        return {pycurl.CAPATH if place.is_dir() else pycurl.CAINFO: str(place)}
+        if place.is_dir():
+            return {pycurl.CAPATH: str(place), pycurl.PROXY_CAPATH: str(place)}
+        return {pycurl.CAINFO: str(place), pycurl.PROXY_CAINFO: str(place)}
 
     def _certificate(self) -> dict[int, Any]:
         if self.cert is None:

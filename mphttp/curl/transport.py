@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -14,11 +12,10 @@ from mphttp.engine.request import checked_strategy
 from mphttp.strategies import Strategy
 
 from .channel import Channel
-from .errors import as_httpx_error
-from .pool import Origin, Pool
+from .pool import Pool
 from .request import CurlRequest, Limits
 from .settings import Cert, Settings
-from .transfer import Transfer
+from .stream import CurlByteStream
 
 _OURS = (b"content-length", b"transfer-encoding")
 """What libcurl writes by itself, from the size of the content."""
@@ -76,17 +73,60 @@ class CurlTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         strategy = checked_strategy(request.extensions.get("strategy", self._strategy))
-        wanted, limits = _wanted(request), request.extensions.get("timeout", {})
+        wanted = _wanted(request)
         origin = (request.url.raw_scheme, request.url.raw_host, request.url.port)
-        channel = self._pool.take(origin, limits.get("pool"), request)
-        reader = _Reader(request, limits, self._proxied)
-        stream = CurlByteStream(self._pool, origin, channel, reader)
+        lane = self._pool.take(origin, request.extensions.get("timeout", {}).get("pool"))
+        stream = CurlByteStream(request, self._pool, lane, proxied=self._proxied)
         try:
-            stream.begin(wanted, strategy)
+            return stream.begin(wanted, strategy)
         except BaseException:
             stream.close()
             raise
-        return stream.response()
 
     def close(self) -> None:
         self._pool.close()
+
+
+def _wanted(request: httpx.Request) -> CurlRequest:
+    """Say to libcurl what httpx asks for."""
+    url = request.url
+    host = url.raw_host.decode("ascii")
+    port = "" if url.port is None else f":{url.port}"
+    sized = request.headers.get("Content-Length")
+    has_body = sized is not None or "Transfer-Encoding" in request.headers
+    try:
+        return CurlRequest(
+            f"{url.scheme}://{f'[{host}]' if ':' in host else host}{port}{url.raw_path.decode()}",
+            method=request.method,
+            headers=[
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in request.headers.raw
+                if name.lower() not in _OURS
+            ],
+            content=_content(request) if has_body else None,
+            content_length=None if sized is None else int(sized),
+            limits=Limits(connect=request.extensions.get("timeout", {}).get("connect")),
+        )
+    except ValueError as error:
+        raise httpx.LocalProtocolError(str(error), request=request) from error
+
+
+def _content(request: httpx.Request) -> bytes | Iterable[bytes]:
+    assert isinstance(request.stream, httpx.SyncByteStream)
+    if isinstance(request.stream, httpx.ByteStream):
+        return b"".join(request.stream)  # one piece: nothing is copied
+    return request.stream
+
+
+def _proxy(proxy: str | httpx.URL | httpx.Proxy | None) -> dict[str, Any]:
+    """Return the settings that a proxy needs."""
+    if proxy is None:
+        return {}
+    given = proxy if isinstance(proxy, httpx.Proxy) else httpx.Proxy(url=proxy)
+    user = ""
+    if given.raw_auth is not None:
+        user = ":".join(quote(part, safe="") for part in given.raw_auth) + "@"
+    return {
+        "proxy": f"{given.url.scheme}://{user}{given.url.netloc.decode('ascii')}",
+        "proxy_headers": list(given.headers.items()),
+    }

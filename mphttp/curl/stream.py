@@ -1,0 +1,119 @@
+"""A response's body, pulled through libcurl by whoever reads it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import httpx
+import pycurl
+
+from mphttp.strategies import Strategy
+
+from .errors import as_httpx_error
+from .pool import Lane, Pool
+from .request import CurlRequest
+from .transfer import Transfer
+
+_LONG = 3600.0  # seconds, where there is no limit
+
+
+class CurlByteStream(httpx.SyncByteStream):
+    """One request's transfer, which goes on only while its caller waits for something.
+
+    Args:
+        request: httpx's.
+        pool: where the lane goes in the end.
+        lane: what the transfer uses.
+        proxied: whether connections go to a proxy.
+    """
+
+    def __init__(self, request: httpx.Request, pool: Pool, lane: Lane, *, proxied: bool) -> None:
+        limits = request.extensions.get("timeout", {})
+        self._read_limit: float | None = limits.get("read")
+        self._write_limit: float | None = limits.get("write")
+        self._request = request
+        self._pool = pool
+        self._lane = lane
+        self._proxied = proxied
+        self._parts: deque[bytes] = deque()
+        self._transfer: Transfer | None = None
+        self._closed = False
+
+    def begin(self, wanted: CurlRequest, strategy: Strategy) -> httpx.Response:
+        """Send the request, and return the response when its head is there.
+
+        Raises:
+            httpx.RequestError: there was none.
+        """
+        transfer = self._lane.begin(wanted, strategy, self._parts.append)
+        self._transfer = transfer
+        self._wait(transfer, lambda: transfer.head is not None)
+        # What libcurl has against the body, the reader hears who comes to it.
+        if transfer.head is None or not isinstance(transfer.failure, pycurl.error | None):
+            self._check(transfer)
+        assert transfer.head is not None
+        return httpx.Response(
+            status_code=transfer.head.status,
+            headers=transfer.head.fields,
+            stream=self,
+            extensions={
+                "http_version": transfer.head.version.encode(),
+                "reason_phrase": transfer.head.reason.encode("latin-1"),
+                "multipath": transfer.report,
+            },
+        )
+
+    def __iter__(self) -> Iterator[bytes]:
+        assert self._transfer is not None
+        parts = self._parts
+        while True:
+            while parts:
+                yield parts.popleft()
+            if self._transfer.done:
+                break
+            self._wait(self._transfer, lambda: bool(parts))
+        self._check(self._transfer)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._transfer is not None:
+            self._lane.end(self._transfer)
+        self._pool.give_back(self._lane)
+
+    def _wait(self, transfer: Transfer, there: Callable[[], bool]) -> None:
+        """Step until something is there, or the transfer has ended."""
+        asked_at = time.monotonic()
+        while not there() and not transfer.done:
+            left = self._left(transfer, asked_at)
+            try:
+                self._lane.step(left)
+            except pycurl.error as error:
+                raise self._as_httpx(error, transfer) from error
+
+    def _left(self, transfer: Transfer, asked_at: float) -> float:
+        """Return the seconds that are left; libcurl itself limits what connecting takes.
+
+        Raises:
+            httpx.TimeoutException: none are.
+        """
+        limit = self._write_limit if transfer.uploading else self._read_limit
+        if not transfer.connected or limit is None:
+            return _LONG
+        left = max(transfer.active_at, asked_at) + limit - time.monotonic()
+        if left <= 0:
+            kind = httpx.WriteTimeout if transfer.uploading else httpx.ReadTimeout
+            raise kind("timed out", request=self._request)
+        return left
+
+    def _check(self, transfer: Transfer) -> None:
+        error = transfer.failure
+        if error is not None:
+            mapped = self._as_httpx(error, transfer)
+            raise mapped from (None if mapped is error else error)
+
+    def _as_httpx(self, error: BaseException, transfer: Transfer) -> BaseException:
+        return as_httpx_error(error, transfer, self._request, proxied=self._proxied)
