@@ -64,11 +64,12 @@ class Deadline(Strategy):
 
     def _watch_rate(self, transfer: Transfer, length: int) -> Generator[Until, None, bool]:
         look = self.d / 10 if self.grace is None else self.grace
-        while transfer.delivered < length:
+        while True:
             yield Until(elapsed=look)
+            if transfer.delivered >= length:
+                return False
             enough_until = self.d * transfer.delivered / length
             if transfer.elapsed > enough_until and not transfer.slow_reader:
-                return transfer.delivered < length
+                return True
             # Even if nothing more came, the rate would do until then: no need to look before.
             look = max(enough_until, transfer.elapsed + self.d / 1000)
-        return False

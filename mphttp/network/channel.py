@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import select
 import socket
@@ -144,12 +143,12 @@ def _wait(sock: socket.socket, wanted: int, end: float | None) -> None:
 
 def is_readable(sock: socket.socket) -> bool:
     """Tell whether something, if only the end, has come and was not read; a closed socket has."""
-    if sock.fileno() < 0:
+    descriptor = sock.fileno()
+    if descriptor < 0:
         return True
-    with contextlib.suppress(TimeoutError):
-        _wait(sock, select.POLLIN, time.monotonic())
-        return True
-    return False
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _timeval(timeout: float | None) -> bytes:

@@ -81,8 +81,7 @@ class _HTTP11:
         """Whether it was idle for too long, or the server has closed it meanwhile."""
         if self._expire_at is not None and time.monotonic() > self._expire_at:
             return True
-        idle = self._state is _State.IDLE
-        return idle and bool(self._stream.get_extra_info("is_readable"))
+        return self._state is _State.IDLE and self._stream.is_readable()
 
     def is_idle(self) -> bool:
         """Whether it could be reused."""

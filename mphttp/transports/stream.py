@@ -54,12 +54,17 @@ class _Socketed:
         else:
             self._connection.close(self._channel.sock.close)
 
+    def is_readable(self) -> bool:
+        """Tell whether something, if only the end, has come and was not read."""
+        return is_readable(self._channel.sock)
+
     def get_extra_info(self, info: str) -> Any:
         """Answer what httpcore asks of a stream, and "connection": what the engine knows it by."""
+        if info == "connection":
+            return self._connection
         sock = self._channel.sock
         answers: dict[str, Callable[[], Any]] = {
-            "is_readable": lambda: is_readable(sock),
-            "connection": lambda: self._connection,
+            "is_readable": self.is_readable,
             "ssl_object": self._ssl_object,
             "socket": lambda: sock,
             "client_addr": sock.getsockname,
