@@ -85,7 +85,7 @@ class Attempt:
             Exception: what the transport raised.
         """
         try:
-            held = body.held if body.begun and self._job.message.resumable else None
+            held = body.claim if self._job.message.resumable else None
             again = self._exchange(client, body, held)
             if again is not None:
                 self._remark(f"{again.why}: starting over")

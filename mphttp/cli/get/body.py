@@ -40,9 +40,10 @@ class Body:
             self._hash_file(held.size)
 
     @property
-    def begun(self) -> bool:
-        """Whether any of the body is there."""
-        return self.held.size > 0
+    def claim(self) -> Held | None:
+        """What is there and may be continued, or None if a body has to begin at its first byte."""
+        held = self.held
+        return held if held.size and (held.version is not None or held.found) else None
 
     def can_go_on(self, *, resumable: bool) -> bool:
         """Whether another attempt can lead to a body with no byte lost or repeated.
@@ -50,9 +51,8 @@ class Body:
         Args:
             resumable: whether the rest of the body can be asked for.
         """
-        untouched = not self.begun and not self._head
-        known = self.begun and (self.held.version is not None or self.held.vouched)
-        return self.held.rewindable or untouched or (known and resumable)
+        untouched = not self.held.size and not self._head
+        return self.held.rewindable or untouched or (resumable and self.claim is not None)
 
     def start_over(self, version: Version | None, heads: bytes = b"") -> None:
         """Take back what is there; a body of a version begins.
@@ -140,7 +140,7 @@ def opened(job: Job, resume: int | str | None, environment: Environment) -> Iter
             yield Body(sink, Held(0, rewindable=sink.rewindable), None, job.sha256)
     elif is_stream(job.output):
         with target(job.output, environment) as sink:
-            held = Held(int(resume), vouched=True, rewindable=False)
+            held = Held(int(resume), found=True, vouched=True, rewindable=False)
             yield Body(sink, held, None, job.sha256)
     else:
         with _growing(job, resume) as body:
@@ -156,14 +156,14 @@ def _growing(job: Job, resume: int | str) -> Iterator[Body]:
             raise usage(what, "-C - continues where it ends")
         vouched = resume != "-"
         notes = Notes(job.output, str(job.message.url))
-        held = Held(int(resume) if vouched else size, notes.read(), vouched)
+        held = Held(int(resume) if vouched else size, notes.read(), found=True, vouched=vouched)
         body = Body(sink, held, notes, job.sha256)
         try:
             yield body
         except Failure as failure:
             if failure.code is ExitCode.DIGEST:
                 _discard(job.output, notes)
-            elif body.held.version is not None and body.begun:
+            elif body.held.version is not None and body.held.size:
                 failure.hint = f"run it again to go on after {body.held.size} bytes"
             raise
 

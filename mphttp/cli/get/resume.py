@@ -42,12 +42,14 @@ class Held:
     Args:
         size: how many.
         version: of which version they are, or None if that isn't known.
-        vouched: whether the user has said that they are right (`-C OFFSET`).
+        found: whether they were there before this run, and the user wants them continued.
+        vouched: whether the user has said that they are right, too (`-C OFFSET`).
         rewindable: whether they can be taken back, as those in a pipe can't.
     """
 
     size: int
     version: Version | None = None
+    found: bool = False
     vouched: bool = False
     rewindable: bool = True
 
@@ -185,7 +187,9 @@ def _on_part(held: Held, answer: Answer) -> Append | AskAgain:
 def _on_unsatisfiable(held: Held, answer: Answer) -> Whole | AskAgain:
     match = _UNSATISFIED.fullmatch(answer.headers.get("content-range", ""))
     known = held.version.length if held.version else None
-    if match and int(match[1]) == held.size and known in (None, held.size):
+    # A file that was there is taken for whole, as curl does; nothing is added to it.
+    trusted = held.found or held.version is not None
+    if match and int(match[1]) == held.size and known in (None, held.size) and trusted:
         return Whole()
     return AskAgain(f"the object isn't {held.size} bytes long" if match else _UNKNOWN)
 
