@@ -85,7 +85,7 @@ class Channel:
         for easy, code, words in done:
             transfer = self._transfers[easy]
             self._loop.remove(easy)
-            if transfer.may_try_again(code):
+            if transfer.tries_again(code, words):
                 self._loop.add(easy)
                 continue
             del self._transfers[easy]

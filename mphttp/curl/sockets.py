@@ -16,7 +16,7 @@ from typing import Any
 import pycurl
 
 from mphttp.engine import Connection, Engine, Request
-from mphttp.kernel.values import FourTuple, SocketAddress
+from mphttp.kernel.values import FourTuple, Path, SocketAddress
 from mphttp.network.dial import multipath_socket, prepare, start_on
 from mphttp.network.start import Start
 
@@ -31,18 +31,15 @@ class Attempt:
     Attributes:
         number: how many tries there were before this one.
         more: whether one of the peer's addresses could be tried on another path.
-        error: the last socket that couldn't be made.
+        paths: where this try's sockets leave.
+        error: why the last socket that couldn't be made wasn't.
     """
 
     request: Request
     number: int = 0
     more: bool = False
+    paths: set[Path] = field(default_factory=set)
     error: OSError | None = None
-
-    def again(self) -> None:
-        """Begin the next try."""
-        self.number += 1
-        self.more = False
 
 
 @dataclass(slots=True)
@@ -55,7 +52,6 @@ class _Known:
     connection: Connection | None = None
 
 
-@dataclass(slots=True)
 class Sockets:
     """The sockets of one `CurlMulti`.
 
@@ -64,11 +60,13 @@ class Sockets:
         path_names: the interfaces that may be used, preferred first, or None for all.
     """
 
-    engine: Engine
-    path_names: tuple[str, ...] | None
-    _copies: dict[int, _Known] = field(default_factory=dict)
-    _connections: dict[FourTuple, Connection] = field(default_factory=dict)
-    _fresh: socket.socket | None = None
+    def __init__(self, engine: Engine, path_names: tuple[str, ...] | None) -> None:
+        self._engine = engine
+        self._path_names = path_names
+        self._start = Start(path_names)
+        self._copies: dict[int, _Known] = {}
+        self._connections: dict[FourTuple, Connection] = {}
+        self._fresh: socket.socket | None = None
 
     def make(self, attempt: Attempt, address: Any) -> socket.socket | int:
         """Make a socket for one of the peer's addresses; SOCKET_BAD where there can't be one.
@@ -77,7 +75,7 @@ class Sockets:
             attempt: whose connection it is to be.
             address: what OPENSOCKETFUNCTION is given.
         """
-        self.engine.start()  # before the connection, so that none of its events is missed
+        self._engine.start()  # before the connection, so that none of its events is missed
         try:
             self._fresh = self._made(attempt, address)
         except OSError as error:
@@ -87,11 +85,12 @@ class Sockets:
 
     def _made(self, attempt: Attempt, address: Any) -> socket.socket:
         remote = SocketAddress(str(address.addr[0]), int(address.addr[1]))
-        start = Start(self.path_names)
         with attempt.request:
-            paths = start.paths(remote)
+            paths = self._start.paths(remote)
         path = paths[min(attempt.number, len(paths) - 1)]
         attempt.more = attempt.more or attempt.number + 1 < len(paths)
+        if path is not None:
+            attempt.paths.add(path)
         sock = multipath_socket(address.family)
         try:
             prepare(sock, ())
@@ -100,6 +99,20 @@ class Sockets:
             sock.close()
             raise
         return sock
+
+    def failed(self, attempt: Attempt, words: str) -> None:
+        """Take that a try came to nothing, and go on to the next.
+
+        Args:
+            attempt: whose it was.
+            words: what libcurl says of it.
+        """
+        with attempt.request:
+            for path in attempt.paths:
+                self._start.failed(path, OSError(words))
+        attempt.number += 1
+        attempt.more = False
+        attempt.paths.clear()
 
     def adopt(self, copy: int) -> None:
         """Take that libcurl's copy of the socket made last has this number."""
@@ -126,7 +139,7 @@ class Sockets:
             if known is None:
                 raise LookupError(f"libcurl uses a connection that wasn't made here: {addresses}")
             known.addresses = addresses
-            known.connection = Connection(known.sock, self.engine, self.path_names)
+            known.connection = Connection(known.sock, self._engine, self._path_names)
             found = self._connections[addresses] = known.connection
         return found
 

@@ -34,10 +34,9 @@ class Stepper(Engine):
             self._turns()
 
     def close(self) -> None:
-        """Let go of the mechanism."""
+        """Let go of the mechanism's descriptors; reports still ask for its name."""
         if self._mechanism is not None:
             self._mechanism.close()
-            self._mechanism = None
 
     def wake(self, connection: Woken) -> None:
         """Give a connection a turn at the next step."""

@@ -91,8 +91,13 @@ class Transfer:
 
     # The end.
 
-    def may_try_again(self, code: int) -> bool:
-        """Tell whether the connection failed where another path is left, and go on to that one."""
+    def tries_again(self, code: int, words: str) -> bool:
+        """Tell whether the connection failed where another path is left, and go on to that one.
+
+        Args:
+            code: libcurl's error code.
+            words: what it says of it.
+        """
         failed = code in (pycurl.E_COULDNT_CONNECT, pycurl.E_OPERATION_TIMEDOUT)
         left = self._time_left()
         if not failed or self.failure or self.connected or not self.attempt.more:
@@ -101,7 +106,7 @@ class Transfer:
             if left <= 0:
                 return False
             self.easy.setopt(pycurl.TIMEOUT_MS, max(1, round(left * 1e3)))
-        self.attempt.again()
+        self._sockets.failed(self.attempt, words)
         return True
 
     def _time_left(self) -> float | None:
@@ -116,6 +121,8 @@ class Transfer:
             words: what it says of it.
         """
         if self.failure is None and code:
+            if code == pycurl.E_COULDNT_CONNECT and self.attempt.error is not None:
+                words = self.attempt.error.strerror or words
             self.failure = pycurl.error(code, words)
         self._finish(whole=self.failure is None)
         self.done = True
@@ -124,6 +131,8 @@ class Transfer:
     def give_up(self) -> None:
         """Take that nobody wants the rest."""
         self._finish(whole=False)
+        if self.failure is None:
+            self.failure = pycurl.error(pycurl.E_ABORTED_BY_CALLBACK, "the rest was given up")
         self.done = True
 
     def check(self) -> None:
