@@ -9,7 +9,7 @@ import sys
 from .bpf.program import VALUE_ROOM, Answer, Request, carry_out
 from .errors import CallRefused, KernelError, NoSuchSubflow, NotSupported
 from .info import TCP_INFO, subflow_tcp_info
-from .subflow_options_table import Option, known_options
+from .subflow_options_table import OPTIONS, Option, known_options
 from .values import SubflowInfo
 
 _SO_NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h, since 5.14
@@ -58,7 +58,7 @@ def get_option(
     Raises:
         The same as `set_option`.
     """
-    if (level, name) == (socket.IPPROTO_TCP, TCP_INFO):
+    if (level, name) == (socket.IPPROTO_TCP, TCP_INFO) and size > 0:
         return subflow_tcp_info(sock.fileno(), subflow.tuple, size)
     return _ask(sock, subflow, level, name, bytes(max(size, 0)), setting=False)
 
@@ -110,12 +110,13 @@ def _ask(
 
 
 def _refused(answer: Answer, what: str, option: Option, setting: bool) -> CallRefused:
-    known = known_options()
-    if (option.level, option.number) in known and (option.sets if setting else option.gets):
+    able = [o for o in OPTIONS if (o.sets if setting else o.gets)]
+    if option in able:
         hint = "the option is known here: look at its value and its size (an int has 4 bytes)"
     else:
-        able = [o.text for o in known.values() if (o.sets if setting else o.gets)]
-        hint = f"{'set' if setting else 'read'} on one subflow can be: {', '.join(able)}"
+        of_level = [o for o in able if o.level == option.level] or able
+        names = ", ".join(o.text for o in of_level)
+        hint = f"what can be {'set' if setting else 'read'} on one subflow is: {names}"
     return CallRefused(what, errno=answer.errno or 0, hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""A test that asks for `net` runs in network namespaces of its own."""
+"""A test that asks for `net` or `root_net` runs in network namespaces of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from mphttp.kernel.probe import mptcp_error
 
-from .namespaces import Net, in_child
+from .namespaces import Net, in_child, skip_without_bpf
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +25,20 @@ def net(namespaces_work: None) -> Net:
     return Net()
 
 
+@pytest.fixture(scope="session")
+def bpf_works(namespaces_work: None) -> None:
+    """Skip, with the reason, where options of one subflow can't be set."""
+    skip_without_bpf()
+
+
+@pytest.fixture
+def root_net(bpf_works: None) -> Net:
+    return Net(user_namespace=False)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    net = pyfuncitem.funcargs.get("net")
+    net = pyfuncitem.funcargs.get("net") or pyfuncitem.funcargs.get("root_net")
     if not isinstance(net, Net):
         return None
     names = pyfuncitem._fixtureinfo.argnames

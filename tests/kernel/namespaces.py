@@ -23,23 +23,33 @@ from pathlib import Path as File
 
 import pytest
 
+from mphttp.kernel.bpf import program
 from mphttp.kernel.info import IPPROTO_MPTCP
 from mphttp.kernel.values import Path, SocketAddress
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_NEWUSER, _NEWNET = 0x10000000, 0x40000000
+_NEWUSER, _NEWNET, _NEWNS = 0x10000000, 0x40000000, 0x20000
 _OWN_NET = "/proc/thread-self/ns/net"
 
 
 class Net:
-    """What a test that asks for the fixture `net` finds around it."""
+    """What a test that asks for the fixture `net` or `root_net` finds around it.
 
-    def __init__(self) -> None:
+    Args:
+        user_namespace: whether to leave for a new user namespace, too, where anybody is root. But
+            BPF asks for privilege in the initial one.
+    """
+
+    def __init__(self, *, user_namespace: bool = True) -> None:
+        self._user_namespace = user_namespace
         self._sockets: list[socket.socket] = []
 
     def start(self) -> None:
         """Leave for new namespaces and build the links; for a process made for it."""
-        _new_user_namespace()
+        if self._user_namespace:
+            _new_user_namespace()
+        else:
+            _check(_libc.unshare(_NEWNET | _NEWNS), "unshare")
         self._client = os.open(_OWN_NET, os.O_RDONLY)
         builder = threading.Thread(target=self._make_server)
         builder.start()
@@ -158,6 +168,21 @@ def in_child(function: Callable[[], object]) -> None:
         pytest.skip(text)
     if kind == "failed":
         pytest.fail(text, pytrace=False)
+
+
+def skip_without_bpf() -> None:
+    """Skip, with the reason, where options of one subflow can't be set."""
+    if os.geteuid():
+        pytest.skip("BPF needs root")
+
+    def start_and_load() -> None:
+        Net(user_namespace=False).start()
+        program.check()
+
+    try:
+        in_child(start_and_load)
+    except pytest.fail.Exception as failed:
+        pytest.skip(f"no BPF here: {str(failed).splitlines()[-1]}")
 
 
 def _outcome(function: Callable[[], object]) -> tuple[str, str]:
