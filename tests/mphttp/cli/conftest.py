@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
 import socket
 import ssl
 import threading
+import time
+import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,6 +58,7 @@ def run() -> Run:
         terminal: bool = False,
         out_terminal: bool = False,
         secret: str = "",
+        sleep: Callable[[float], None] = time.sleep,
     ) -> Result:
         out = BinaryTerminal() if out_terminal else io.BytesIO()
         err = Terminal() if terminal else io.StringIO()
@@ -64,6 +68,7 @@ def run() -> Run:
             stderr=err,
             environ=environ or {},
             ask_secret=lambda _: secret,
+            sleep=sleep,
         )
         code = main(arguments, environment)
         return Result(code, out.getvalue(), err.getvalue())
@@ -79,6 +84,64 @@ def content(length: int) -> bytes:
 def body_of() -> Callable[[int], bytes]:
     """What the server answers for `/bytes/N`."""
     return content
+
+
+def packed(coding: str, data: bytes) -> bytes:
+    match coding:
+        case "gzip":
+            return gzip.compress(data)
+        case "deflate":
+            return zlib.compress(data)
+        case "gzip, deflate":
+            return zlib.compress(gzip.compress(data))
+    return data
+
+
+@dataclass
+class Object:
+    """Something that changes and breaks as a test wants.
+
+    Args:
+        data: its bytes now.
+        fields: header fields that it is sent with.
+        ranges: whether parts of it are sent.
+        breaks: bytes of a body after which the connection ends, one for each of the next answers.
+        refusals: statuses of the next answers; the object comes after them.
+        after_each: called when an answer has been sent.
+        ranged: the Range field of each request, or None, as they came.
+    """
+
+    data: bytes
+    fields: dict[str, str] = field(default_factory=dict)
+    ranges: bool = True
+    breaks: list[int] = field(default_factory=list)
+    refusals: list[int] = field(default_factory=list)
+    after_each: Callable[[], None] = lambda: None
+    ranged: list[str | None] = field(default_factory=list)
+
+    def answer(self, handler: Handler) -> None:
+        wanted = handler.headers.get("Range")
+        self.ranged.append(wanted)
+        condition = handler.headers.get("If-Range")
+        if self.refusals:
+            handler._answer(self.refusals.pop(0), b"not now", **self.fields)
+        elif not wanted or not self.ranges or condition not in (None, self.fields.get("ETag")):
+            self._send(handler, 200, self.data, {})
+        elif (start := int(wanted.removeprefix("bytes=").removesuffix("-"))) >= len(self.data):
+            self._send(handler, 416, b"", {"Content-Range": f"bytes */{len(self.data)}"})
+        else:
+            span = f"bytes {start}-{len(self.data) - 1}/{len(self.data)}"
+            self._send(handler, 206, self.data[start:], {"Content-Range": span})
+        self.after_each()
+
+    def _send(self, handler: Handler, status: int, body: bytes, more: dict[str, str]) -> None:
+        handler.send_response(status)
+        for name, value in {**self.fields, **more, "Content-Length": str(len(body))}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        arrives = self.breaks.pop(0) if self.breaks else None
+        handler.wfile.write(body[:arrives])
+        handler.close_connection = arrives is not None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -106,6 +169,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _bytes(self, argument: str) -> None:
         self._answer(200, content(int(argument.split("/", maxsplit=1)[0])), X_Kind="bytes")
+
+    def _object(self, argument: str) -> None:
+        self.server.objects[argument].answer(self)
 
     def _endless(self, _: str) -> None:
         self.send_response(200)
@@ -163,6 +229,7 @@ class Server(ThreadingHTTPServer):
 
     Attributes:
         targets: of all requests, as their first lines had them.
+        objects: what it answers for `/object/NAME`.
         stuck: set when a response waits for the server's end.
     """
 
@@ -174,6 +241,7 @@ class Server(ThreadingHTTPServer):
         self.stuck = threading.Event()
         self.closing = threading.Event()
         self.scheme = "http"
+        self.objects: dict[str, Object] = {}
 
     @property
     def url(self) -> str:

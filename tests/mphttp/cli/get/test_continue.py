@@ -1,0 +1,231 @@
+"""`mphttp get -C` against a real server that changes and breaks."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from mphttp.cli.exits import ExitCode
+
+from ..conftest import Object, content
+
+DATA = content(300_000)
+HERE = 100_000
+TAGGED = {"ETag": '"one"'}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "file"
+
+
+@pytest.fixture
+def thing(server) -> Object:
+    server.objects["x"] = Object(DATA, dict(TAGGED))
+    return server.objects["x"]
+
+
+@pytest.fixture
+def go_on(run, server, file):
+    """Run the command that is run again and again."""
+
+    def go_on(*options: str, at: str = "-"):
+        return run("get", "-C", at, "-o", str(file), *options, f"{server.url}/object/x")
+
+    return go_on
+
+
+def left(file: Path) -> list[str]:
+    return sorted(path.name for path in file.parent.iterdir())
+
+
+def test_a_broken_download_goes_on_where_it_ended(go_on, thing, file) -> None:
+    thing.breaks = [HERE]
+    broken = go_on()
+    assert broken.code == ExitCode.TRUNCATED
+    assert f"hint: run it again to go on after {HERE} bytes" in broken.err
+    assert file.read_bytes() == DATA[:HERE]
+    assert left(file) == ["file", "file.mphttp"]
+    result = go_on()
+    assert (result.code, result.err) == (0, "")
+    assert file.read_bytes() == DATA
+    assert thing.ranged == [None, f"bytes={HERE}-"]
+    assert left(file) == ["file"]
+
+
+def test_it_goes_on_as_often_as_it_takes(go_on, thing, file) -> None:
+    thing.breaks = [90_000, 1, 0, 70_000]
+    codes = [go_on().code for _ in range(5)]
+    assert codes == [*[ExitCode.TRUNCATED] * 4, 0]
+    assert file.read_bytes() == DATA
+
+
+def test_an_object_that_has_changed_starts_over_and_says_so(go_on, thing, file) -> None:
+    thing.breaks = [HERE]
+    go_on()
+    thing.data, thing.fields = content(200_000), {"ETag": '"two"'}
+    result = go_on()
+    assert (result.code, result.err) == (0, "note: the object has changed: starting over\n")
+    assert file.read_bytes() == content(200_000)
+
+
+def test_a_server_without_ranges_starts_over_and_says_so(go_on, thing, file) -> None:
+    thing.breaks, thing.ranges = [HERE], False
+    go_on()
+    result = go_on()
+    assert (result.code, result.err) == (0, "note: the server doesn't send parts: starting over\n")
+    assert file.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("fields", [{}, {"ETag": 'W/"one"'}])
+def test_without_a_strong_validator_nothing_is_appended(go_on, thing, file, fields) -> None:
+    thing.breaks, thing.fields = [HERE], fields
+    go_on()
+    assert left(file) == ["file"]
+    thing.data = content(300_001)
+    result = go_on()
+    assert result.code == 0
+    assert "nothing shows that the bytes here are of the same version: starting over" in result.err
+    assert file.read_bytes() == content(300_001)
+
+
+def test_a_file_that_is_whole_is_left_alone(go_on, thing, file) -> None:
+    assert go_on().code == 0
+    before = file.stat()
+    result = go_on()
+    assert (result.code, result.err) == (0, "note: everything is here already\n")
+    assert file.stat() == before
+    assert file.read_bytes() == DATA
+
+
+def test_a_file_that_nobody_knows_is_no_beginning(go_on, thing, file) -> None:
+    file.write_bytes(b"of another program")
+    result = go_on()
+    assert "starting over" in result.err
+    assert file.read_bytes() == DATA
+
+
+def test_a_note_about_another_url_counts_for_nothing(run, server, go_on, thing, file) -> None:
+    """Two objects may have the same tag."""
+    server.objects["y"] = Object(content(300_002), dict(TAGGED))
+    thing.breaks = [HERE]
+    go_on()
+    result = run("get", "-C", "-", "-o", str(file), f"{server.url}/object/y")
+    assert result.code == 0
+    assert file.read_bytes() == content(300_002)
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"[]", b"\xff", b'{"url": 1}'])
+def test_a_damaged_note_counts_for_nothing(go_on, thing, file, note) -> None:
+    thing.breaks = [HERE]
+    go_on()
+    Path(f"{file}.mphttp").write_bytes(note)
+    assert "starting over" in go_on().err
+    assert file.read_bytes() == DATA
+
+
+def test_an_offset_is_vouched_for_by_the_user(go_on, thing, file) -> None:
+    """What lies beyond it is replaced."""
+    thing.fields = {}
+    file.write_bytes(DATA[:1000] + b"rubbish")
+    result = go_on(at="1000")
+    assert (result.code, result.err) == (0, "")
+    assert file.read_bytes() == DATA
+    assert thing.ranged == ["bytes=1000-"]
+
+
+def test_an_offset_beyond_the_file_is_refused_before_anything_is_sent(go_on, thing, file) -> None:
+    result = go_on(at="1000")
+    assert result.code == ExitCode.USAGE
+    assert "has 0 bytes, so it can't be continued at 1000" in result.err
+    assert (thing.ranged, left(file)) == ([], [])
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_offset_on_stdout_leaves_the_beginning_out(run, server, thing, ranges) -> None:
+    thing.ranges = ranges
+    result = run("get", "-C", "299990", f"{server.url}/object/x")
+    assert (result.code, result.out) == (0, DATA[299_990:])
+    assert result.err == (
+        ""
+        if ranges
+        else "note: the server doesn't send parts: the first 299990 bytes are left out\n"
+    )
+
+
+@pytest.mark.parametrize("status", [404, 500, 302, 204])
+def test_the_words_of_an_error_never_get_into_the_file(go_on, thing, file, status) -> None:
+    thing.breaks = [HERE]
+    go_on()
+    thing.refusals = [status]
+    result = go_on()
+    assert result.code == ExitCode.HTTP
+    assert f"the server answered {status}" in result.err
+    assert file.read_bytes() == DATA[:HERE]
+    assert go_on().code == 0
+    assert file.read_bytes() == DATA
+
+
+def test_what_never_began_leaves_no_file(go_on, thing, file) -> None:
+    thing.refusals = [404]
+    assert go_on().code == ExitCode.HTTP
+    assert left(file) == []
+
+
+def test_the_digest_counts_what_was_there_before(go_on, thing, file) -> None:
+    thing.breaks = [HERE]
+    digest = hashlib.sha256(DATA).hexdigest()
+    go_on("--sha256", digest)
+    report = file.with_name("report")
+    assert go_on("--sha256", digest, "--report", str(report)).code == 0
+    assert json.loads(report.read_text())["sha256"] == digest
+
+
+def test_a_wrong_digest_leaves_nothing_to_go_on_from(go_on, thing, file) -> None:
+    thing.breaks = [HERE]
+    go_on()
+    result = go_on("--sha256", "0" * 64)
+    assert result.code == ExitCode.DIGEST
+    assert left(file) == []
+
+
+def test_two_downloads_of_one_file_do_not_mix(go_on, thing, file) -> None:
+    with file.open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        result = go_on()
+    assert result.code == ExitCode.WRITE
+    assert "is being written by another download" in result.err
+    assert thing.ranged == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("-i",), "-i writes other bytes"),
+        (("--compressed",), "--compressed writes other bytes"),
+        (("-d", "x"), "-C is for a plain GET"),
+        (("-I",), "-C is for a plain GET"),
+        (("-X", "PUT"), "-C is for a plain GET"),
+        (("-H", "range: bytes=0-1"), "-C is for a plain GET"),
+    ],
+)
+def test_what_does_not_go_with_it(go_on, thing, file, options, told) -> None:
+    result = go_on(*options)
+    assert result.code == ExitCode.USAGE
+    assert told in result.err
+    assert (thing.ranged, left(file)) == ([], [])
+
+
+@pytest.mark.parametrize("at", ["-1", "x", "1k", "9" * 30])
+def test_what_is_no_offset(go_on, at) -> None:
+    assert "is no offset" in go_on(f"--continue-at={at}").err
+
+
+def test_standard_output_cannot_be_looked_at(run, server, thing) -> None:
+    result = run("get", "-C", "-", f"{server.url}/object/x")
+    assert result.code == ExitCode.USAGE
+    assert "can't see what standard output" in result.err
