@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -56,7 +55,7 @@ class AsynchronousTransport(Multipath):
 
 
 class AsynchronousBody:
-    """A response's body, counted as it is read.
+    """A response's body, counted as it is read; no generator, see http11.py.
 
     Args:
         parts: of the pool; to be closed.
@@ -66,29 +65,37 @@ class AsynchronousBody:
 
     def __init__(self, parts: Any, exchange: Exchange | None, errors: AsHostErrors) -> None:
         self._parts = parts
+        self._iterator = aiter(parts)
         self._exchange = exchange
         self._errors = errors
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
         exchange = self._exchange
         with self._errors:
+            part: bytes | None = await anext(self._iterator, None)
             if exchange is None:
-                async for chunk in self._parts:
-                    yield chunk
-                return
-            async for chunk in self._parts:
-                exchange.received += len(chunk)
+                pass
+            elif part is None:
+                exchange.finish(whole=True)
+                exchange.check()
+            else:
+                exchange.received += len(part)
                 if exchange.received >= exchange.threshold:
                     exchange.crossed()
-                yield chunk
-            exchange.finish(whole=True)
-            exchange.check()
+        if part is None:
+            raise StopAsyncIteration
+        return part
 
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body wasn't read to its end."""
         if self._exchange is not None:
             self._exchange.finish(whole=False)
         with self._errors:
+            if hasattr(self._iterator, "aclose"):
+                await self._iterator.aclose()
             await self._parts.aclose()
         if self._exchange is not None and not self._exchange.settled:
             # So that reading the report doesn't block the event loop for the engine's last calls.

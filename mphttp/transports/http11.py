@@ -6,7 +6,8 @@ import contextlib
 import enum
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Self
 
 from .cycle import Cycle, Head
 from .extensions import step, step_async, timeout_of
@@ -15,7 +16,7 @@ from .stream import AsyncMultipathStream, MultipathStream
 
 _READ = 65536
 """Bytes that are read at once while h11 reads along."""
-READ_BODY = 262144
+_READ_BODY = 262144
 """Bytes of a body that are read at once: measured by benchmarks/loopback.py --read-sizes."""
 
 
@@ -123,9 +124,9 @@ class HTTP11Connection(_HTTP11):
         with step(request, "http11.send_request_headers"):
             pending = cycle.request(request.url.target, request.headers)
         with step(request, "http11.send_request_body"):
-            for chunk in request.stream:
+            for chunk in request.stream:  # the first goes out with the head
                 self._stream.write(pending + cycle.data(chunk), timeout)
-                pending = b""  # the first part has gone out with the head
+                pending = b""
             pending += cycle.end()
             if pending:
                 self._stream.write(pending, timeout)
@@ -135,19 +136,17 @@ class HTTP11Connection(_HTTP11):
             cycle.receive(self._stream.read(_READ, timeout))
         return head
 
-    def read_body(self, cycle: Cycle, timeout: float | None) -> Iterator[bytes]:
-        """Yield the body's parts."""
-        read = self._stream.read
-        while cycle.remaining:
-            data = read(min(READ_BODY, cycle.remaining), timeout)
-            cycle.came(data)
-            if data:
-                yield data
-        while cycle.remaining is None and (chunk := cycle.chunk()) != b"":
-            if chunk is None:
-                cycle.receive(read(_READ, timeout))
-            else:
-                yield chunk
+    def next_part(self, cycle: Cycle, timeout: float | None) -> bytes:
+        """Return the next part of a body, b"" at its end."""
+        if cycle.remaining is None:
+            while (chunk := cycle.chunk()) is None:
+                cycle.receive(self._stream.read(_READ, timeout))
+            return chunk
+        if cycle.remaining == 0:
+            return b""
+        data = self._stream.read(min(_READ_BODY, cycle.remaining), timeout)
+        cycle.came(data)
+        return data
 
     def response_closed(self, cycle: Cycle) -> None:
         """Be ready for the next request, or close."""
@@ -175,7 +174,8 @@ class _Body:
         timeout = timeout_of(self._request, "read")
         try:
             with step(self._request, "http11.receive_response_body"):
-                yield from self._connection.read_body(self._cycle, timeout)
+                while part := self._connection.next_part(self._cycle, timeout):
+                    yield part
         except BaseException:
             self.close()
             raise
@@ -216,9 +216,10 @@ class AsyncHTTP11Connection(_HTTP11):
         async with step_async(request, "http11.send_request_headers"):
             pending = cycle.request(request.url.target, request.headers)
         async with step_async(request, "http11.send_request_body"):
-            async for chunk in request.stream:
-                await self._stream.write(pending + cycle.data(chunk), timeout)
-                pending = b""  # the first part has gone out with the head
+            async with _closing(aiter(request.stream)) as parts:
+                async for chunk in parts:  # the first goes out with the head
+                    await self._stream.write(pending + cycle.data(chunk), timeout)
+                    pending = b""
             pending += cycle.end()
             if pending:
                 await self._stream.write(pending, timeout)
@@ -228,19 +229,17 @@ class AsyncHTTP11Connection(_HTTP11):
             cycle.receive(await self._stream.read(_READ, timeout))
         return head
 
-    async def read_body(self, cycle: Cycle, timeout: float | None) -> AsyncIterator[bytes]:
-        """Yield the body's parts."""
-        read = self._stream.read
-        while cycle.remaining:
-            data = await read(min(READ_BODY, cycle.remaining), timeout)
-            cycle.came(data)
-            if data:
-                yield data
-        while cycle.remaining is None and (chunk := cycle.chunk()) != b"":
-            if chunk is None:
-                cycle.receive(await read(_READ, timeout))
-            else:
-                yield chunk
+    async def next_part(self, cycle: Cycle, timeout: float | None) -> bytes:
+        """Return the next part of a body, b"" at its end."""
+        if cycle.remaining is None:
+            while (chunk := cycle.chunk()) is None:
+                cycle.receive(await self._stream.read(_READ, timeout))
+            return chunk
+        if cycle.remaining == 0:
+            return b""
+        data = await self._stream.read(min(_READ_BODY, cycle.remaining), timeout)
+        cycle.came(data)
+        return data
 
     async def response_closed(self, cycle: Cycle) -> None:
         """Be ready for the next request, or close."""
@@ -256,26 +255,49 @@ class AsyncHTTP11Connection(_HTTP11):
 
 
 class _AsyncBody:
-    """The body of a response, to be read once."""
+    """The body of a response, to be read once.
+
+    No generator: one that is dropped in the middle has to be closed by an event loop.
+    """
 
     def __init__(self, connection: AsyncHTTP11Connection, cycle: Cycle, request: Any) -> None:
         self._connection = connection
         self._cycle = cycle
         self._request = request
+        self._timeout = timeout_of(request, "read")
+        self._step: AbstractAsyncContextManager[None] | None = None
         self._closed = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        timeout = timeout_of(self._request, "read")
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._step is None:
+            self._step = step_async(self._request, "http11.receive_response_body")
+            await self._step.__aenter__()
         try:
-            async with step_async(self._request, "http11.receive_response_body"):
-                async for part in self._connection.read_body(self._cycle, timeout):
-                    yield part
-        except BaseException:  # also when the task is cancelled
+            part = await self._connection.next_part(self._cycle, self._timeout)
+        except BaseException as error:  # also when the task is cancelled
             await self.aclose()
+            await self._step.__aexit__(type(error), error, error.__traceback__)
             raise
+        if not part:
+            await self._step.__aexit__(None, None, None)
+            raise StopAsyncIteration
+        return part
 
     async def aclose(self) -> None:
         if not self._closed:
             self._closed = True
             async with step_async(self._request, "http11.response_closed"):
                 await self._connection.response_closed(self._cycle)
+
+
+@contextlib.asynccontextmanager
+async def _closing(parts: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Close a generator that isn't read to its end; other iterators have nothing to close."""
+    try:
+        yield parts
+    finally:
+        if hasattr(parts, "aclose"):
+            await parts.aclose()

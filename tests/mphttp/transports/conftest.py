@@ -1,0 +1,50 @@
+"""What tests of the doors for httpx share: the doors, and servers of a few lines."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from .doors import DOORS, Door
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture(params=DOORS.values(), ids=DOORS.keys())
+def door(request: pytest.FixtureRequest) -> Door:
+    """Every door, one after the other."""
+    door: Door = request.param
+    return door
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Make servers that take one connection each and answer each request with the bytes given."""
+    threads: list[threading.Thread] = []
+
+    def serve(*answers: bytes) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        thread = threading.Thread(target=answer_all, args=(listener, answers))
+        thread.start()
+        threads.append(thread)
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+    yield serve
+    for thread in threads:
+        thread.join()
+
+
+def answer_all(listener: socket.socket, answers: tuple[bytes, ...]) -> None:
+    """Take one connection, answer a request with each, and close."""
+    with listener:
+        sock, _ = listener.accept()
+    with sock, sock.makefile("rb") as lines:
+        for answer in answers:
+            if not lines.readline():
+                return
+            while lines.readline().strip():
+                """The request's head."""
+            sock.sendall(answer)
