@@ -28,6 +28,25 @@ class Stepper(Engine):
             self._wait()
             self._turns()
 
+    def count(self, exchange: Exchange, size: int) -> None:
+        """Count bytes of the body, and stop at each threshold among them.
+
+        Args:
+            exchange: whose body it is.
+            size: how many bytes have come.
+
+        Raises:
+            StrategyProblem: `strict`, and something doesn't work.
+        """
+        end = exchange.received + size
+        while True:
+            exchange.received = int(min(end, max(exchange.received, exchange.threshold)))
+            if exchange.received >= exchange.threshold:
+                exchange.crossed()
+            self.step(exchange)
+            if exchange.received == end:
+                return
+
     def settle(self, exchange: Exchange) -> None:
         """Close what a response that has ended leaves behind, so that its report is final."""
         if not exchange.settled:

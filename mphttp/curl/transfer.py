@@ -226,12 +226,12 @@ class Transfer:
         self.active_at = time.monotonic()
         try:
             exchange = self._exchange
-            if exchange is not None:
+            if exchange is not None and self._stepper is not None:
+                self._stepper.count(exchange, len(chunk))
+            elif exchange is not None:
                 exchange.received += len(chunk)
                 if exchange.received >= exchange.threshold:
                     exchange.crossed()
-                if self._stepper is not None:
-                    self._stepper.step(exchange)
             self._receive(chunk)
         except BaseException as error:
             self.failure = error
