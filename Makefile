@@ -4,6 +4,7 @@ venv := .venv
 runs := $(venv)/.runs
 develops := $(venv)/.develops
 lab_report := $(venv)/lab.xml
+other_report := $(venv)/other.xml
 
 # Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -15,7 +16,7 @@ demo: $(runs)
 
 test: $(develops)
 	scripts/packages
-	$(venv)/bin/pytest -m "not lab"
+	$(venv)/bin/pytest -m "not lab" --junit-xml=$(other_report)
 	$(venv)/bin/mphttp lab run -- $(venv)/bin/pytest -m lab --junit-xml=$(lab_report)
 
 check: $(develops)

@@ -39,7 +39,7 @@ OPTIONS = (
     Option(socket.SOL_SOCKET, 9, "SO_KEEPALIVE"),
     Option(socket.SOL_SOCKET, 12, "SO_PRIORITY"),
     Option(socket.SOL_SOCKET, 15, "SO_REUSEPORT"),
-    Option(socket.SOL_SOCKET, 18, "SO_RCVLOWAT"),
+    Option(socket.SOL_SOCKET, 18, "SO_RCVLOWAT", sets=False),  # it is set on plain TCP only
     Option(socket.SOL_SOCKET, 25, "SO_BINDTODEVICE", gets=False),
     Option(socket.SOL_SOCKET, 36, "SO_MARK"),
     Option(socket.SOL_SOCKET, 47, "SO_MAX_PACING_RATE"),

@@ -24,6 +24,7 @@ from mphttp.kernel import (
     NotSupported,
     SocketAddress,
     Subflows,
+    capture,
     findings,
 )
 from mphttp.kernel.bpf.program import Request, carry_out
@@ -36,15 +37,15 @@ VALUES = [struct.pack("=i", value) for value in (1, 100, 1000, 200_000)] + [b"re
 
 
 def test_the_table_is_what_the_kernel_says(root_net: Net) -> None:
-    """Asked for each option of each level, the kernel takes those of the table and no other."""
-    listener = root_net.listen("::", TCP)
+    """Asked for each option of each level, it takes those of the table on a subflow, no other."""
+    listener = root_net.listen("::")
     numbers = {SOCKET: range(1, 90), TCP: [*range(1, 60), *range(1000, 1012)]}
     numbers |= {IP: range(1, 60), IPV6: range(1, 100)}
     took = set[tuple[int, int, str]]()
     for level, names in numbers.items():
         host = "fd00:1::2" if level == IPV6 else "10.0.1.2"
         for name in names:
-            client, served = root_net.connect(listener, host, TCP)
+            client, served = root_net.connect(listener, host)
             if accepts(client, level, name, [bytes(4)], setting=False):
                 took.add((level, name, "get"))
             if accepts(client, level, name, VALUES, setting=True):
@@ -63,7 +64,7 @@ def accepts(
     sock: socket.socket, level: int, name: int, values: list[bytes], *, setting: bool
 ) -> bool:
     """Ask whether one of these values is taken."""
-    pair = FourTuple(SocketAddress(*sock.getsockname()[:2]), SocketAddress(*sock.getpeername()[:2]))
+    pair = capture(sock.fileno()).decode().subflows[0].tuple
     requests = (Request(cookie(sock), pair, setting, level, name, value) for value in values)
     return any(carry_out(request).errno == 0 for request in requests)
 
