@@ -25,6 +25,7 @@ import httpx
 
 from mphttp import Deadline, DelayedByContentLength, MultipathTransport, Refresh, Strategy
 from mphttp.network.dial import IPPROTO_MPTCP
+from mphttp.transports import http11
 
 SERVER = """
 import socket, sys, threading
@@ -128,13 +129,30 @@ def compare(
     print(f"{title:<34} {type(strategy).__name__:<24} {a:10.4g} {b:10.4g} {ratio:7.3f}  {spread}")
 
 
+def compare_read_sizes(size: int, rounds: int) -> None:
+    """Print what a large body costs by the number of bytes that are read at once."""
+    costs: dict[int, list[float]] = {2**power: [] for power in range(15, 21)}
+    measure = cpu_per_gb(size)
+    with server() as (mptcp, _), httpx.Client(transport=MultipathTransport(), timeout=60) as client:
+        for _ in range(rounds + 1):
+            for bytes_at_once, results in costs.items():
+                vars(http11)["_READ_BODY"] = bytes_at_once
+                results.append(measure(client, mptcp))
+    for bytes_at_once, results in costs.items():
+        print(f"{bytes_at_once:>8} bytes  {statistics.median(results[1:]):.3f} CPU s per GB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=2**30, help="bytes of the large body")
     parser.add_argument("--requests", type=int, default=10_000, help="requests in all")
     parser.add_argument("--connections", type=int, default=300, help="new connections in all")
     parser.add_argument("--rounds", type=int, default=7, help="turns for the large body")
+    parser.add_argument("--read-sizes", action="store_true", help="compare those, nothing else")
     given = parser.parse_args()
+    if given.read_sizes:
+        compare_read_sizes(given.size, given.rounds)
+        return
     print(f"{'':<34} {'strategy':<24} {'mphttp':>10} {'httpx':>10} {'ratio':>7}  min..max")
     for strategy in (Deadline(3600), Refresh(2**40), DelayedByContentLength(2**40)):
         compare("CPU s per GB", cpu_per_gb(given.size), strategy, given.rounds)

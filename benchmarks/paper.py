@@ -155,7 +155,9 @@ def statements(source: str) -> Iterable[list[tokenize.TokenInfo]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3, help="downloads for each count of subflows")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="downloads for each count of subflows"
+    )
     given = parser.parse_args()
     in_lab("wifi=8mbit,20ms", "lte=12mbit,50ms", "wired=50mbit,5ms,queue=20ms")
     lab = inside()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 from mphttp.engine import Connection, engine
 from mphttp.network.channel import PlainChannel
@@ -31,6 +32,14 @@ class Dialer:
     path_names: tuple[str, ...] | None
     local_address: str | None
     options: tuple[SocketOption, ...]
+
+    def told(self, route: Route, timeout: float | None) -> tuple[str, dict[str, Any]]:
+        """Return how httpcore's traces call connecting, and what they are told of it."""
+        limits = {"timeout": timeout, "socket_options": self.options}
+        if route.uds is not None:
+            return "connection.connect_unix_socket", {"path": route.uds, **limits}
+        place = {"host": route.host, "port": route.port, "local_address": self.local_address}
+        return "connection.connect_tcp", {**place, **limits}
 
     def connect(self, route: Route, timeout: float | None) -> MultipathStream:
         """Connect.

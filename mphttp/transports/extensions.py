@@ -10,9 +10,22 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-_SILENT: nullcontext[None] = nullcontext()
+T = TypeVar("T")
+
+
+class Returned(Protocol):
+    """Takes what came of a step, for the trace to hear, and hands it on."""
+
+    def __call__(self, value: T) -> T: ...
+
+
+def _handed_on(value: T) -> T:
+    return value
+
+
+_SILENT: nullcontext[Returned] = nullcontext(_handed_on)
 
 
 def timeout_of(request: Any, kind: str) -> float | None:
@@ -26,40 +39,51 @@ def timeout_of(request: Any, kind: str) -> float | None:
     return limit
 
 
-def step(request: Any, name: str) -> AbstractContextManager[None]:
+def step(request: Any, name: str, **given: Any) -> AbstractContextManager[Returned]:
     """Tell a request's "trace" of a step: that it started, and is complete or failed.
 
     Args:
         request: with extensions.
         name: as in httpcore, such as "connection.connect_tcp".
+        given: what the step begins with beside the request, named as in httpcore.
     """
     trace = request.extensions.get("trace")
-    return _SILENT if trace is None else _told(trace, name)
+    return _SILENT if trace is None else _told(trace, name, {"request": request, **given})
 
 
-def step_async(request: Any, name: str) -> AbstractAsyncContextManager[None]:
+def step_async(request: Any, name: str, **given: Any) -> AbstractAsyncContextManager[Returned]:
     """Do the same with a "trace" that is to be awaited."""
     trace = request.extensions.get("trace")
-    return _SILENT if trace is None else _told_async(trace, name)
+    return _SILENT if trace is None else _told_async(trace, name, {"request": request, **given})
+
+
+class _Outcome:
+    value: Any = None
+
+    def __call__(self, value: T) -> T:
+        self.value = value
+        return value
 
 
 @contextmanager
-def _told(trace: Any, name: str) -> Iterator[None]:
-    trace(f"{name}.started", {})
+def _told(trace: Any, name: str, given: dict[str, Any]) -> Iterator[Returned]:
+    outcome = _Outcome()
+    trace(f"{name}.started", given)
     try:
-        yield
+        yield outcome
     except BaseException as error:
         trace(f"{name}.failed", {"exception": error})
         raise
-    trace(f"{name}.complete", {"return_value": None})
+    trace(f"{name}.complete", {"return_value": outcome.value})
 
 
 @asynccontextmanager
-async def _told_async(trace: Any, name: str) -> AsyncIterator[None]:
-    await trace(f"{name}.started", {})
+async def _told_async(trace: Any, name: str, given: dict[str, Any]) -> AsyncIterator[Returned]:
+    outcome = _Outcome()
+    await trace(f"{name}.started", given)
     try:
-        yield
+        yield outcome
     except BaseException as error:
         await trace(f"{name}.failed", {"exception": error})
         raise
-    await trace(f"{name}.complete", {"return_value": None})
+    await trace(f"{name}.complete", {"return_value": outcome.value})

@@ -10,14 +10,15 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Self
 
 from .cycle import Cycle, Head
-from .extensions import step, step_async, timeout_of
+from .extensions import Returned, step, step_async, timeout_of
 from .host import Host
 from .stream import AsyncMultipathStream, MultipathStream
 
 _READ = 65536
 """Bytes that are read at once while h11 reads along."""
-_READ_BODY = 262144
-"""Bytes of a body that are read at once: measured by benchmarks/loopback.py --read-sizes."""
+_READ_BODY = 131072
+"""Bytes of a body that are read at once: of those that cost least CPU (benchmarks/loopback.py
+--read-sizes), the one that needs least memory."""
 
 
 class _State(enum.Enum):
@@ -112,8 +113,9 @@ class HTTP11Connection(_HTTP11):
             # What can't be written any more may have been answered before the server closed.
             with contextlib.suppress(self._core.WriteError):
                 self._send(cycle, request)
-            with step(request, "http11.receive_response_headers"):
+            with step(request, "http11.receive_response_headers") as returned:
                 head = self._head(cycle, timeout_of(request, "read"))
+                returned((head.version, head.status, head.reason, head.headers))
         except BaseException:
             self.close()
             raise
@@ -204,8 +206,9 @@ class AsyncHTTP11Connection(_HTTP11):
             # What can't be written any more may have been answered before the server closed.
             with contextlib.suppress(self._core.WriteError):
                 await self._send(cycle, request)
-            async with step_async(request, "http11.receive_response_headers"):
+            async with step_async(request, "http11.receive_response_headers") as returned:
                 head = await self._head(cycle, timeout_of(request, "read"))
+                returned((head.version, head.status, head.reason, head.headers))
         except BaseException:  # also when the task is cancelled
             await self.aclose()
             raise
@@ -265,7 +268,7 @@ class _AsyncBody:
         self._cycle = cycle
         self._request = request
         self._timeout = timeout_of(request, "read")
-        self._step: AbstractAsyncContextManager[None] | None = None
+        self._step: AbstractAsyncContextManager[Returned] | None = None
         self._closed = False
 
     def __aiter__(self) -> Self:

@@ -113,15 +113,14 @@ class _Origin:
             return http2(origin=self._origin, stream=stream, keepalive_expiry=expiry)
         return http1(stream, self._options.host, expiry)  # type: ignore[call-arg]
 
-    def _tls(self, context: ssl.SSLContext) -> ssl.SSLContext:
-        """Offer the protocols that may be spoken; two layers of TLS aren't for HTTP/2."""
-        http2 = self._options.http2 and self._route.outer_tls is None
+    def _for_tls(
+        self, request: Any, context: ssl.SSLContext, timeout: float | None
+    ) -> dict[str, Any]:
+        """Return what `start_tls` is given; it offers the protocols that may be spoken."""
+        http2 = self._options.http2 and self._route.outer_tls is None  # not within other TLS
         context.set_alpn_protocols(["http/1.1", "h2"] if http2 else ["http/1.1"])
-        return context
-
-    def _hostname(self, request: Any) -> str:
-        named: str | None = request.extensions.get("sni_hostname")
-        return named or self._route.server_hostname
+        named = request.extensions.get("sni_hostname") or self._route.server_hostname
+        return {"ssl_context": context, "server_hostname": named, "timeout": timeout}
 
     def _as_proxied(self, request: Any) -> Any:
         """Return a request as a proxy wants it that reads each one (RFC 9112, section 3.2.2)."""
@@ -170,16 +169,18 @@ class OriginConnection(_Origin):
 
     def _connect(self, request: Any) -> MultipathStream:
         route, timeout = self._route, timeout_of(request, "connect")
-        with step(request, "connection.connect_tcp"):
-            stream = self._options.dialer.connect(route, timeout)
+        name, given = self._options.dialer.told(route, timeout)
+        with step(request, name, **given) as returned:
+            stream = returned(self._options.dialer.connect(route, timeout))
         if route.outer_tls is not None:
             stream = stream.start_tls(route.outer_tls, route.host, timeout)
         if route.tunnel is not None:
             with step(request, "connection.ask_proxy"):
                 self._ask_proxy(stream, timeout)
         if route.tls is not None:
-            with step(request, "connection.start_tls"):
-                stream = stream.start_tls(self._tls(route.tls), self._hostname(request), timeout)
+            tls = self._for_tls(request, route.tls, timeout)
+            with step(request, "connection.start_tls", **tls) as returned:
+                stream = returned(stream.start_tls(**tls))
         return stream
 
     def _ask_proxy(self, stream: MultipathStream, timeout: float | None) -> None:
@@ -237,17 +238,18 @@ class AsyncOriginConnection(_Origin):
 
     async def _connect(self, request: Any) -> AsyncMultipathStream:
         route, timeout = self._route, timeout_of(request, "connect")
-        async with step_async(request, "connection.connect_tcp"):
-            stream = await self._options.dialer.connect_async(route, timeout)
+        name, given = self._options.dialer.told(route, timeout)
+        async with step_async(request, name, **given) as returned:
+            stream = returned(await self._options.dialer.connect_async(route, timeout))
         if route.outer_tls is not None:
             stream = await stream.start_tls(route.outer_tls, route.host, timeout)
         if route.tunnel is not None:
             async with step_async(request, "connection.ask_proxy"):
                 await self._ask_proxy(stream, timeout)
         if route.tls is not None:
-            tls = self._tls(route.tls)
-            async with step_async(request, "connection.start_tls"):
-                stream = await stream.start_tls(tls, self._hostname(request), timeout)
+            tls = self._for_tls(request, route.tls, timeout)
+            async with step_async(request, "connection.start_tls", **tls) as returned:
+                stream = returned(await stream.start_tls(**tls))
         return stream
 
     async def _ask_proxy(self, stream: AsyncMultipathStream, timeout: float | None) -> None:
