@@ -57,8 +57,8 @@ class SocksProxy:
         Raises:
             OSError: it doesn't.
         """
-        from mphttp.transports.dialogue import hold
-        from mphttp.transports.proxy import Refused, socks5
+        from mphttp.network.dialogue import hold
+        from mphttp.network.proxy import Refused, socks5
 
         if not self.looks_up:
             host = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])

@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 import anyio
 
+from mphttp.network.dialogue import hold, hold_async
+from mphttp.network.proxy import Refused
+
 from .dialer import Dialer
-from .dialogue import hold, hold_async
 from .extensions import step, step_async, timeout_of
 from .host import Host
 from .http11 import AsyncHTTP11Connection, HTTP11Connection
-from .proxy import Refused
 from .route import Route, Routes
 from .stream import AsyncMultipathStream, MultipathStream
 

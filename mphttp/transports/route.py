@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .dialogue import Dialogue
-from .proxy import basic_authorization, connect, socks5
+from mphttp.network.dialogue import Dialogue
+from mphttp.network.proxy import basic_authorization, connect, socks5
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from mphttp.engine import Connection
 from mphttp.network.channel import Channel, TLSChannel, is_readable
 from mphttp.network.channel_async import AsyncChannel
+from mphttp.network.dialogue import Dialogue, hold, hold_async
+from mphttp.network.tls_in_tls import InnerTLS
 
-from .dialogue import Dialogue, hold, hold_async
 from .host import Host
-from .tls_in_tls import InnerTLS
 
 T = TypeVar("T")
 

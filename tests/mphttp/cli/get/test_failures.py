@@ -42,7 +42,7 @@ def deaf() -> Iterator[str]:
         ("/bytes/10", ("--path", "wlan99"), ExitCode.USAGE, "there is no interface 'wlan99'"),
         ("/bytes/10", ("--strategy", "x"), ExitCode.USAGE, "there is no strategy 'x'"),
         ("/bytes/10", ("-H", "no header"), ExitCode.USAGE, "'no header' is no header"),
-        ("/bytes/10", ("-H", "bad name: x"), ExitCode.USAGE, "this is no valid request"),
+        ("/bytes/10", ("-H", "bad name: x"), ExitCode.USAGE, "'bad name: x' is no header"),
         ("/bytes/10", ("-I", "-d", "x"), ExitCode.USAGE, "-I asks for the head only"),
         ("/bytes/10", ("--cacert", "/no/such"), ExitCode.CA_FILE, "/no/such can't be used"),
         ("/bytes/10", ("-x", "ftp://a"), ExitCode.USAGE, "'ftp://a' is no proxy"),

@@ -156,7 +156,8 @@ def test_backend_curl_names_the_package_that_it_needs(server) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.returncode == ExitCode.USAGE
-    assert "hint: pip install " in done.stderr
+    assert "--backend curl needs the package pycurl" in done.stderr
+    assert "hint: pip install pycurl" in done.stderr
     assert server.targets == []
 
 

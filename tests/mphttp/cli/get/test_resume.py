@@ -246,7 +246,7 @@ def step(held: Held, here: bytes, turn: Turn, *, ask: bool) -> tuple[Held, bytes
 def test_a_whole_body_is_always_one_version_and_nothing_else(
     turns: list[Turn], rewindable: bool
 ) -> None:
-    """Whatever the server does between attempts: not a byte lost, repeated, or of another version."""
+    """Whatever happens between attempts: not a byte lost, repeated, or of another version."""
     held, here = Held(0, rewindable=rewindable), b""
     for turn in turns:
         before = here

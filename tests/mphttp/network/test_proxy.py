@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.transports.dialogue import Dialogue, hold
-from mphttp.transports.proxy import Refused, basic_authorization, connect, socks5
+from mphttp.network.dialogue import Dialogue, hold
+from mphttp.network.proxy import Refused, basic_authorization, connect, socks5
 
 cuts = st.lists(st.integers(1, 9), max_size=30)
 

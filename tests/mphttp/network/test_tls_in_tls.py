@@ -9,8 +9,8 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mphttp.transports.dialogue import hold
-from mphttp.transports.tls_in_tls import InnerTLS
+from mphttp.network.dialogue import hold
+from mphttp.network.tls_in_tls import InnerTLS
 
 
 @pytest.fixture(scope="module")
