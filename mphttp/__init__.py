@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .errors import StrategyProblem
     from .httpx import AsyncMultipathTransport, MultipathTransport
     from .report import Report
+    from .requests import MultipathAdapter
     from .strategies import (
         Deadline,
         DelayedByContentLength,
@@ -33,6 +34,7 @@ __all__ = [
     "Deadline",
     "DelayedByContentLength",
     "FullMesh",
+    "MultipathAdapter",
     "MultipathTransport",
     "Refresh",
     "Report",
@@ -42,6 +44,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "MultipathAdapter": ".requests",
     "AsyncMultipathTransport": ".httpx",
     "MultipathTransport": ".httpx",
     "Report": ".report",
