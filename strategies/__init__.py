@@ -15,23 +15,40 @@ class Refresh(Strategy):
 if __name__ == "strategies":  # the folder's bare name would give every class a second identity
     raise ImportError("import mphttp.strategies, not strategies")
 
+from .background import Background
 from .baselines import FullMesh, SinglePath
+from .cheapest_first import CheapestFirst
 from .commands import Close, Command, CommandFailed, Open, OpenFailed, SetBackup, SetOption, Until
 from .deadline import Deadline
 from .delayed import DelayedByContentLength
+from .drop_slow import DropSlow
+from .handover import Handover
+from .handshake_on import HandshakeOn
+from .intents import Intent, for_intent
+from .mark import Mark
+from .ndiffports import NDiffPorts
 from .refresh import Refresh
 from .run import Run
 from .strategy import Steps, Strategy
+from .together import Together
 from .view import Event, Path, Remote, Source, Subflow, Transfer
 
 __all__ = [
+    "Background",
+    "CheapestFirst",
     "Close",
     "Command",
     "CommandFailed",
     "Deadline",
     "DelayedByContentLength",
+    "DropSlow",
     "Event",
     "FullMesh",
+    "Handover",
+    "HandshakeOn",
+    "Intent",
+    "Mark",
+    "NDiffPorts",
     "Open",
     "OpenFailed",
     "Path",
@@ -45,6 +62,8 @@ __all__ = [
     "Steps",
     "Strategy",
     "Subflow",
+    "Together",
     "Transfer",
     "Until",
+    "for_intent",
 ]

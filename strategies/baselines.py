@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar
 
 from .checks import path_name
-from .commands import Open, OpenFailed
+from .commands import Until
+from .steps import open_first
 from .strategy import Steps, Strategy
 from .view import Path, Transfer
 
@@ -39,11 +41,22 @@ class SinglePath(Strategy):
 
 @dataclass(frozen=True)
 class FullMesh(Strategy):
-    """Open a subflow on every path as soon as a response of any length begins (paper, 2.1)."""
+    """Open a subflow between every path and every address of the peer at once (paper, 2.1).
+
+        wifi ━━━━━━━━━━━━━━━━━ server
+             ╺━━━━━━━━━━━━━━━━ the address that it announced (ADD_ADDR)
+        lte  ╺━━━━━━━━━━━━━━━━ server
+             ╺━━━━━━━━━━━━━━━━ the address that it announced
+
+    It makes no difference how long the response is. An address that is announced later is used from
+    then on. What doesn't open isn't tried again.
+    """
 
     def run(self, transfer: Transfer) -> Steps:
-        for path in transfer.unused_paths:
-            try:
-                yield Open(path)
-            except OpenFailed:
-                continue  # the other paths may still work
+        tried = {(s.path, s.remote or transfer.remotes[0]) for s in transfer.subflows}
+        while True:
+            for remote, path in product(transfer.remotes, transfer.paths):
+                if (path, remote) not in tried:
+                    tried.add((path, remote))
+                    yield from open_first([path], remote=remote)
+            yield Until(event="address_announced")

@@ -31,6 +31,28 @@ def positive_seconds(name: str, value: Any) -> None:
         )
 
 
+def whole_number(name: str, value: Any, least: int, example: int) -> None:
+    """Refuse what isn't a whole number of at least so much.
+
+    Raises:
+        ValueError: it isn't.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(
+            f"{name} must be a whole number of {least} or more, such as {example}, not {value!r}"
+        )
+
+
+def share(name: str, value: Any) -> None:
+    """Refuse what isn't a number above 0 and below 1.
+
+    Raises:
+        ValueError: it isn't.
+    """
+    if not isinstance(value, float) or not 0 < value < 1:
+        raise ValueError(f"{name} must be a share above 0 and below 1, such as 0.1, not {value!r}")
+
+
 def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     """Refuse what isn't one of a few words.
 

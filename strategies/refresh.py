@@ -1,43 +1,69 @@
-"""A fresh subflow every so many bytes."""
+"""A fresh subflow every so many bytes or seconds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
 from typing import ClassVar
 
-from .checks import positive_bytes
-from .commands import Close, Open, OpenFailed, Until
+from .checks import positive_bytes, positive_seconds
+from .commands import Until
+from .steps import close, open_first
 from .strategy import Steps, Strategy
-from .view import Transfer
+from .view import Path, Transfer
 
 
 @dataclass(frozen=True)
 class Refresh(Strategy):
     """Replace the current subflow by a new one every `threshold` bytes (paper, 4.1, figure 6).
 
+        Refresh(n)                                Refresh(n, rotate=True)
+        wifi ━━━━━╸1                              wifi ━━━━━╸1      ╺━━━━━╸3
+        wifi     ╺━━━━━╸2                         lte      ╺━━━━━╸2     ╺━━━━
+        wifi          ╺━━━━━ 3
+             0    n    2n   3n bytes                   0    n     2n    3n bytes
+
     The new one is made before the old one is broken, so the transfer never waits. A response of
-    unknown length makes no difference: only bytes that arrived are counted.
+    unknown length makes no difference: only bytes that arrived are counted. Where no new one
+    opens, the old one works on until the next time.
 
     Args:
-        threshold: bytes of the body between two replacements.
+        threshold: bytes of the body between two replacements; None counts no bytes.
+        every: seconds between two replacements, too; None counts no time.
+        rotate: go on to the next path each time, so that whoever listens on one hears only a part.
 
     Raises:
-        ValueError: `threshold` isn't a positive whole number.
+        ValueError: `threshold` isn't a positive whole number, or `every` no positive number, or
+            both are None.
     """
 
     name: ClassVar[str] = "refresh"
-    threshold: int = 1024 * 1024
+    threshold: int | None = 1024 * 1024
+    every: float | None = None
+    rotate: bool = False
 
     def __post_init__(self) -> None:
-        positive_bytes("threshold", self.threshold)
+        if self.every is not None:
+            positive_seconds("every", self.every)
+        if self.threshold is not None or self.every is None:
+            positive_bytes("threshold", self.threshold)
 
     def run(self, transfer: Transfer) -> Steps:
-        for n in count(1):
-            yield Until(received=n * self.threshold)
+        received, elapsed = self.threshold, self.every
+        while True:
+            yield Until(received=received, elapsed=elapsed)
+            if self.threshold and received and transfer.received >= received:
+                received += self.threshold
+            if self.every:
+                elapsed = transfer.elapsed + self.every
             old = transfer.current
-            try:
-                yield Open(old.path)
-            except OpenFailed:
-                continue  # the old one still works: the next threshold tries again
-            yield Close(old)
+            new = yield from open_first(self._next(old.path, transfer.paths))
+            if new is not None:
+                yield from close(old)
+            elif self.threshold:  # those that were missed meanwhile would fail, too
+                received = (transfer.received // self.threshold + 1) * self.threshold
+
+    def _next(self, path: Path, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        if not self.rotate:
+            return (path,)
+        after = paths.index(path) + 1 if path in paths else 0
+        return paths[after:] + paths[:after]

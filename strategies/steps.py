@@ -7,24 +7,25 @@ from typing import Any
 
 from .commands import Close, Command, CommandFailed, Open, OpenFailed
 from .strategy import Steps
-from .view import Path, Subflow
+from .view import Path, Remote, Subflow
 
 
 def open_first(
-    paths: Iterable[Path], *, backup: bool = False
+    paths: Iterable[Path], *, backup: bool = False, remote: Remote | None = None
 ) -> Generator[Command, Any, Subflow | None]:
     """Open a subflow on the first of these paths that takes one.
 
     Args:
         paths: in the order of trying.
         backup: as for `Open`.
+        remote: as for `Open`.
 
     Returns:
         the subflow, or None if no path took one.
     """
     for path in paths:
         try:
-            subflow: Subflow = yield Open(path, backup=backup)
+            subflow: Subflow = yield Open(path, backup, remote)
         except OpenFailed:
             continue
         return subflow

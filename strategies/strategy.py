@@ -39,6 +39,12 @@ class Strategy:
         """
         raise NotImplementedError
 
+    def __and__(self, other: Strategy) -> Strategy:
+        """Run two strategies side by side: see `Together`."""
+        from .together import Together
+
+        return Together((self, other))
+
     def connect_on(self, paths: Sequence[Path]) -> Path | None:  # noqa: ARG002  for those who override
         """Choose the path of the first subflow; None leaves it to the system's routing.
 

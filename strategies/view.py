@@ -174,6 +174,19 @@ class Transfer:
         return tuple(path for path in self.paths if path.name not in used)
 
     @property
+    def silence(self) -> float:
+        """Seconds for which no regular subflow has brought what the application waits for.
+
+        A receiver has no retransmission timer: that nothing comes is all it can see of a path that
+        fails. An application that leaves something unread (32 KiB, or what TLS adds to the bytes)
+        may have closed the window: that is 0.0.
+        """
+        if self.delivered - self.received > max(32 * 1024, self.delivered / 32):
+            return 0.0
+        regular = [subflow for subflow in self.subflows if not subflow.backup]
+        return min((subflow.idle for subflow in regular or self.subflows), default=0.0)
+
+    @property
     def slow_reader(self) -> bool:
         """Whether the application, not the network, holds the transfer back.
 

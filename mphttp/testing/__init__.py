@@ -1,8 +1,23 @@
-"""What the author of a strategy needs: a replay.
+"""What the author of a strategy needs: a replay, a simulator and a check of what always holds.
 
-docs/your-own-strategy.md leads through all of it.
+from mphttp.testing import Replay, check_strategy, simulate
+
+docs/your-own-strategy.md leads through them.
 """
 
+from .conformance import NotConforming, check_strategy, opened
 from .replay import LTE, SERVER, WIFI, Replay
+from .simulation import Outcome, SimulatedPath, simulate
 
-__all__ = ["LTE", "SERVER", "WIFI", "Replay"]
+__all__ = [
+    "LTE",
+    "SERVER",
+    "WIFI",
+    "NotConforming",
+    "Outcome",
+    "Replay",
+    "SimulatedPath",
+    "check_strategy",
+    "opened",
+    "simulate",
+]

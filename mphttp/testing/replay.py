@@ -27,6 +27,18 @@ WIFI = Path("wifi")
 LTE = Path("lte")
 SERVER = Remote("192.0.2.1", 443)
 
+MOST_COMMANDS = 100
+"""Commands in a row without waiting, after which the engine ends a strategy."""
+
+_MOST_AT_ONE_MOMENT = 1000
+"""The same where opens, which take no time here, are among them."""
+
+
+def end_restless(run: Run) -> None:
+    """End a strategy that commands without ever waiting, as the engine does."""
+    run.stop()
+    run.crash = RuntimeError(f"the strategy gave over {MOST_COMMANDS} commands without waiting")
+
 
 @dataclass
 class Replay:
@@ -80,11 +92,14 @@ class Replay:
             events: what happened.
         """
         self._came = max(received, delivered)
-        first = len(self.commands)
+        first, at_once = len(self.commands), 0
         self._view.update(received=received, elapsed=elapsed, events=tuple(events))
         while (command := self.run.advance()) is not None:
             self.commands.append(command)
-            self._carry_out(command)
+            takes_time = self._carry_out(command)
+            at_once = 0 if takes_time else at_once + 1
+            if at_once >= MOST_COMMANDS or len(self.commands) - first >= _MOST_AT_ONE_MOMENT:
+                end_restless(self.run)
             self._view.update(received=received, elapsed=elapsed)
         return self.commands[first:]
 
@@ -114,11 +129,15 @@ class Replay:
         """Return the bytes of the body that the network has delivered."""
         return self._came
 
-    def _carry_out(self, command: Command) -> None:
+    def _carry_out(self, command: Command) -> bool:
+        """Answer a command; tell whether it would have taken time, as a handshake does."""
         try:
-            self.run.answer(self._done(command))
+            answer = self._done(command)
         except CommandFailed as error:
             self.run.fail(error)
+            return False
+        self.run.answer(answer)
+        return answer is not None
 
     def _done(self, command: Command) -> Subflow | None:
         """Do as the engine does, with its refusals."""

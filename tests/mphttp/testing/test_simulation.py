@@ -1,0 +1,138 @@
+"""The virtual clock and its fluid: times and shares that one can work out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mphttp.strategies import (
+    Close,
+    Deadline,
+    FullMesh,
+    NDiffPorts,
+    Open,
+    OpenFailed,
+    Refresh,
+    SetBackup,
+    SinglePath,
+    Steps,
+    Strategy,
+    Transfer,
+    Until,
+)
+from mphttp.testing import LTE, SimulatedPath, simulate
+
+WIFI = SimulatedPath("wifi", 1e6, 0.04)
+
+
+def test_one_path_takes_length_by_rate() -> None:
+    assert simulate(SinglePath(), [WIFI], 5_000_000).seconds == pytest.approx(5.0)
+
+
+def test_two_paths_add_up_from_the_end_of_the_handshake() -> None:
+    other = SimulatedPath("lte", 1e6, handshake=1.0)
+    outcome = simulate(FullMesh(), [WIFI, other], 5_000_000)
+    assert outcome.seconds == pytest.approx(3.0)
+    assert outcome.carried == {"wifi": 3_000_000, "lte": 2_000_000}
+
+
+def test_subflows_share_their_path() -> None:
+    assert simulate(NDiffPorts(3), [WIFI], 5_000_000).seconds == pytest.approx(5.0)
+
+
+def test_a_trace_is_followed() -> None:
+    path = SimulatedPath("wifi", [(0, 1e6), (2, 5e5), (4, 2e6)])
+    assert simulate(SinglePath(), [path], 5_000_000).seconds == pytest.approx(5.0)
+
+
+def test_what_never_comes_is_given_up() -> None:
+    hole = SimulatedPath("wifi", [(0, 1e6), (1, 0)])
+    outcome = simulate(SinglePath(), [hole], 5_000_000, give_up_after=10)
+    assert (outcome.seconds, outcome.received) == (None, 1_000_000)
+
+
+def test_the_length_may_be_unknown() -> None:
+    outcome = simulate(
+        Deadline(4), [WIFI, SimulatedPath("lte", 1e6)], 5_000_000, length_known=False
+    )
+    assert outcome.commands == ((2.0, Open(LTE)),)
+
+
+@dataclass(frozen=True)
+class Pauses(Strategy):
+    """Pauses the first subflow after 2 s, while another works or while none does."""
+
+    alone: bool
+
+    def run(self, transfer: Transfer) -> Steps:
+        if not self.alone:
+            yield Open(LTE)
+        yield Until(elapsed=2)
+        yield SetBackup(transfer.subflows[0], True)
+
+
+@pytest.mark.parametrize(("alone", "wifi"), [(False, 2_000_000), (True, 5_000_000)])
+def test_a_backup_carries_only_while_no_regular_subflow_does(alone: bool, wifi: int) -> None:
+    other = SimulatedPath("lte", 1e5, handshake=0.5)
+    outcome = simulate(Pauses(alone), [WIFI, other], 5_000_000)
+    assert outcome.carried["wifi"] == wifi
+
+
+def test_the_last_subflow_stays() -> None:
+    @dataclass(frozen=True)
+    class ClosesAll(Strategy):
+        def run(self, transfer: Transfer) -> Steps:
+            yield Close(transfer.current)
+
+    outcome = simulate(ClosesAll(), [WIFI], 1_000_000)
+    assert outcome.seconds == pytest.approx(1.0)
+    assert "last subflow" in str(outcome.crash)
+
+
+def test_nothing_opens_on_what_is_dead() -> None:
+    told = []
+
+    @dataclass(frozen=True)
+    class Tries(Strategy):
+        def run(self, transfer: Transfer) -> Steps:
+            for path in transfer.unused_paths:
+                try:
+                    yield Open(path)
+                except OpenFailed:
+                    told.append(transfer.elapsed)
+
+    dead = [SimulatedPath("lte", 0.0), SimulatedPath("eth", 1e6, cut_at=3.0, handshake=1.0)]
+    simulate(Tries(), [WIFI, *dead], 8_000_000)
+    assert told == [5.0, 5.0]  # nobody answers for 5 s; what is gone says so at once
+
+
+def test_a_strategy_that_never_waits_is_ended_and_the_body_comes() -> None:
+    @dataclass(frozen=True)
+    class Restless(Strategy):
+        def run(self, transfer: Transfer) -> Steps:
+            while True:
+                yield SetBackup(transfer.current, False)
+
+    outcome = simulate(Restless(), [WIFI], 1_000_000)
+    assert outcome.seconds == pytest.approx(1.0)
+    assert "without waiting" in str(outcome.crash)
+
+
+@given(
+    rates=st.lists(st.floats(1e3, 1e7), min_size=1, max_size=4),
+    length=st.integers(1, 10_000_000),
+    threshold=st.integers(10_000, 1_000_000),
+)
+def test_every_byte_comes_over_some_path_and_none_twice(
+    rates: list[float], length: int, threshold: int
+) -> None:
+    paths = [SimulatedPath(f"eth{n}", rate) for n, rate in enumerate(rates)]
+    outcome = simulate(
+        FullMesh() & Refresh(threshold, rotate=True), paths, length, give_up_after=1e6
+    )
+    assert outcome.received == length
+    assert sum(outcome.carried.values()) == pytest.approx(length, abs=10 + len(paths))
+    assert outcome.crash is None
