@@ -157,6 +157,8 @@ class Attempt:
         rate = self._arguments.limit_rate
         pace = Pace(rate, time.monotonic()) if rate else None
         paced = 0
+        if rate:
+            self._warn_of_rate(report, rate)
         with self._progress(report):
             for chunk in self._chunks(response):
                 body.write(chunk[skip:])
@@ -168,6 +170,13 @@ class Attempt:
                     paced = report.bytes
         if skip:
             raise Failure(ExitCode.RANGE, f"the object ends {skip} bytes before the offset")
+
+    def _warn_of_rate(self, report: Report, rate: int) -> None:
+        """Say that a deadline can't be met: strategies don't blame the network for slow readers."""
+        seconds = (report.length or 0) / rate
+        if report.deadline is not None and seconds > report.deadline.seconds:
+            late = f"the deadline of {report.deadline.seconds:g} s can't be met"
+            self._remark(f"--limit-rate makes this take {seconds:.1f} s: {late}")
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
         return decoded(response) if self._job.message.compressed else response.iter_raw()

@@ -16,7 +16,7 @@ from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
-from .proxies import Routes, chosen_proxies
+from .proxies import Proxies, Routes, chosen_proxies
 
 _MOST_REDIRECTS = 50  # curl's default
 
@@ -29,8 +29,8 @@ def make_client(
     Raises:
         Failure: a proxy, the trusted certificates or the backend can't be used.
     """
-    make_transport = _BACKENDS[arguments.backend]()
-    trust = _trust(arguments)
+    proxies = chosen_proxies(arguments.proxy, arguments.noproxy, environment.environ)
+    make_transport, trust = _BACKENDS[arguments.backend](arguments, proxies)
 
     def make(proxy: str | None) -> httpx.BaseTransport:
         return make_transport(
@@ -41,7 +41,6 @@ def make_client(
             proxy=proxy,
         )
 
-    proxies = chosen_proxies(arguments.proxy, arguments.noproxy, environment.environ)
     return httpx.Client(
         transport=Routes(proxies, make),
         # As in curl, only connecting has a limit of its own: a slow body is no fault.
@@ -52,11 +51,36 @@ def make_client(
     )
 
 
-def _trust(arguments: argparse.Namespace) -> ssl.SSLContext | bool:
-    if arguments.insecure:
-        return False
-    if arguments.cacert is None:
-        return True
+_Backend = tuple[Callable[..., httpx.BaseTransport], Any]
+"""What makes a transport, and what it takes for `verify`."""
+
+
+def _httpx(arguments: argparse.Namespace, proxies: Proxies) -> _Backend:
+    if any(url.startswith("socks") for url in proxies.by_scheme.values()):
+        _need("socksio", "a SOCKS proxy", "pip install 'httpx[socks]'")
+    return MultipathTransport, _trusted(arguments) or not arguments.insecure
+
+
+def _curl(arguments: argparse.Namespace, _: Proxies) -> _Backend:
+    _need("pycurl", "--backend curl", "pip install pycurl")
+    from mphttp.curl import CurlTransport
+
+    _trusted(arguments)  # libcurl reads the file by itself, and would tell later that it can't
+    return CurlTransport, not arguments.insecure and (arguments.cacert or True)
+
+
+def _need(package: str, who: str, hint: str) -> None:
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        what = f"{who} needs the package {package}, which can't be imported: {error}"
+        raise usage(what, hint) from error
+
+
+def _trusted(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+    """Return what trusts the certificates of --cacert, None without it or with -k."""
+    if arguments.insecure or arguments.cacert is None:
+        return None
     try:
         return ssl.create_default_context(cafile=arguments.cacert)
     except OSError as error:
@@ -64,20 +88,5 @@ def _trust(arguments: argparse.Namespace) -> ssl.SSLContext | bool:
         raise Failure(ExitCode.CA_FILE, what, "--cacert takes a file in PEM format") from error
 
 
-def _multipath() -> Callable[..., httpx.BaseTransport]:
-    return MultipathTransport
-
-
-def _curl() -> Callable[..., httpx.BaseTransport]:
-    try:
-        importlib.import_module("pycurl")
-    except ImportError as error:
-        hint = "pip install pycurl"
-        raise usage("--backend curl needs pycurl, which isn't installed", hint) from error
-    transport: Any = importlib.import_module("mphttp.curl").CurlTransport
-    made: Callable[..., httpx.BaseTransport] = transport
-    return made
-
-
-_BACKENDS = {"httpx": _multipath, "curl": _curl}
+_BACKENDS = {"httpx": _httpx, "curl": _curl}
 BACKENDS = tuple(_BACKENDS)

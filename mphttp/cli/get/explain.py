@@ -52,16 +52,35 @@ def _by_cause(cause: BaseException, url: httpx.URL, answered: bool) -> Failure |
         case StrategyProblem():
             return Failure(ExitCode.STRATEGY, cause.what, cause.hint)
         case socket.gaierror():
-            what = f"the name {url.host} can't be resolved: {cause.strerror}"
-            return Failure(ExitCode.RESOLVE, what)
+            return _said(ExitCode.RESOLVE, url, cause.strerror)
         case ssl.SSLCertVerificationError():
-            what = f"the certificate of {url.host} can't be trusted: {cause.verify_message}"
-            hint = "--cacert FILE names certificates to trust; -k trusts any"
-            return Failure(ExitCode.CERTIFICATE, what, hint)
+            return _said(ExitCode.CERTIFICATE, url, cause.verify_message)
         case ssl.SSLError() if not answered:
-            what = f"the TLS handshake with {_peer(url)} failed: {cause.reason or cause}"
-            return Failure(ExitCode.TLS, what, "does it speak TLS there? http:// goes without")
+            return _said(ExitCode.TLS, url, cause.reason or cause)
+        case Exception(args=(int(code), str(words))) if type(cause).__module__ == "pycurl":
+            known = next((known for known in _SENTENCES if known == code), None)
+            return None if known is None else _said(known, url, words)
     return None
+
+
+_SENTENCES = {
+    ExitCode.RESOLVE: ("the name {host} can't be resolved: {why}", ""),
+    ExitCode.CERTIFICATE: (
+        "the certificate of {host} can't be trusted: {why}",
+        "--cacert FILE names certificates to trust; -k trusts any",
+    ),
+    ExitCode.TLS: (
+        "the TLS handshake with {peer} failed: {why}",
+        "does it speak TLS there? http:// goes without",
+    ),
+    ExitCode.EMPTY: ("{peer} closed the connection without an answer", _DOCTOR),
+}
+"""What is told by the cause's kind, or by libcurl's number, which is ours."""
+
+
+def _said(code: ExitCode, url: httpx.URL, why: object = "") -> Failure:
+    what, hint = _SENTENCES[code]
+    return Failure(code, what.format(host=url.host, peer=_peer(url), why=why), hint.format(url))
 
 
 def _late(error: Exception, url: httpx.URL) -> Failure:
@@ -76,8 +95,7 @@ def _by_kind(error: Exception, url: httpx.URL, answered: bool) -> Failure | None
     if isinstance(error, httpx.RemoteProtocolError) and answered:
         return Failure(ExitCode.TRUNCATED, f"the body isn't whole: {error}", _DOCTOR.format(url))
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
-        what = f"{_peer(url)} closed the connection without an answer"
-        return Failure(ExitCode.EMPTY, what, _DOCTOR.format(url))
+        return _said(ExitCode.EMPTY, url)
     for kind, code, what, hint in _KINDS:
         if isinstance(error, kind):
             told = what.format(peer=_peer(url), error=_words(error))

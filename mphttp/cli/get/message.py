@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +16,8 @@ from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
 from .decode import offered
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
 _FORM = ("content-type", "application/x-www-form-urlencoded")
 
 
@@ -95,9 +98,9 @@ def message(arguments: argparse.Namespace, url: httpx.URL, environment: Environm
 
 def _header(line: str) -> tuple[str, str | None]:
     name, colon, value = line.partition(":")
-    if colon and name.strip():
+    if colon and _TOKEN.fullmatch(name.strip()) and not _CONTROLS.search(value.strip()):
         return name.strip(), value.strip() or None
-    if line.endswith(";") and line != ";":
+    if line.endswith(";") and _TOKEN.fullmatch(line[:-1]):
         return line[:-1], ""
     raise usage(f"{line!r} is no header", "-H 'Name: value' sends one, -H 'Name:' takes it away")
 

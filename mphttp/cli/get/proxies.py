@@ -16,8 +16,6 @@ import httpx
 
 from ..exits import usage
 
-_SCHEMES = ("http", "https", "socks5", "socks5h")
-
 
 @dataclass(frozen=True)
 class Proxies:
@@ -90,17 +88,7 @@ def checked_proxy(text: str) -> str:
         raise usage(f"{text!r} is no proxy: {error}", "-x http://HOST:PORT") from error
     if not proxy.url.host:
         raise usage(f"{text!r} is no proxy: it names no host", "-x http://HOST:PORT")
-    if proxy.url.scheme.startswith("socks"):
-        _check_socks(text)
     return url
-
-
-def _check_socks(text: str) -> None:
-    try:
-        import socksio  # noqa: F401  httpcore's SOCKS5
-    except ImportError:
-        hint = "pip install 'httpx[socks]'"
-        raise usage(f"{text!r} needs a package that isn't installed", hint) from None
 
 
 class Routes(httpx.BaseTransport):
