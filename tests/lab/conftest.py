@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from mphttp.engine import engine
+from mphttp.kernel import KernelError
+from mphttp.kernel.bpf import program
 from mphttp.lab import LabClient
 
 from .leaks import Opened, eventually
@@ -31,6 +34,8 @@ def _short_goodbye() -> Iterator[None]:
 def opened(lab: LabClient, _short_goodbye: None) -> Iterator[Opened]:
     """Watch what the test opens, and check that nothing of it is left after it."""
     engine.start()  # its thread and its descriptors are the process's, for good
+    with suppress(KernelError):  # only the initial user namespace's root may
+        program.check()  # as above
     opened = Opened()
     yield opened
     for link in lab.counters():

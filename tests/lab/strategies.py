@@ -112,8 +112,8 @@ def closes_the_last(transfer: Transfer) -> Steps:
     yield Close(transfer.current)
 
 
-def sets_an_option(transfer: Transfer) -> Steps:
-    yield SetOption(transfer.current, socket.IPPROTO_IP, socket.IP_TOS, 16)
+def sets_an_option_that_no_subflow_has(transfer: Transfer) -> Steps:
+    yield SetOption(transfer.current, socket.IPPROTO_IP, socket.IP_TTL, 16)
 
 
 def waits_for_nothing(transfer: Transfer) -> Steps:

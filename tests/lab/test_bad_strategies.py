@@ -32,7 +32,7 @@ WRONG = {
     strategies.closes_what_never_was: "subflow 4711 is closed already",
     strategies.pauses_what_never_was: "subflow 4711 is closed already",
     strategies.closes_the_last: "the last subflow that works can't be closed",
-    strategies.sets_an_option: "option",
+    strategies.sets_an_option_that_no_subflow_has: "option",
     strategies.waits_for_nothing: "ended with ValueError: Until() would never resume",
     strategies.is_no_generator: "ended with AttributeError",
 }
