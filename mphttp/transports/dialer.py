@@ -50,9 +50,7 @@ class Dialer:
         """
         try:
             if route.uds is not None:
-                sock = self._unix_socket()
-                sock.settimeout(timeout)
-                sock.connect(route.uds)
+                sock = self._connected_unix_socket(route.uds, timeout)
                 return MultipathStream(PlainChannel(sock), None, self.host)
             engine.start()  # before the connection, so that none of its events is missed
             sock = dial(
@@ -95,10 +93,24 @@ class Dialer:
             sock.close()
             raise
 
+    def _connected_unix_socket(self, place: str, timeout: float | None) -> socket.socket:
+        sock = self._unix_socket()
+        try:
+            sock.settimeout(timeout)
+            sock.connect(place)
+        except BaseException:  # also when a signal's handler raises
+            sock.close()
+            raise
+        return sock
+
     def _unix_socket(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        for option in self.options:
-            sock.setsockopt(*option)
+        try:
+            for option in self.options:
+                sock.setsockopt(*option)
+        except BaseException:
+            sock.close()
+            raise
         return sock
 
     def _failure(self, error: OSError) -> Exception:
