@@ -42,6 +42,30 @@ def size(text: str) -> int:
     return int(count)
 
 
+def count(text: str) -> int:
+    """Parse a whole number such as "3".
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is no whole number, such as 3")
+    return int(text)
+
+
+def code_points(text: str) -> dict[str, int | str] | int | str:
+    """Parse a DSCP such as "ef" or "46", or one for each interface such as "lte=ef,wifi=8".
+
+    Raises:
+        ValueError: some have an interface, and some none.
+    """
+    pairs = [part.rpartition("=") for part in text.split(",")]
+    points = {name: int(point) if point.isdecimal() else point for name, _, point in pairs}
+    if len(points) != len(pairs) or ("" in points and len(points) > 1):
+        raise ValueError(f"{text!r} is neither one DSCP nor one for each interface, such as lte=ef")
+    return points.get("", points)
+
+
 def _split(text: str) -> tuple[str, str]:
     match = _QUANTITY.fullmatch(text.strip())
     return (match[1], match[2].lower()) if match else ("", "?")

@@ -5,51 +5,110 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import functools
+import operator
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mphttp import registry
-from mphttp.strategies import Strategy
+from mphttp.strategies import Strategy, Together, for_intent
 
 from ..exits import usage
+from ..units import code_points, count, duration, size
 
 _AT_ONCE = 0.001
 """Seconds; a deadline that has passed: whatever helps is wanted at once."""
 
 
 class _Parameter(NamedTuple):
+    """An option that is a strategy's parameter; without `parse` it is a switch."""
+
     option: str
     field: str
     strategy: str
+    meaning: str
+    metavar: str = ""
+    parse: Callable[[str], Any] | None = None
+
+    def given(self, arguments: argparse.Namespace) -> bool:
+        value = getattr(arguments, self.option)
+        return value is not None and value is not False
 
 
 _PARAMETERS = (
-    _Parameter("deadline", "d", "deadline"),
-    _Parameter("threshold", "threshold", "refresh"),
-    _Parameter("size", "size", "delayed"),
+    _Parameter(
+        "deadline", "d", "deadline", "until the last byte is there (default 10s)", "TIME", duration
+    ),
+    _Parameter(
+        "threshold", "threshold", "refresh", "between two subflows (default 1MiB)", "SIZE", size
+    ),
+    _Parameter("every", "every", "refresh", "after so long, too", "TIME", duration),
+    _Parameter("rotate", "rotate", "refresh", "go on to the next path each time"),
+    _Parameter(
+        "size", "size", "delayed", "what one path has to carry (default 1MiB)", "SIZE", size
+    ),
+    _Parameter(
+        "within",
+        "within",
+        "handover",
+        "from silence on one path to data on another (default 0.8s)",
+        "TIME",
+        duration,
+    ),
+    _Parameter("standby", "standby", "handover", "open the other path at once, as a backup"),
+    _Parameter("subflows", "n", "ndiffports", "so many on one path (default 2)", "N", count),
+    _Parameter(
+        "dscp",
+        "dscp",
+        "mark",
+        "what the packets of each path carry, such as lte=ef,wifi=le or 46",
+        "[IFACE=]DSCP",
+        code_points,
+    ),
 )
+
+
+def add_parameters(group: Any, checked: Callable[[Callable[[str], Any]], Any]) -> None:
+    """Add the options that are parameters of strategies.
+
+    Args:
+        group: of the parser.
+        checked: makes a parser of words from one that raises ValueError.
+    """
+    for name, _, strategy, meaning, metavar, parse in _PARAMETERS:
+        told = f"strategy {strategy}: {meaning}"
+        if parse is None:
+            group.add_argument(f"--{name}", action="store_true", help=told)
+        else:
+            group.add_argument(f"--{name}", type=checked(parse), metavar=metavar, help=told)
 
 
 def chosen_strategy(arguments: argparse.Namespace) -> Strategy | None:
     """Return the strategy that is asked for, or None; a parameter alone implies its strategy.
 
     Raises:
-        Failure: the name is unknown, or a value isn't for this strategy.
+        Failure: a name is unknown, or a value isn't for this strategy.
     """
-    given = [p for p in _PARAMETERS if getattr(arguments, p.option) is not None]
-    name = arguments.strategy or _implied(given)
-    if name is None:
-        return None
-    strategy = _load(name)
-    known = {field.name for field in dataclasses.fields(strategy)}
+    given = [parameter for parameter in _PARAMETERS if parameter.given(arguments)]
+    if arguments.intent is not None:
+        if arguments.strategy or given:
+            raise usage("--intent chooses a strategy itself", "give it or --strategy")
+        return for_intent(arguments.intent)
+    names = arguments.strategy.split("+") if arguments.strategy else _implied(given)
+    takes = {name: _fields(_load(name)) for name in names}
     for parameter in given:
-        if parameter.field not in known:
+        if not any(parameter.field in fields for fields in takes.values()):
             raise usage(
-                f"--{parameter.option} is no parameter of strategy {name!r}",
+                f"--{parameter.option} is no parameter of strategy {arguments.strategy!r}",
                 f"--strategy {parameter.strategy} takes it",
             )
-    return _made(strategy, name, {p.field: getattr(arguments, p.option) for p in given})
+    values = {parameter.field: getattr(arguments, parameter.option) for parameter in given}
+    made = [
+        _made(name, {field: value for field, value in values.items() if field in takes[name]})
+        for name in takes
+    ]
+    return functools.reduce(operator.and_, made) if made else None
 
 
 def hurried(strategy: Strategy, spent: float) -> Strategy:
@@ -59,6 +118,8 @@ def hurried(strategy: Strategy, spent: float) -> Strategy:
         strategy: of the first attempt.
         spent: seconds since that began.
     """
+    if isinstance(strategy, Together):
+        return Together(tuple(hurried(part, spent) for part in strategy.strategies))
     if strategy.deadline is None or "d" not in {f.name for f in dataclasses.fields(strategy)}:
         return strategy
     left = max(strategy.deadline - spent, _AT_ONCE)
@@ -78,12 +139,19 @@ def check_paths(names: Iterable[str]) -> None:
             raise usage(f"there is no interface {name!r}", _instead(name, known))
 
 
-def _implied(given: Sequence[_Parameter]) -> str | None:
-    strategies = {parameter.strategy for parameter in given}
+def _implied(given: Sequence[_Parameter]) -> list[str]:
+    strategies = list(dict.fromkeys(parameter.strategy for parameter in given))
     if len(strategies) > 1:
         options = " and ".join(f"--{parameter.option}" for parameter in given)
-        raise usage(f"{options} belong to different strategies", "give one of them alone")
-    return next(iter(strategies), None)
+        raise usage(
+            f"{options} belong to different strategies",
+            f"give one of them alone, or --strategy {'+'.join(strategies)} for all",
+        )
+    return strategies
+
+
+def _fields(strategy: type[Strategy]) -> set[str]:
+    return {field.name for field in dataclasses.fields(strategy)}
 
 
 def _load(name: str) -> type[Strategy]:
@@ -95,7 +163,13 @@ def _load(name: str) -> type[Strategy]:
         raise usage(str(error), "mend or remove the package that registers it") from error
 
 
-def _made(strategy: type[Strategy], name: str, values: dict[str, Any]) -> Strategy:
+def _made(name: str, values: dict[str, Any]) -> Strategy:
+    strategy = _load(name)
+    for parameter in _PARAMETERS:
+        if parameter.strategy == name and parameter.field not in values:
+            field = {field.name: field for field in dataclasses.fields(strategy)}[parameter.field]
+            if field.default is field.default_factory is dataclasses.MISSING:
+                raise usage(f"strategy {name!r} needs --{parameter.option}", parameter.meaning)
     try:
         return strategy(**values)
     except (TypeError, ValueError) as error:

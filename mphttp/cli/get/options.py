@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from mphttp import registry
+from mphttp.strategies import Intent
 
 from ..exits import table
 from ..units import duration, size
+from .choice import add_parameters
 from .client import BACKENDS
 from .jobs import NAME_OF_URL, digest
 from .writeout import SWITCHES, VARIABLES
@@ -41,12 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_strategy(group: Any) -> None:
     group.add_argument(
         "--strategy",
-        metavar="NAME",
+        metavar="NAME[+NAME]",
         help=f"when paths are opened: {', '.join(registry.names())} (default: one path alone)",
     )
-    _add_time(group, "--deadline", "strategy deadline: until the last byte is there (default 10s)")
-    _add_size(group, "--threshold", "strategy refresh: between two subflows (default 1MiB)")
-    _add_size(group, "--size", "strategy delayed: what one path has to carry (default 1MiB)")
+    group.add_argument(
+        "--intent", choices=get_args(Intent), help="the same by what it is for (RFC 9622)"
+    )
+    add_parameters(group, _checked)
     group.add_argument(
         "--path",
         action="append",

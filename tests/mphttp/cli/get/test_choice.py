@@ -5,9 +5,23 @@ import pytest
 
 from mphttp.cli.exits import ExitCode, Failure
 from mphttp.cli.get import add_arguments
-from mphttp.cli.get.choice import check_paths, chosen_strategy
+from mphttp.cli.get.choice import check_paths, chosen_strategy, hurried
 from mphttp.cli.parser import Parser
-from mphttp.strategies import Deadline, DelayedByContentLength, FullMesh, Refresh, SinglePath
+from mphttp.strategies import (
+    Background,
+    CheapestFirst,
+    Deadline,
+    DelayedByContentLength,
+    DropSlow,
+    FullMesh,
+    Handover,
+    HandshakeOn,
+    Mark,
+    NDiffPorts,
+    Refresh,
+    SinglePath,
+    for_intent,
+)
 
 
 def choose(*options: str) -> Any:
@@ -30,6 +44,21 @@ def choose(*options: str) -> Any:
         ("--threshold 64KiB", Refresh(65536)),
         ("--size 1MB", DelayedByContentLength(1_000_000)),
         ("--strategy deadline --deadline 500ms", Deadline(0.5)),
+        ("--strategy handover", Handover()),
+        ("--within 2s --standby", Handover(2.0, standby=True)),
+        ("--threshold 1MB --every 5s --rotate", Refresh(1_000_000, 5.0, rotate=True)),
+        ("--rotate", Refresh(rotate=True)),
+        ("--strategy handshake", HandshakeOn()),
+        ("--strategy cheapest", CheapestFirst()),
+        ("--strategy background", Background()),
+        ("--strategy dropslow", DropSlow()),
+        ("--subflows 3", NDiffPorts(3)),
+        ("--dscp ef", Mark("ef")),
+        ("--strategy mark --dscp lte=ef,wifi=8", Mark({"lte": "ef", "wifi": 8})),
+        ("--strategy deadline+mark --dscp lte=46", Deadline() & Mark({"lte": 46})),
+        ("--strategy deadline+handover --deadline 5s", Deadline(5.0) & Handover()),
+        ("--intent aggregate", FullMesh()),
+        ("--intent interactive", for_intent("interactive")),
     ],
 )
 def test_what_the_options_choose(options: str, strategy: object) -> None:
@@ -45,6 +74,12 @@ def test_what_the_options_choose(options: str, strategy: object) -> None:
         ("--deadline 7s --threshold 1MB", "--deadline and --threshold belong to different"),
         ("--strategy deadlin", "there is no strategy 'deadlin'"),
         ("--deadline 0s", "d must be a positive"),
+        ("--strategy mark", "strategy 'mark' needs --dscp"),
+        ("--dscp gold", "a DSCP is 0 to 63 or a name"),
+        ("--subflows 0", "n must be a whole number of 1 or more"),
+        ("--strategy deadline+handover --size 1MB", "--size is no parameter of strategy"),
+        ("--intent handover --within 1s", "--intent chooses a strategy itself"),
+        ("--strategy deadline+", "there is no strategy ''"),
         ("--threshold 0", "threshold must be a positive"),
     ],
 )
@@ -69,3 +104,16 @@ def test_an_unknown_interface_gets_the_list() -> None:
 
 def test_known_interfaces_pass() -> None:
     check_paths(["lo"])
+
+
+def test_a_later_attempt_has_less_time_also_beside_another_strategy() -> None:
+    assert hurried(Deadline(10) & Handover(), 4) == Deadline(6) & Handover()
+
+
+@pytest.mark.parametrize("text", ["lte=ef,8", "ef,8", "lte=1,lte=2"])
+def test_a_dscp_is_one_or_one_for_each_interface(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((Failure, SystemExit)) as caught:
+        choose("--dscp", text)
+    assert "neither one DSCP nor one for each" in str(caught.value) + capsys.readouterr().err
