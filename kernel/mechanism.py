@@ -54,10 +54,10 @@ class Control(Protocol):
         """Send MP_PRIO (RFC 8684, 3.3.8): pause a subflow (True) or resume it (False)."""
 
     def setsockopt(self, subflow: SubflowInfo, level: int, name: int, value: int | bytes) -> None:
-        """Set an option on one subflow alone (paper, section 3.5)."""
+        """Set an option on one subflow alone (paper, section 3.5); takes up to some ms by BPF."""
 
     def getsockopt(self, subflow: SubflowInfo, level: int, name: int, size: int) -> bytes:
-        """Read an option of one subflow (paper, section 3.5)."""
+        """Read an option of one subflow (paper, section 3.5); takes up to some ms by BPF."""
 
 
 class Mechanism(Protocol):

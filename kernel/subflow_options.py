@@ -14,6 +14,7 @@ from .values import SubflowInfo
 
 _SO_NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h, since 5.14
 _SIZE_OF_INT = 4
+_INTS = range(-(1 << 31), 1 << 31)
 
 # How MPTCP sockets refuse options that they don't pass on (net/mptcp/sockopt.c).
 _NOT_PASSED_ON = frozenset({errno.ENOPROTOOPT, errno.EOPNOTSUPP})
@@ -82,25 +83,26 @@ def option_bytes(value: int | bytes) -> bytes:
         value: an int of 32 bits, with a sign or without; or the bytes that the option takes.
 
     Raises:
-        CallRefused: the int has more.
+        CallRefused: it is neither.
     """
-    if not isinstance(value, int):
-        return bytes(value)
     try:
+        if not isinstance(value, int):
+            return bytes(value)
         return value.to_bytes(_SIZE_OF_INT, sys.byteorder, signed=value < 0)
-    except OverflowError:
-        raise CallRefused(f"{value} has more than 32 bits", errno=errno.EINVAL) from None
+    except (OverflowError, TypeError):
+        what = f"a value is bytes or an int of 32 bits, not {value!r}"
+        raise CallRefused(what, errno=errno.EINVAL) from None
 
 
 def _ask(
     sock: socket.socket, subflow: SubflowInfo, level: int, name: int, value: bytes, *, setting: bool
 ) -> bytes:
-    option = known_options().get(
-        (level, name), Option(level, name, f"option {name} of level {level}")
-    )
+    option = known_options().get((level, name), _unknown(level, name))
     what = f"{option.text} of subflow {subflow.id} was not {'set' if setting else 'read'}"
     if not 1 <= len(value) <= VALUE_ROOM:
         raise CallRefused(f"{what}: a value has 1 to {VALUE_ROOM} bytes", errno=errno.EINVAL)
+    if level not in _INTS or name not in _INTS:
+        raise CallRefused(f"{what}: these are no numbers of an option", errno=errno.EINVAL)
     answer = carry_out(Request(_namespace(sock), subflow.tuple, setting, level, name, value))
     if answer.errno is None:
         raise _not_found(sock, what)
@@ -109,10 +111,14 @@ def _ask(
     return answer.value
 
 
+def _unknown(level: int, name: int) -> Option:
+    return Option(level, name, f"option {name} of level {level}")
+
+
 def _refused(answer: Answer, what: str, option: Option, setting: bool) -> CallRefused:
     able = [o for o in OPTIONS if (o.sets if setting else o.gets)]
     if option in able:
-        hint = "the option is known here: look at its value and its size (an int has 4 bytes)"
+        hint = "Linux 6.18 takes it: look at its value, its size (an int has 4 bytes), your kernel"
     else:
         of_level = [o for o in able if o.level == option.level] or able
         names = ", ".join(o.text for o in of_level)

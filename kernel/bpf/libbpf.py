@@ -55,6 +55,7 @@ def attach_iterator(elf: bytes, program: str, memory: str) -> Attached:
     Raises:
         NotSupported: libbpf is missing, or this kernel has no BTF, or no such iterator.
         NotPermitted: CAP_BPF or CAP_PERFMON is missing.
+        OSError: there is no descriptor left.
     """
     library = _library()
     with ExitStack() as stack:
@@ -67,7 +68,7 @@ def attach_iterator(elf: bytes, program: str, memory: str) -> Attached:
         link = _made(library.bpf_program__attach_iter(function, None))
         stack.callback(library.bpf_link__destroy, link)
         variables = _done(library.bpf_object__find_map_fd_by_name(loaded, memory.encode()))
-        return Attached(os.dup(library.bpf_link__fd(link)), os.dup(variables))
+        return _kept(library.bpf_link__fd(link), variables)
 
 
 def make_pass(link: int) -> None:
@@ -85,6 +86,15 @@ def make_pass(link: int) -> None:
         pass  # what a read gives whose pass was ended by the program
     finally:
         os.close(iterator)
+
+
+def _kept(link: int, memory: int) -> Attached:
+    kept = os.dup(link)
+    try:
+        return Attached(kept, os.dup(memory))
+    except OSError:
+        os.close(kept)
+        raise
 
 
 @functools.cache

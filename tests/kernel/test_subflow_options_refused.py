@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -84,10 +85,13 @@ def cookie(sock: socket.socket) -> int:
         ((IP, socket.IP_TOS), b"", "1 to 256 bytes", ""),
         ((IP, socket.IP_TOS), bytes(257), "1 to 256 bytes", ""),
         ((IP, socket.IP_TOS), 1 << 32, "32 bits", ""),
+        ((TCP, socket.TCP_CONGESTION), "reno", "not 'reno'", ""),
+        ((1 << 31, 1), 1, "no numbers", ""),
+        ((1, 1 << 31), 1, "no numbers", ""),
     ],
 )
 def test_a_refusal_says_what_can_be_done(
-    root_net: Net, option: tuple[int, int], value: int | bytes, what: str, hint: str
+    root_net: Net, option: tuple[int, int], value: Any, what: str, hint: str
 ) -> None:
     """Unknown here, or a wrong value: the kernel's errno, and a hint that helps."""
     client, _ = root_net.connection()
