@@ -19,6 +19,7 @@ from ..exits import ExitCode, Failure
 from .body import Body
 from .decode import decoded
 from .jobs import Job
+from .limited import seconds_too_many
 from .pace import Pace
 from .resume import (
     Answer,
@@ -44,7 +45,7 @@ class Attempt:
         arguments: the command line.
         environment: where it waits and tells.
         job: what is downloaded.
-        strategy: when paths are opened, or None for the client's.
+        strategy: when paths are opened, or None.
         patient: whether another attempt follows if the server says "not now".
         remark: tells people what they should know.
 
@@ -158,7 +159,7 @@ class Attempt:
         pace = Pace(rate, time.monotonic()) if rate else None
         paced = 0
         if rate:
-            self._warn_of_rate(report, rate)
+            self._tell_of_rate(report, rate)
         with self._progress(report):
             for chunk in self._chunks(response):
                 body.write(chunk[skip:])
@@ -171,11 +172,11 @@ class Attempt:
         if skip:
             raise Failure(ExitCode.RANGE, f"the object ends {skip} bytes before the offset")
 
-    def _warn_of_rate(self, report: Report, rate: int) -> None:
-        """Say that a deadline can't be met: strategies don't blame the network for slow readers."""
-        seconds = (report.length or 0) / rate
-        if report.deadline is not None and seconds > report.deadline.seconds:
-            late = f"the deadline of {report.deadline.seconds:g} s can't be met"
+    def _tell_of_rate(self, report: Report, rate: int) -> None:
+        deadline = report.deadline.seconds if report.deadline else None
+        seconds = seconds_too_many(report.length, rate, deadline)
+        if seconds is not None:
+            late = f"the deadline of {deadline:g} s can't be met"
             self._remark(f"--limit-rate makes this take {seconds:.1f} s: {late}")
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from .body import Body, opened
 from .choice import hurried
 from .explain import explain
 from .jobs import Job
+from .limited import Limited
 from .retry import Busy, Retry
 
 
@@ -120,7 +121,7 @@ class Download:
             self._arguments,
             self._environment,
             self.job,
-            strategy=self._hurried(),
+            strategy=self._strategy_now(),
             patient=self._patient,
             remark=self._remark,
         )
@@ -135,11 +136,13 @@ class Download:
                 raise
             raise failure from error
 
-    def _hurried(self) -> Strategy | None:
-        """Return the strategy of this attempt; None is the client's, as at the first."""
-        if self.strategy is None or not self.retries:
-            return None
-        return hurried(self.strategy, self.seconds)
+    def _strategy_now(self) -> Strategy | None:
+        """Return the strategy of this attempt."""
+        if self.strategy is None or self.strategy.deadline is None:
+            return self.strategy
+        left = hurried(self.strategy, self.seconds) if self.retries else self.strategy
+        rate = self._arguments.limit_rate
+        return Limited(left, rate) if rate else left
 
     @property
     def _patient(self) -> bool:

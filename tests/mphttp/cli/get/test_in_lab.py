@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,35 @@ def test_a_transfer_that_breaks_leaves_nothing(run, lab, tmp_path: Path) -> None
     result = run("get", "--strategy", "fullmesh", "-o", str(tmp_path / "file"), url)
     assert result.code in {ExitCode.TRUNCATED, ExitCode.RECEIVE}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slow_reader_opens_no_path(run, origin, lab) -> None:
+    """Deadline looks at what the network delivered; --limit-rate is not its fault, and is said."""
+    lab.change("wifi", rate="20mbit")
+    options = ("--deadline", "1s", "--limit-rate", "300kB")
+    result = run("get", *options, f"{origin}/bytes/{SIZE}")
+    assert digest(result.out) == sha256_of(SIZE)
+    assert result.err == (
+        "note: --limit-rate makes this take 2.0 s: the deadline of 1 s can't be met\n"
+    )
+    assert lab.counters()["lte"].up.syns == 0
+
+
+def test_limit_rate_holds_on_the_link(run, origin, lab) -> None:
+    """While the reader waits, the kernel's window stops the sender: most stays there."""
+    size = 40_000_000
+    lab.change("wifi", rate="400mbit", delay="1ms")
+
+    def wait_for_silence(_: float) -> None:
+        before = -1
+        while (now := lab.counters()["wifi"].down.bytes) != before:
+            before = now
+            time.sleep(0.3)
+        raise KeyboardInterrupt
+
+    result = run("get", "--limit-rate", "10k", f"{origin}/bytes/{size}", sleep=wait_for_silence)
+    assert result.code == ExitCode.INTERRUPTED
+    assert lab.counters()["wifi"].down.bytes < size / 2
 
 
 def test_tls_over_both_paths(run, lab) -> None:
