@@ -102,7 +102,8 @@ class Exchange:
             StrategyProblem: `strict`, and something didn't work.
         """
         if self.failure is not None:
-            raise self.failure
+            # A new one: what is kept must not keep, with its traceback, all that read the body.
+            raise StrategyProblem(self.failure.what, self.failure.hint)
 
     def crossed(self) -> None:
         """Tell the engine that `received` has reached `threshold`.

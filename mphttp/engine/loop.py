@@ -125,8 +125,12 @@ class Engine:
                     os.eventfd_read(waker)
                 else:
                     self._dispatch(mechanism)
-            for connection in self._ready(time.monotonic()):
-                self._turn(connection)
+            self._give_turns()
+
+    def _give_turns(self) -> None:
+        """Wake all whose time has come; the thread, asleep, then holds on to none of them."""
+        for connection in self._ready(time.monotonic()):
+            self._turn(connection)
 
     def _sleep(self) -> float | None:
         """Return how long to sleep, and say so to those who set timers."""
