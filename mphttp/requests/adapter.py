@@ -61,7 +61,7 @@ class MultipathAdapter(HTTPAdapter):
         ValueError: an argument isn't what it should be.
     """
 
-    __attrs__ = (*HTTPAdapter.__attrs__, "_strategy", "_paths", "_strict")
+    __attrs__ = [*HTTPAdapter.__attrs__, "_strategy", "_paths", "_strict"]  # noqa: RUF012  requests has a list
 
     def __init__(
         self,
