@@ -52,6 +52,7 @@ class Attempt:
     Attributes:
         report: what happened, from the moment that the answer's head is there.
         response: the answer, from that moment on.
+        needless: whether everything was there already.
         times: seconds from the beginning to each of "connect", "appconnect", "starttransfer" and
             "total", as far as they came.
     """
@@ -68,6 +69,7 @@ class Attempt:
     ) -> None:
         self.report: Report | None = None
         self.response: httpx.Response | None = None
+        self.needless = False
         self.times: dict[str, float] = {}
         self._arguments = arguments
         self._environment = environment
@@ -139,6 +141,7 @@ class Attempt:
                 body.go_on(version_of(answer))
                 self._receive(response, body, skip=count)
             case Whole():
+                self.needless = True
                 self._remark("everything is here already")
             case Refuse(why, status):
                 code = ExitCode.HTTP if status else ExitCode.RANGE

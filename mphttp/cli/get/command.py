@@ -19,7 +19,7 @@ from .download import Download
 from .facts import told, variables
 from .jobs import Job, jobs
 from .record import write_report
-from .writeout import Format
+from .writeout import Format, UnknownVariable
 
 
 def run(arguments: argparse.Namespace, environment: Environment) -> int:
@@ -134,8 +134,8 @@ def _format(given: str | None, environment: Environment) -> Format | None:
         return None
     try:
         return Format(_read(given[1:], environment) if given.startswith("@") else given)
-    except ValueError as error:
-        raise usage(f"-w: {error}", "mphttp get --help lists them") from error
+    except UnknownVariable as error:
+        raise usage(f"-w: {error}", error.hint) from error
 
 
 def _read(name: str, environment: Environment) -> str:
@@ -143,4 +143,7 @@ def _read(name: str, environment: Environment) -> str:
         data = environment.stdin.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise Failure(ExitCode.READ, f"{name} can't be read: {error.strerror or error}") from error
-    return data.decode()
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise usage(f"-w: {name} is no text: {error}") from error

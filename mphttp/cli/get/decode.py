@@ -1,14 +1,15 @@
 """`--compressed`: undoing a body's codings as it comes (RFC 9110, section 8.4.1).
 
-gzip and deflate are undone here, since httpx's decoders take a stream that ends early for whole and
-drop all but the first member of a gzip file. Others are httpx's, where their packages are there.
+gzip, deflate and br are undone here, since httpx's decoders take a stream that ends early for whole
+and drop all but the first member of a gzip file. zstd is httpx's. br and zstd need their packages.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 
@@ -81,7 +82,29 @@ class Deflate:
             raise CodingError("the deflate stream ends too early")
 
 
-_OURS: dict[str, type[Decoder]] = {"gzip": Gzip, "x-gzip": Gzip, "deflate": Deflate}
+class Brotli:
+    """Undoes br (RFC 7932), with the package that httpx would use."""
+
+    def __init__(self) -> None:
+        packages = (name for name in ("brotli", "brotlicffi") if importlib.util.find_spec(name))
+        self._package: Any = importlib.import_module(next(packages))
+        self._stream = self._package.Decompressor()
+        self._begun = False
+
+    def decode(self, data: bytes) -> bytes:
+        self._begun = True
+        try:
+            out: bytes = self._stream.process(data)
+        except self._package.error as error:
+            raise CodingError(str(error)) from error
+        return out
+
+    def finish(self) -> None:
+        if self._begun and not self._stream.is_finished():
+            raise CodingError("the br stream ends too early")
+
+
+_OURS: dict[str, type[Decoder]] = {"gzip": Gzip, "x-gzip": Gzip, "deflate": Deflate, "br": Brotli}
 
 
 def offered() -> str:
@@ -103,14 +126,14 @@ def decoded(response: httpx.Response) -> Iterator[bytes]:
     field = response.headers.get("content-encoding", "").lower()
     codings = [word for word in (part.strip() for part in field.split(",")) if word]
     codings = [coding for coding in codings if coding != "identity"]
-    if all(coding in _OURS for coding in codings):
-        # The last that was applied is the first to undo.
-        return undone(response.iter_raw(), [_OURS[coding]() for coding in reversed(codings)])
-    known = {part.strip() for part in offered().split(",")} | set(_OURS)
+    known = {part.strip() for part in offered().split(",")} | {"x-gzip"}
     for coding in codings:
         if coding not in known:
             raise CodingError(f"there is no way here to undo the coding {coding!r}")
-    return response.iter_bytes()
+    if any(coding not in _OURS for coding in codings):
+        return response.iter_bytes()
+    # The last that was applied is the first to undo.
+    return undone(response.iter_raw(), [_OURS[coding]() for coding in reversed(codings)])
 
 
 def undone(data: Iterable[bytes], decoders: list[Decoder]) -> Iterator[bytes]:

@@ -98,7 +98,7 @@ class Download:
             return None
         if self.failure is not None and self.failure.code is not ExitCode.LATE:
             return False
-        if self.retries or (report is not None and report.status == 416):  # whole before it began
+        if self.retries or (self.attempt is not None and self.attempt.needless):
             return self.seconds <= deadline
         return report is not None and report.deadline is not None and bool(report.deadline.met)
 
@@ -185,6 +185,6 @@ class Download:
             for problem in report.problems:
                 hint = f"\nhint: {problem.hint}" if problem.hint else ""
                 self._environment.say(f"warning: {problem.what}{hint}")
-        if self._environment.words_on_terminal:
+        if self._environment.words_on_terminal and not self.attempt.needless:
             name = f"{self.job.output}: " if len(self._arguments.url) > 1 else ""
             self._environment.say(f"{name}{summary(report)}")

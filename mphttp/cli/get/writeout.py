@@ -63,6 +63,23 @@ class _Part:
     value: str
 
 
+class UnknownVariable(ValueError):
+    """A format has a variable that there isn't.
+
+    Args:
+        name: the variable.
+
+    Attributes:
+        hint: what may have been meant.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no variable %{{{name}}}")
+        close = difflib.get_close_matches(name, [*VARIABLES, *SWITCHES], n=1)
+        guess = f"did you mean %{{{close[0]}}}? " if close else ""
+        self.hint = f"{guess}mphttp get --help lists them all"
+
+
 class Format:
     r"""A format, understood.
 
@@ -70,7 +87,7 @@ class Format:
         text: such as `%{http_code} %{time_total}\n`.
 
     Raises:
-        ValueError: it has a variable that there isn't.
+        UnknownVariable: it has a variable that there isn't.
     """
 
     def __init__(self, text: str) -> None:
@@ -116,9 +133,7 @@ def _variable(name: str) -> _Part:
         return _Part("switch", name)
     if name in VARIABLES:
         return _Part("variable", name)
-    close = difflib.get_close_matches(name, [*VARIABLES, *SWITCHES], n=1)
-    guess = f"; did you mean %{{{close[0]}}}?" if close else f"; known are {', '.join(VARIABLES)}"
-    raise ValueError(f"there is no variable %{{{name}}}{guess}")
+    raise UnknownVariable(name)
 
 
 def _written(part: _Part, facts: Mapping[str, Any]) -> str:

@@ -102,6 +102,12 @@ def test_a_file_that_is_whole_is_left_alone(go_on, thing, file) -> None:
     assert file.read_bytes() == DATA
 
 
+def test_at_a_terminal_a_whole_file_gets_no_closing_line(run, server, thing, file) -> None:
+    file.write_bytes(DATA)
+    options = ("-C", "-", "-o", str(file), f"{server.url}/object/x")
+    assert run("get", *options, terminal=True).err == "note: everything is here already\n"
+
+
 def test_a_file_that_nobody_knows_is_no_beginning(go_on, thing, file) -> None:
     file.write_bytes(b"of another program")
     result = go_on()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.cli.get.decode import CodingError, Decoder, Deflate, Gzip, undone
+from mphttp.cli.get.decode import Brotli, CodingError, Decoder, Deflate, Gzip, undone
 
 
 def raw(data: bytes) -> bytes:
@@ -46,6 +46,17 @@ def test_a_stream_that_ends_early_is_never_taken_for_whole(
         return
     with pytest.raises(CodingError, match="ends too early"):
         list(undone([begun], [decoder()]))
+
+
+def test_br_where_its_package_is_installed() -> None:
+    brotli = pytest.importorskip("brotli")
+    packed = brotli.compress(b"something" * 100)
+    pieces = [packed[i : i + 3] for i in range(0, len(packed), 3)]
+    assert b"".join(undone(pieces, [Brotli()])) == b"something" * 100
+    with pytest.raises(CodingError, match="ends too early"):
+        list(undone(pieces[:-1], [Brotli()]))
+    with pytest.raises(CodingError):
+        list(undone([b"\xff" * 100], [Brotli()]))
 
 
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=5), st.integers(0, 9))

@@ -132,7 +132,12 @@ def test_w_comes_from_a_file_or_stdin(run, server, tmp_path: Path) -> None:
 def test_a_variable_that_there_is_not_is_said_before_anything_is_sent(run, server) -> None:
     result = run("get", "-w", "%{http_cod}", f"{server.url}/bytes/10")
     assert (result.code, server.targets) == (ExitCode.USAGE, [])
-    assert "did you mean %{http_code}?" in result.err
+    assert "hint: did you mean %{http_code}?" in result.err
+
+
+def test_a_format_that_is_no_text_is_said(run, server) -> None:
+    result = run("get", "-w", "@-", f"{server.url}/bytes/10", stdin=b"\xff")
+    assert (result.code, server.targets) == (ExitCode.USAGE, [])
 
 
 def test_strict_fails_where_a_strategy_gets_nothing(run, server) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.cli.get.writeout import VARIABLES, Format
+from mphttp.cli.get.writeout import VARIABLES, Format, UnknownVariable
 
 FACTS = {
     "http_code": 200,
@@ -67,10 +67,12 @@ def test_what_follows_onerror_is_for_errors() -> None:
 
 
 def test_an_unknown_variable_is_said_with_the_one_that_was_meant() -> None:
-    with pytest.raises(ValueError, match=r"no variable %\{http_cod\}; did you mean %\{http_code\}"):
+    with pytest.raises(UnknownVariable, match=r"there is no variable %\{http_cod\}$") as caught:
         Format("%{http_cod}")
-    with pytest.raises(ValueError, match="known are content_type"):
+    assert caught.value.hint.startswith("did you mean %{http_code}? ")
+    with pytest.raises(UnknownVariable) as caught:
         Format("%{}")
+    assert caught.value.hint == "mphttp get --help lists them all"
 
 
 @given(st.text().filter(lambda text: "%" not in text and "\\" not in text))
