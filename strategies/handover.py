@@ -12,8 +12,12 @@ from .steps import close, open_first
 from .strategy import Steps, Strategy
 from .view import Path, Subflow, Transfer
 
+_LOOK_EVERY = 0.1
+"""Seconds between two looks, at most, while it isn't known yet which path works."""
+_SOONEST = 0.005
+"""Seconds until a look at a silence that is all but long enough."""
 _LOOKS = 8
-"""Looks within the time that is allowed, while it isn't known yet which path works."""
+"""Looks in a shorter time than that, if `within` is short."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,10 @@ class Handover(Strategy):
             left = max(self.within / 2, 2 * transfer.current.rtt) - transfer.silence
             if left <= 0:
                 return
-            look_again = transfer.elapsed + max(left, self.within / _LOOKS)
-            yield Until(elapsed=look_again, event=("path_lost", "subflow_closed"))
+            yield Until(
+                elapsed=transfer.elapsed + max(left, _SOONEST),
+                event=("path_lost", "subflow_closed"),
+            )
 
     def _hand_over(self, transfer: Transfer) -> Steps:
         old = [subflow for subflow in transfer.subflows if not subflow.backup]
@@ -99,7 +105,7 @@ class Handover(Strategy):
             brought = {s.id for s in transfer.subflows if s.bytes_received > before.get(s.id, 0)}
             if brought or transfer.elapsed >= end:
                 return brought
-            yield Until(elapsed=transfer.elapsed + self.within / _LOOKS)
+            yield Until(elapsed=transfer.elapsed + min(self.within / _LOOKS, _LOOK_EVERY))
 
     def _put_back(self, new: Subflow) -> Steps:
         if not new.backup:

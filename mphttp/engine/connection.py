@@ -266,6 +266,7 @@ class Connection:
             times = [exchange.turn(now) for exchange in list(self._exchanges)]
             times.append(self._calls.next_time(now))
             if any(exchange.engaged for exchange in self._exchanges):
+                self._look_at = min(self._look_at, now + _LOOK_EVERY)
                 times.append(self._look_at)
         return min((when for when in times if when is not None), default=None)
 

@@ -89,7 +89,7 @@ class Exchange:
             self._gone = connection.gone
             self._command = self._decide(now)
             wanted = self._time_wanted()
-        if self._command is not None:
+        if self._command is not None or self.engaged:
             connection.engine.wake(connection)
         elif wanted is not None:
             connection.engine.wake_at(connection, wanted)
