@@ -20,7 +20,6 @@ from mphttp import (
     Report,
     SinglePath,
     Strategy,
-    StrategyProblem,
 )
 from mphttp.lab import LabClient, names
 from mphttp.lab.content import sha256_of
@@ -92,9 +91,9 @@ def test_both_paths_carry_a_body(lab: LabClient, origin: str, kind: str) -> None
 def test_refresh_replaces_the_subflow(lab: LabClient, origin: str, kind: str) -> None:
     """Each new one is on the path of the one before."""
     lab.change("wifi", rate="4mbit")
-    found = download(Refresh(250_000), url(SIZE, kind=kind, origin=origin))
+    found = download(Refresh(400_000), url(SIZE, kind=kind, origin=origin))
     assert found.problems == ()
-    assert 3 <= len(found.subflows) <= 5
+    assert len(found.subflows) == 3
     assert {subflow.path for subflow in found.subflows} == {"wifi"}
 
 
@@ -128,11 +127,11 @@ def test_a_deadline_out_of_danger_opens_nothing(lab: LabClient) -> None:
 def test_a_body_read_at_one_go(lab: LabClient) -> None:
     """The strategy sees its bytes come, though the caller gets none before the last."""
     lab.change("wifi", rate="4mbit")
-    with make_session(Refresh(250_000)) as session:
+    with make_session(Refresh(400_000)) as session:
         response = session.get(url(SIZE), stream=True)
         body = response.raw.read()
     assert hashlib.sha256(body).digest() == sha256_of(SIZE)
-    assert 3 <= len(told(response).subflows) <= 5
+    assert len(told(response).subflows) == 3
 
 
 def test_a_request_has_a_strategy_of_its_own(lab: LabClient) -> None:
@@ -217,9 +216,8 @@ def test_a_reset_in_the_middle(opened: Opened) -> None:
 def test_strict(lab: LabClient) -> None:
     """What fails within the body is told there, and the session can go on."""
     with make_session(Scripted(opens_three), strict=True) as session:
-        with pytest.raises(requests.ConnectionError, match="the peer refused it") as caught:
+        with pytest.raises(requests.ConnectionError, match="the peer refused it"):
             session.get(url(3 * SIZE))
-        assert isinstance(caught.value.__cause__, StrategyProblem)
         with using(FullMesh()):
             assert fetch(session, url(SIZE)).problems == ()
 
