@@ -123,7 +123,8 @@ class Attempt:
             raise Failure(ExitCode.HTTP, what, "without -f, the answer's body says more")
 
     def _take(self, response: httpx.Response, body: Body, held: Held | None) -> AskAgain | None:
-        source = str(response.url.copy_with(query=None, fragment=None))
+        # It is kept on disk, where passwords and signatures have no place.
+        source = str(response.url.copy_with(userinfo=b"", query=None, fragment=None))
         answer = Answer(response.status_code, dict(response.headers.items()), source)
         decision = decide(held, answer) if held else StartOver()
         match decision:

@@ -2,12 +2,15 @@
 
 A file of its own, FILE.mphttp, and not an extended attribute: every file system has files, people
 see it and may delete it, and it says by itself what it is about. It is written before the first
-byte of the body and removed when the file is whole. A note that is damaged, or of another URL, is
-no note: then nothing is known of the bytes, and nothing is appended to them.
+byte of the body and removed when the file is whole. A note that is damaged, of another URL or of
+another file (one that was moved here, or written anew by `-o` alone) is no note: then nothing is
+known of the bytes, and nothing is appended to them. What another program writes into the same file
+can't be seen; --sha256 sees it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -28,16 +31,18 @@ class Notes:
     """
 
     def __init__(self, name: str, url: str) -> None:
+        self._file = Path(name)
         self._path = Path(name + SUFFIX)
-        self._url = url
+        self._asked = hashlib.sha256(url.encode()).hexdigest()  # a URL may have secrets in it
 
     def read(self) -> Version | None:
         """Return the version of the file's bytes, or None if it isn't known."""
         try:
             told = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
+            ours = told["asked"] == self._asked and told["inode"] == self._file.stat().st_ino
+        except (OSError, ValueError, TypeError, KeyError):
             return None
-        return _version(told) if isinstance(told, dict) and told.get("url") == self._url else None
+        return _version(told) if ours else None
 
     def write(self, version: Version) -> None:
         """Note a version.
@@ -45,13 +50,14 @@ class Notes:
         Raises:
             Failure: it can't be written.
         """
-        told = {
-            "url": self._url,
-            "source": version.source,
-            "validator": version.validator,
-            "length": version.length,
-        }
         with said(str(self._path)):
+            told = {
+                "asked": self._asked,
+                "inode": self._file.stat().st_ino,
+                "source": version.source,
+                "validator": version.validator,
+                "length": version.length,
+            }
             self._path.write_text(json.dumps(told) + "\n")
 
     def remove(self) -> None:

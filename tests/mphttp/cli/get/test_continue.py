@@ -125,6 +125,26 @@ def test_a_note_about_another_url_counts_for_nothing(run, server, go_on, thing, 
     assert file.read_bytes() == content(300_002)
 
 
+def test_a_note_has_no_secrets(run, server, thing, file) -> None:
+    thing.breaks = [HERE]
+    url = f"{server.url}/object/x?signature=secret".replace("://", "://me:secret@")
+    run("get", "-C", "-", "-o", str(file), url)
+    assert b"secret" not in Path(f"{file}.mphttp").read_bytes()
+    assert run("get", "-C", "-", "-o", str(file), url).err == ""
+    assert file.read_bytes() == DATA
+
+
+def test_a_note_about_another_file_counts_for_nothing(run, server, go_on, thing, file) -> None:
+    """One that took its name, as `-o` without -C does it, may be of a later version."""
+    thing.breaks = [HERE]
+    go_on()
+    thing.data, thing.fields = content(1000), {"ETag": '"two"'}
+    run("get", "-o", str(file), f"{server.url}/object/x")
+    thing.data, thing.fields = DATA, dict(TAGGED)
+    assert "starting over" in go_on().err
+    assert file.read_bytes() == DATA
+
+
 @pytest.mark.parametrize("note", [b"", b"{", b"[]", b"\xff", b'{"url": 1}'])
 def test_a_damaged_note_counts_for_nothing(go_on, thing, file, note) -> None:
     thing.breaks = [HERE]
