@@ -27,8 +27,9 @@ ADDITIONAL_SUBFLOWS = 0  # where mptcpi_subflows stands, a u8
 ADDRESSES_SIZE = 128 + 28
 # struct mptcp_subflow_info: an id, padded to 8 bytes, then the addresses.
 SUBFLOW_SIZE = 8 + ADDRESSES_SIZE
-# struct tcp_info up to tcpi_segs_in.
-TCP_SIZE = 144
+# struct tcp_info up to tcpi_total_rto, which came with 6.7.
+TCP_SIZE = 242
+_TIMEOUTS = 240
 
 _FLAGS_AND_TOKEN = struct.Struct("=II")
 _BYTES = struct.Struct("=QQ")
@@ -111,6 +112,7 @@ def decode_tcp(subflow_id: int, pair: FourTuple, tcp: bytes) -> SubflowInfo:
     Raises:
         ProtocolError: its state is none of TCP's.
     """
+    timeouts = struct.unpack_from("=H", tcp, _TIMEOUTS)[0] if len(tcp) >= TCP_SIZE else None
     tcp = tcp.ljust(TCP_SIZE, b"\0")
     (last_data_received,) = struct.unpack_from("=I", tcp, 52)
     (rtt,) = struct.unpack_from("=I", tcp, 68)
@@ -127,6 +129,8 @@ def decode_tcp(subflow_id: int, pair: FourTuple, tcp: bytes) -> SubflowInfo:
         retransmits=retransmits,
         last_data_received=last_data_received / 1e3,
         segments_received=segments_received,
+        timeouts=timeouts,
+        backoff=tcp[2],
     )
 
 

@@ -10,6 +10,7 @@ import itertools
 import socket
 import struct
 import threading
+from collections.abc import Iterable
 
 from .errors import KernelError, NotPermitted, NotSupported, ProtocolError
 from .genetlink import GENL_ID_CTRL, Family, pack_get_family, unpack_family
@@ -134,26 +135,36 @@ def get_family(requests: RequestSocket, name: str) -> Family:
 
 
 class EventSocket:
-    """Listens to one multicast group of generic netlink."""
+    """Listens to multicast groups of netlink."""
 
-    def __init__(self, group: int, receive_buffer: int | None = None) -> None:
-        """Join the group.
+    def __init__(
+        self,
+        group: int,
+        receive_buffer: int | None = None,
+        *,
+        more_groups: Iterable[int] = (),
+        protocol: int = NETLINK_GENERIC,
+    ) -> None:
+        """Join.
 
         Args:
-            group: its number, from `get_family`.
+            group: its number, of generic netlink from `get_family`.
             receive_buffer: bytes that may wait to be read; the system's default is enough for
                 hundreds of events.
+            more_groups: others of the same protocol.
+            protocol: NETLINK_GENERIC or NETLINK_ROUTE.
 
         Raises:
             NotPermitted: CAP_NET_ADMIN is missing.
         """
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
         self._socket.setblocking(False)
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.bind((0, 0))
         try:
-            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
+            for number in (group, *more_groups):
+                self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, number)
         except PermissionError as error:
             self._socket.close()
             raise NotPermitted(

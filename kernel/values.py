@@ -86,6 +86,8 @@ class SubflowInfo:
         retransmits: segments retransmitted in all.
         last_data_received: seconds since data last arrived.
         segments_received: segments received in all, those of the handshake among them.
+        timeouts: retransmission time-outs in all, modulo 65,536; None before 6.7.
+        backoff: retransmission time-outs since data was last acknowledged.
     """
 
     id: int
@@ -97,6 +99,8 @@ class SubflowInfo:
     retransmits: int
     last_data_received: float
     segments_received: int = 0
+    timeouts: int | None = None
+    backoff: int = 0
 
     @property
     def closed(self) -> bool:
