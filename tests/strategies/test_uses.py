@@ -209,6 +209,15 @@ class TestDropSlow:
         replay.at(2.0, 600)
         assert paths_of(replay) == ["wifi"]
 
+    def test_one_that_was_held_back_for_a_while_is_still_the_better_one(self) -> None:
+        """What the slow one holds back comes in bursts: the time before counts as well."""
+        replay = Replay(DropSlow(0.1, over=1.0))
+        for second, (fast, slow) in enumerate([(1000, 90), (1500, 180)], start=1):
+            replay.change(0, bytes_received=fast)
+            replay.change(1, bytes_received=slow)
+            replay.at(float(second), 500)
+        assert paths_of(replay) == ["wifi"]
+
     @pytest.mark.parametrize("changes", [{"bytes_received": 100}, {"backup": True}])
     def test_spares_what_brings_its_share_and_what_stands_by(self, changes: dict[str, int]) -> None:
         replay = Replay(DropSlow(0.1, over=1.0))
