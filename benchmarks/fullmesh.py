@@ -35,8 +35,13 @@ def kernel_full_mesh() -> float:
         manager.write_text("1")
 
 
-def add_endpoint(interface: str) -> None:
-    """Let the in-kernel path manager open subflows from an interface's IPv4 address."""
+def add_endpoint(interface: str, *flags: str) -> None:
+    """Let the in-kernel path manager open subflows from an interface's IPv4 address.
+
+    Args:
+        interface: its name.
+        flags: what else `ip mptcp endpoint add` takes, such as "fullmesh" or "backup".
+    """
     show = subprocess.run(
         ["ip", "-o", "-4", "addr", "show", "dev", interface],
         check=True,
@@ -45,7 +50,7 @@ def add_endpoint(interface: str) -> None:
     )
     address = show.stdout.split()[3].split("/")[0]
     subprocess.run(
-        ["ip", "mptcp", "endpoint", "add", address, "dev", interface, "subflow", "fullmesh"],
+        ["ip", "mptcp", "endpoint", "add", address, "dev", interface, "subflow", *flags],
         check=True,
     )
 
@@ -56,7 +61,7 @@ def main() -> None:
     given = parser.parse_args()
     in_lab("one=10mbit,5ms", "two=10mbit,5ms")
     best = SIZE * 8 / RATES
-    add_endpoint("two")
+    add_endpoint("two", "fullmesh")
     ours, theirs = [], []
     for _ in range(given.rounds):
         ours.append(download(FullMesh(), origin(SIZE)).seconds)

@@ -33,10 +33,19 @@ def origin(size: int, *, kind: str = "bytes", tls: bool = False) -> str:
 
 def packets_sent(interface: str) -> int:
     """Return the packets that left by an interface, as Linux counts them."""
+    return _counter(interface, 9)
+
+
+def bytes_received(interface: str) -> int:
+    """Return the bytes that came by an interface, as Linux counts them."""
+    return _counter(interface, 0)
+
+
+def _counter(interface: str, column: int) -> int:
     for line in Path("/proc/net/dev").read_text().splitlines():
         name, _, numbers = line.partition(":")
         if name.strip() == interface:
-            return int(numbers.split()[9])
+            return int(numbers.split()[column])
     raise ValueError(f"no interface {interface!r}")
 
 
