@@ -19,28 +19,44 @@ if TYPE_CHECKING:
     from .report import Report
     from .requests import MultipathAdapter
     from .strategies import (
+        Background,
+        CheapestFirst,
         Deadline,
         DelayedByContentLength,
+        DropSlow,
         FullMesh,
+        Handover,
+        HandshakeOn,
+        Mark,
+        NDiffPorts,
         Refresh,
         SinglePath,
         Strategy,
+        for_intent,
     )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AsyncMultipathTransport",
+    "Background",
+    "CheapestFirst",
     "Deadline",
     "DelayedByContentLength",
+    "DropSlow",
     "FullMesh",
+    "Handover",
+    "HandshakeOn",
+    "Mark",
     "MultipathAdapter",
     "MultipathTransport",
+    "NDiffPorts",
     "Refresh",
     "Report",
     "SinglePath",
     "Strategy",
     "StrategyProblem",
+    "for_intent",
 ]
 
 _HOMES = {
