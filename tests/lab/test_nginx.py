@@ -19,11 +19,11 @@ from mphttp.lab.content import blocks
 from tests.schema import checked
 
 from .downloads import carried, fetch
+from .servers import WITH_MPTCP
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
 SIZE = 1_000_000
-WITH_MPTCP = ("mptcpize", "run")
 
 CONFIGURATION = """
 daemon off;
@@ -41,7 +41,7 @@ http {{
     scgi_temp_path {folder}/scgi;
     server {{
         listen {address}:80;
-        listen {address}:443 ssl;
+        listen {address}:443 ssl http2;
         ssl_certificate {folder}/server.pem;
         ssl_certificate_key {folder}/server.pem;
         root {folder}/root;
@@ -52,17 +52,21 @@ http {{
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    return make_folder(tmp_path, SIZE)
+
+
+def make_folder(folder: Path, size: int) -> Path:
     """Make a file to serve, a configuration, and a certificate with its authority's."""
-    file = tmp_path / "root" / "bytes" / str(SIZE)
+    file = folder / "root" / "bytes" / str(size)
     file.parent.mkdir(parents=True)
-    file.write_bytes(b"".join(blocks(SIZE)))
+    file.write_bytes(b"".join(blocks(size)))
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    authority.cert_pem.write_to_path(folder / "authority.pem")
     server = authority.issue_cert(names.SERVER_ADDRESS)
-    server.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
-    written = CONFIGURATION.format(folder=tmp_path, address=names.SERVER_ADDRESS)
-    (tmp_path / "nginx.conf").write_text(written)
-    return tmp_path
+    server.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+    written = CONFIGURATION.format(folder=folder, address=names.SERVER_ADDRESS)
+    (folder / "nginx.conf").write_text(written)
+    return folder
 
 
 @contextmanager
