@@ -8,10 +8,9 @@ import pycurl
 from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
 
-from .transfer import Transfer
+from .transfer import WEIRD_REPLY, Transfer
 
 # libcurl-errors(3); pycurl has no names for them.
-_WEIRD_SERVER_REPLY = 8
 _HTTP2_STREAM = 92
 _PROXY = 97
 
@@ -24,7 +23,7 @@ _ALWAYS: dict[int, type[httpx.RequestError]] = {
     pycurl.E_COULDNT_CONNECT: httpx.ConnectError,
     pycurl.E_SEND_ERROR: httpx.WriteError,
     pycurl.E_SEND_FAIL_REWIND: httpx.WriteError,
-    _WEIRD_SERVER_REPLY: httpx.RemoteProtocolError,
+    WEIRD_REPLY: httpx.RemoteProtocolError,
     pycurl.E_GOT_NOTHING: httpx.RemoteProtocolError,
     pycurl.E_PARTIAL_FILE: httpx.RemoteProtocolError,
     pycurl.E_HTTP2: httpx.RemoteProtocolError,
@@ -61,4 +60,6 @@ def _kind(code: int, transfer: Transfer, proxied: bool) -> type[httpx.RequestErr
         return _ALWAYS.get(code, httpx.ConnectError)
     if timed_out:
         return httpx.ReadTimeout
+    if code == pycurl.E_UNSUPPORTED_PROTOCOL:  # it was taken for HTTP/0.9
+        return httpx.RemoteProtocolError
     return _ALWAYS.get(code, httpx.ReadError)

@@ -95,7 +95,7 @@ class CurlRequest:
         lines = self.lines()
         present = {line.partition(":")[0].rstrip(";").lower() for line in lines}
         # What libcurl adds by itself is sent only if it was asked for.
-        unwanted = {"accept", "expect", "content-type"} - present
+        unwanted = {"accept", "content-type", "expect", "user-agent"} - present
         lines += [f"{name}:" for name in sorted(unwanted)]
         if self.content is not None and self._size is None:
             lines.append("Transfer-Encoding: chunked")

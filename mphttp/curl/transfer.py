@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urljoin
 
 import pycurl
 
@@ -18,6 +19,7 @@ from .settings import Settings
 from .sockets import Attempt, Sockets, four_tuple
 from .stepping import Stepper
 
+WEIRD_REPLY = 8  # libcurl-errors(3), CURLE_WEIRD_SERVER_REPLY; pycurl has only FTP's name for it
 _REFUSED = -1
 
 
@@ -124,6 +126,8 @@ class Transfer:
             if code == pycurl.E_COULDNT_CONNECT and self.attempt.error is not None:
                 words = self.attempt.error.strerror or words
             self.failure = pycurl.error(code, words)
+        if self.failure is None and self.head is None:
+            self.failure = pycurl.error(WEIRD_REPLY, "the answer was no response to the request")
         self._finish(whole=self.failure is None)
         self.done = True
         self._inbox.append(self)
@@ -209,10 +213,16 @@ class Transfer:
             return
         self._finish(whole=True)  # of one that asked for authentication
         if self._wanted.follow_redirects and head.redirects:
-            self._connection = None
+            self._go_to(head)
             return
         self.head = head
         self._begin(head, self._connection)
+
+    def _go_to(self, head: Head) -> None:
+        """Take that libcurl goes on to where a response points."""
+        location = head.value(b"location") or b""
+        self._request.url = urljoin(self._request.url, location.decode("latin-1"))
+        self._connection = None
 
     def _begin(self, head: Head, connection: Connection) -> None:
         length = head.length(self._wanted.method)
