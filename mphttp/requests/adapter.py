@@ -46,7 +46,9 @@ class MultipathAdapter(HTTPAdapter):
 
         session.mount("https://", MultipathAdapter(strategy=Deadline(10)))
 
-    What happened tells `mphttp.requests.report(response)`. Through a proxy (HTTP, or SOCKS5 with
+    Some requests have another strategy by an adapter that is mounted for their URLs, or inside
+    `with mphttp.requests.using(strategy):`. What happened, `mphttp.requests.report(response)`
+    tells, also of those in `response.history`. Through a proxy (HTTP, or SOCKS5 with
     `mphttp[socks]`), the paths lead to the proxy. An adapter pickles as its strategy does.
     Arguments not named here are those of `requests.adapters.HTTPAdapter`.
 

@@ -60,9 +60,9 @@ class Body(io.RawIOBase):
         self._exchange = exchange
         if exchange.length is not None:
             self._length = exchange.length
-        self.chunked = chunked and self._length == _UNKNOWN
+        self.chunked = chunked
         self._not_body = head
-        self._part_ends = 0 if self.chunked else self._length
+        self._part_ends = 0 if chunked else self._length
         exchange.begin()
         self._count(exchange)
 

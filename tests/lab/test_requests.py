@@ -189,9 +189,13 @@ def test_a_second_response_starts_clean(opened: Opened, origin: str) -> None:
 
 @pytest.mark.parametrize("origin", [names.ORIGIN, names.ORIGIN_TLS])
 @pytest.mark.parametrize("how", ["close", "forget"])
-def test_a_response_that_is_dropped_unread(opened: Opened, origin: str, how: str) -> None:
+@pytest.mark.parametrize("kept", ["keep-alive", "close"])
+def test_a_response_that_is_dropped_unread(
+    opened: Opened, origin: str, kept: str, how: str
+) -> None:
     """Its subflows are gone at once, on both paths."""
     with make_session(FullMesh()) as session:
+        session.headers["Connection"] = kept
         response = session.get(url(10 * SIZE, origin=origin), stream=True)
         found = told(response)
         while not carries("lte")(found):

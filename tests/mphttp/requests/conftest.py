@@ -8,13 +8,13 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
 import trustme
 
-from mphttp.engine import engine
+from mphttp.engine import Connection, engine
 from mphttp.requests import MultipathAdapter
 from tests.lab.leaks import eventually
 
@@ -32,9 +32,24 @@ def _engine() -> None:
     gc.collect()
 
 
+class Watched(Connection):
+    """Remembers which have been made and weren't closed with the engine's knowledge."""
+
+    left: ClassVar[list[Watched]] = []
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.left.append(self)
+
+    def close(self, close_socket: Callable[[], None]) -> None:
+        super().close(close_socket)
+        self.left.remove(self)
+
+
 @pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    """Check that no descriptor and no thread is left, once the garbage is gone."""
+def _nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Check that no descriptor, thread or connection is left, once the garbage is gone."""
+    monkeypatch.setattr("mphttp.requests.connection.Connection", Watched)
 
     def opened() -> tuple[int, int]:
         return len(os.listdir("/proc/self/fd")), threading.active_count()
@@ -44,6 +59,8 @@ def _nothing_left() -> Iterator[None]:
     if opened() != before:
         gc.collect()
     eventually(opened, before)
+    left, Watched.left = Watched.left, []
+    assert left == []
 
 
 @pytest.fixture

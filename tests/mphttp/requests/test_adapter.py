@@ -7,6 +7,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -315,6 +316,20 @@ def test_what_is_not_strict_goes_on(open_session: Open, serve: Serve) -> None:
     assert [problem.what for problem in told(response).problems] == [
         "the strategy 'crashes' ended with RuntimeError: on purpose"
     ]
+
+
+def test_time_begins_when_the_request_is_sent(session: requests.Session, serve: Serve) -> None:
+    """Not when its body has only begun to be."""
+    ends = []
+
+    def pieces() -> Iterator[bytes]:
+        yield b"some"
+        time.sleep(0.3)  # not to be counted
+        ends.append(time.monotonic())
+
+    sent = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+    response = session.post(serve(sent).url, data=pieces())
+    assert told(response).seconds <= time.monotonic() - ends[0]
 
 
 # What fails.
