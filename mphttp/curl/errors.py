@@ -55,8 +55,8 @@ def _kind(code: int, transfer: Transfer, proxied: bool) -> type[httpx.RequestErr
     if not transfer.connected:
         if timed_out:
             return httpx.ConnectTimeout
-        if proxied and code == pycurl.E_RECV_ERROR:  # what the proxy answered to CONNECT
-            return httpx.ProxyError
+        if proxied and transfer.easy.getinfo(pycurl.HTTP_CONNECTCODE) >= 300:
+            return httpx.ProxyError  # the proxy's answer to CONNECT
         return _ALWAYS.get(code, httpx.ConnectError)
     if timed_out:
         return httpx.ReadTimeout
