@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 
 from .info import capture
 from .subflow_options import get_option, set_option
-from .values import ConnectionInfo, SubflowInfo
+from .values import ConnectionInfo, SocketAddress, SubflowInfo
 
 
 class ConnectionControl:
@@ -30,6 +31,10 @@ class ConnectionControl:
     def info(self) -> ConnectionInfo:
         """Read the connection as it is now."""
         return capture(self._socket.fileno()).decode()
+
+    def announced(self) -> Mapping[int, SocketAddress]:
+        """No address is known to be announced where there are no events."""
+        return {}
 
     def setsockopt(self, subflow: SubflowInfo, level: int, name: int, value: int | bytes) -> None:
         """Set an option on one subflow alone; see `subflow_options.set_option`."""

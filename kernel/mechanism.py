@@ -7,7 +7,7 @@ exchange with the kernel: `open` returns when the SYN has left, and what came of
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from .errors import KernelError
@@ -28,6 +28,12 @@ class Control(Protocol):
         Raises:
             NotMultipath: the connection fell back to TCP.
             NoSuchSubflow: the socket is closed.
+        """
+
+    def announced(self) -> Mapping[int, SocketAddress]:
+        """The addresses that the peer announced and didn't withdraw, by its number for each.
+
+        Only `Mechanism.events` reads more of them.
         """
 
     def open(self, path: Path, remote: SocketAddress, *, backup: bool = False) -> SubflowInfo:

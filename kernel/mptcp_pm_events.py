@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import struct
+import sys
 from collections.abc import Callable, Mapping
 
 from .errors import ProtocolError
@@ -26,6 +28,14 @@ from .netlink_codec import integer, optional_integer
 from .values import FourTuple, SocketAddress
 
 Attributes = Mapping[int, bytes]
+_TOKEN_FIRST = struct.pack("=HH", 8, EventAttribute.TOKEN)
+
+
+def token_of(payload: bytes) -> int | None:
+    """Read an event's token without the rest of it; None if it isn't where the kernel puts it."""
+    if payload[4:8] != _TOKEN_FIRST or len(payload) < 12:
+        return None
+    return int.from_bytes(payload[8:12], sys.byteorder)
 
 
 def decode_event(payload: bytes) -> Event | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from typing import Protocol
 
 from .addresses import canonical, family, unmapped
@@ -31,6 +32,9 @@ class PathManager(Protocol):
         self, message: PathManagerMessage, *, dump: bool = False
     ) -> list[PathManagerMessage]:
         """Ask the kernel's path manager."""
+
+    def announced(self, token: int) -> Mapping[int, SocketAddress]:
+        """The addresses that the peer announced and didn't withdraw."""
 
     def denied(self, token: int) -> SocketAddress | None:
         """The peer's initial address, if it must not be joined there."""
@@ -90,6 +94,13 @@ class NetlinkControl(ConnectionControl):
         self._check_alive(subflow)
         what = "the subflow's priority was not changed"
         self._request(set_backup(self.token, subflow.tuple, backup), what)
+
+    def announced(self) -> Mapping[int, SocketAddress]:
+        """The addresses that the peer announced and didn't withdraw, by its number for each.
+
+        Of what came before the mechanism was there, nothing is known.
+        """
+        return self._manager.announced(self.token)
 
     def _check_alive(self, subflow: SubflowInfo) -> None:
         if not any(s.id == subflow.id and not s.closed for s in self.info().subflows):

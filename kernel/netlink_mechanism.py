@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .errors import KernelError, ProtocolError
-from .events import (
-    ConnectionClosed,
-    ConnectionCreated,
-    ConnectionEstablished,
-    Event,
-    Overflow,
-)
+from .event_reader import EventReader
+from .events import Event, Overflow
 from .mptcp_pm import PathManagerMessage, decode, encode
-from .mptcp_pm_events import decode_event
 from .mptcp_pm_tables import MPTCP_PM_EV_GRP_NAME, MPTCP_PM_NAME
 from .netlink import EventSocket, RequestSocket, get_family
 from .netlink_control import NetlinkControl
@@ -32,10 +26,12 @@ class NetlinkMechanism:
     name = "netlink"
     reason: KernelError | None = None
 
-    def __init__(self, *, receive_buffer: int | None = None) -> None:
+    def __init__(self, *, receive_buffer: int | None = None, every_connection: bool = True) -> None:
         """Open both sockets.
 
         Args:
+            every_connection: whether events of connections without a control are told, too; it is
+                cheaper without.
             receive_buffer: bytes of events that may wait to be read; None for the system's default.
 
         Raises:
@@ -50,7 +46,7 @@ class NetlinkMechanism:
         except KernelError:
             self._requests.close()
             raise
-        self._denied: dict[int, SocketAddress] = {}
+        self._reader = EventReader(every=every_connection)
 
     def control(self, sock: socket.socket) -> NetlinkControl:
         """Take charge of a connected MPTCP socket.
@@ -59,7 +55,9 @@ class NetlinkMechanism:
             NotMultipath: the connection fell back to TCP.
             NoSuchSubflow: the socket is closed.
         """
-        return NetlinkControl(sock, self)
+        control = NetlinkControl(sock, self)
+        self._reader.claim(control.token)
+        return control
 
     def fileno(self) -> int:
         """The descriptor that is readable when events wait."""
@@ -73,11 +71,9 @@ class NetlinkMechanism:
         events: list[Event] = []
         for _ in range(_MAX_READS):
             batch = self._read()
-            if not batch:
+            if batch is None:
                 break
             events += batch
-        for event in events:
-            self._remember(event)
         return events
 
     def close(self) -> None:
@@ -97,25 +93,20 @@ class NetlinkMechanism:
         answers = self._requests.request(self._family, encode(message), dump=dump)
         return [decode(answer.payload) for answer in answers]
 
+    def announced(self, token: int) -> Mapping[int, SocketAddress]:
+        """The addresses that the peer announced and didn't withdraw, by its number for each."""
+        return self._reader.announced(token)
+
     def denied(self, token: int) -> SocketAddress | None:
         """The peer's initial address, if it must not be joined there (RFC 8684, 3.1, flag C)."""
-        return self._denied.get(token)
+        return self._reader.denied(token)
 
-    def _read(self) -> list[Event]:
+    def _read(self) -> list[Event] | None:
+        """Read once; None if nothing waits."""
         try:
             messages = self._events.receive()
-            if messages is None:
-                return [Overflow()]
-            decoded = [decode_event(message.payload) for message in messages]
         except ProtocolError:
             return [Overflow()]
-        return [event for event in decoded if event is not None]
-
-    def _remember(self, event: Event) -> None:
-        match event:
-            case ConnectionCreated() | ConnectionEstablished() if event.deny_join_id0:
-                self._denied[event.token] = event.tuple.remote
-            case ConnectionCreated() | ConnectionClosed():
-                self._denied.pop(event.token, None)
-            case _:
-                pass
+        if messages is None:
+            return [Overflow()]
+        return self._reader.read(message.payload for message in messages) if messages else None

@@ -64,7 +64,7 @@ def best_mechanism() -> Mechanism:
         A mechanism that the caller closes; a readonly one has the `reason`.
     """
     try:
-        mechanism = NetlinkMechanism()
+        mechanism = NetlinkMechanism(every_connection=False)
     except KernelError as error:
         return ReadonlyMechanism(error)
     if userspace_manager_selected():

@@ -99,7 +99,7 @@ def addresses(requests: RequestSocket) -> dict[str, int]:
         ProtocolError: the answer can't be read.
     """
     answers = requests.request(RouteMessage.GETADDR, bytes(_ADDRESS.size), dump=True)
-    return dict(_unpack_address(answer.payload) for answer in answers)
+    return dict(unpack_address(answer.payload) for answer in answers)
 
 
 def _pack_question(host: str, index: int, in_table: bool) -> bytes:
@@ -124,7 +124,12 @@ def _unpack_route(payload: bytes) -> Route:
     )
 
 
-def _unpack_address(payload: bytes) -> tuple[str, int]:
+def unpack_address(payload: bytes) -> tuple[str, int]:
+    """Read an interface's address, and the interface's index.
+
+    Raises:
+        ProtocolError: it is too short, or no IP address.
+    """
     if len(payload) < _ADDRESS.size:
         raise ProtocolError("an interface's address is shorter than its header")
     attributes: Mapping[int, bytes] = unpack_attributes(payload[_ADDRESS.size :])

@@ -8,13 +8,12 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from .errors import CallRefused, KernelError, NoSuchSubflow, NotReady, OpenRefused
 from .establishment import OPEN_TIMEOUT, Opening
-from .events import AddressAnnounced, AddressRemoved, Event
+from .event_stream import LOOK_EVERY, EventStream
 from .mechanism import Mechanism
 from .paths import path_of
 from .probe import best_mechanism
@@ -43,12 +42,12 @@ class Subflows:
         self._socket = sock
         self._owned = mechanism is None
         self._mechanism = best_mechanism() if mechanism is None else mechanism
+        self._streams: list[EventStream] = []
         try:
             self._control = self._mechanism.control(sock)
         except BaseException:
             self.__exit__(None, None, None)
             raise
-        self._announced: dict[int, SocketAddress] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +58,8 @@ class Subflows:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
+        for stream in self._streams:
+            stream.close()
         if self._owned:
             self._mechanism.close()
 
@@ -198,22 +199,31 @@ class Subflows:
     def announced(self) -> list[SocketAddress]:
         """List the addresses that the peer has announced and not withdrawn (RFC 8684, section 3.4).
 
-        What it announced before the mechanism was there isn't known; without events nothing is.
+        The port 0 stands for the connection's own; `open` takes it. The kernel tells each once, in
+        an event, and no call gives the list (6.18): what was announced before the mechanism was
+        there isn't known, nor anything without events. Make the mechanism before the connection.
         """
-        self._events()
-        return list(self._announced.values())
+        self._mechanism.events()
+        return list(self._control.announced().values())
 
-    def _events(self) -> Sequence[Event]:
-        events = self._mechanism.events()
-        for event in events:
-            match event:
-                case AddressAnnounced() if event.token == self._control.token:
-                    self._announced[event.remote_id] = event.remote
-                case AddressRemoved() if event.token == self._control.token:
-                    self._announced.pop(event.remote_id, None)
-                case _:
-                    pass
-        return events
+    def events(self, *, look_every: float = LOOK_EVERY) -> EventStream:
+        """Begin to listen to what happens to the connection from now on.
+
+        What is returned is an iterator, for `for` as well as for `async for`. It has a mechanism of
+        its own, so another thread may wait on it, and it ends with the connection.
+
+        Args:
+            look_every: seconds between two looks at the connection; retransmission time-outs are
+                found by these.
+
+        Raises:
+            NotMultipath: the connection fell back to TCP.
+        """
+        stream = EventStream(
+            self._socket, look_every=look_every, announced=self._control.announced()
+        )
+        self._streams.append(stream)
+        return stream
 
     def _live(self) -> list[SubflowInfo]:
         return [s for s in self._control.info().subflows if not s.closed]
@@ -262,7 +272,7 @@ class Subflows:
                     error.hint = "exchange data first: send the request, then open"
                     raise
             self._poll(deadline, _LOOK_EVERY)
-            self._events()  # one of them may say that it is established now
+            self._mechanism.events()  # one of them may say that it is established now
 
     def _wait(self, opening: Opening) -> None:
         settling = opening.established_at is not None
@@ -270,7 +280,7 @@ class Subflows:
         now = time.monotonic()
         # The look comes first: an event that is read after it can still say why one is gone.
         looks = [s for s in self._control.info().subflows if s.id == opening.subflow.id]
-        for event in self._events():
+        for event in self._mechanism.events():
             opening.on_event(event, now)
         for look in looks:
             opening.on_info(look, now)

@@ -81,6 +81,8 @@ class Connection:
         self._initial = next((entry.id for entry in self.ledger.open()), None)
         self._calls = Calls(control, self.ledger, self._remote, self._path)
         engine.add(self, control.token if control else None)
+        if control:  # what was announced before that, no event tells again
+            self._announced.update(control.announced())
 
     def _take_control(self) -> Control | None:
         try:
