@@ -6,6 +6,7 @@ import hashlib
 import os
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import product
 from typing import NamedTuple
 
@@ -103,8 +104,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place
     """The lab's origin, and nginx, which has HTTP/2."""
     folder = make_folder(tmp_path_factory.mktemp("nginx"), SIZE)
     ca = os.environ[names.CA]
-    lab = inside()
-    with nginx(lab, folder, WITH_MPTCP):
+    with closing(inside()) as lab, nginx(lab, folder, WITH_MPTCP):
         yield {
             "HTTP/1.1": Place(url(SIZE), ca, http2=False),
             "TLS": Place(url(SIZE, origin=names.ORIGIN_TLS), ca, http2=False),
@@ -114,7 +114,6 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Place
                 http2=True,
             ),
         }
-    lab.close()
 
 
 @pytest.mark.parametrize(("way", "protocol"), COMBINATIONS)
