@@ -65,6 +65,8 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ssl.SSLContext]:
 
     def command(port: int, *options: str) -> list[str]:
         where = [names.SERVER_ADDRESS, str(port)]
+        # Without TLS, only this ends a connection that the client has closed.
+        options = ("--keep-alive", "1", *options)
         return [sys.executable, "-c", LISTENER, *where, *options, "served:application"]
 
     with (
