@@ -119,7 +119,7 @@ class Attempt:
         if self._arguments.continue_at is not None:  # the file may only ever have the object itself
             if code not in ({200, 206, 416} if ranged else {200}):
                 raise Failure(ExitCode.HTTP, what, "-L follows it" if 300 <= code < 400 else "")
-        elif self._arguments.fail and code >= 400 and not (ranged and code == 416):
+        elif self._arguments.fail and code >= 400 and not ranged:
             raise Failure(ExitCode.HTTP, what, "without -f, the answer's body says more")
 
     def _take(self, response: httpx.Response, body: Body, held: Held | None) -> AskAgain | None:

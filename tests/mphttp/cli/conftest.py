@@ -107,6 +107,8 @@ class Object:
         ranges: whether parts of it are sent.
         breaks: bytes of a body after which the connection ends, one for each of the next answers.
         refusals: statuses of the next answers; the object comes after them.
+        closing: whether only the end of the connection ends a body, so that no length is sent.
+        surplus: what follows a part and is no part of it.
         after_each: called when an answer has been sent.
         ranged: the Range field of each request, or None, as they came.
     """
@@ -116,6 +118,8 @@ class Object:
     ranges: bool = True
     breaks: list[int] = field(default_factory=list)
     refusals: list[int] = field(default_factory=list)
+    closing: bool = False
+    surplus: bytes = b""
     after_each: Callable[[], None] = lambda: None
     ranged: list[str | None] = field(default_factory=list)
 
@@ -131,17 +135,18 @@ class Object:
             self._send(handler, 416, b"", {"Content-Range": f"bytes */{len(self.data)}"})
         else:
             span = f"bytes {start}-{len(self.data) - 1}/{len(self.data)}"
-            self._send(handler, 206, self.data[start:], {"Content-Range": span})
+            self._send(handler, 206, self.data[start:] + self.surplus, {"Content-Range": span})
         self.after_each()
 
     def _send(self, handler: Handler, status: int, body: bytes, more: dict[str, str]) -> None:
         handler.send_response(status)
-        for name, value in {**self.fields, **more, "Content-Length": str(len(body))}.items():
+        length = {"Connection": "close"} if self.closing else {"Content-Length": str(len(body))}
+        for name, value in {**self.fields, **more, **length}.items():
             handler.send_header(name, value)
         handler.end_headers()
         arrives = self.breaks.pop(0) if self.breaks else None
         handler.wfile.write(body[:arrives])
-        handler.close_connection = arrives is not None
+        handler.close_connection = self.closing or arrives is not None
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -140,6 +140,14 @@ def test_the_head_of_i_stands_there_once(again, thing, output, tmp_path, monkeyp
     assert body == DATA
 
 
+def test_a_head_in_a_pipe_is_not_repeated(again, thing, waits) -> None:
+    """Nothing of the body has come, but what stands before it can't be taken back."""
+    thing.breaks = [0]
+    result = again("-i")
+    assert (result.code, waits) == (ExitCode.TRUNCATED, [])
+    assert result.out.count(b"HTTP/1.1 200") == 1
+
+
 def test_no_connection_is_tried_again(run, nobody, waits) -> None:
     result = run("get", "--retry", "2", nobody, sleep=waits.append)
     assert (result.code, waits) == (ExitCode.CONNECT, [1.0, 2.0])
@@ -177,6 +185,14 @@ def test_a_deadline_counts_from_the_first_attempt(run, server, thing) -> None:
     late = run("get", *options, "--fail-deadline", url)
     assert late.code == ExitCode.LATE
     assert "the deadline of 0.2 s was missed: it took " in late.err
+
+
+def test_each_attempt_is_told_what_is_left_of_the_deadline(again, thing) -> None:
+    """30 s at this rate would just do at the first attempt, and not at the second."""
+    options = ("--deadline", "30s", "--limit-rate", "10kB")
+    assert again(*options).err == ""
+    thing.refusals = [503]
+    assert "--limit-rate makes this take 30.0 s: the deadline of 29.9" in again(*options).err
 
 
 def test_bad_numbers_are_said(again) -> None:

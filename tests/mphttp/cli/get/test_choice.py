@@ -117,3 +117,9 @@ def test_a_dscp_is_one_or_one_for_each_interface(
     with pytest.raises((Failure, SystemExit)) as caught:
         choose("--dscp", text)
     assert "neither one DSCP nor one for each" in str(caught.value) + capsys.readouterr().err
+
+
+def test_what_an_attempt_has_left_of_a_deadline() -> None:
+    assert hurried(Deadline(10.0, rule="half"), 4.0) == Deadline(6.0, rule="half")
+    assert 0 < hurried(Deadline(10.0), 11.0).d < 0.1  # type: ignore[attr-defined]
+    assert hurried(Refresh(1000), 4.0) == Refresh(1000)

@@ -84,7 +84,7 @@ def test_a_server_without_ranges_starts_over_and_says_so(go_on, thing, file) -> 
 @pytest.mark.parametrize("fields", [{}, {"ETag": 'W/"one"'}])
 def test_without_a_strong_validator_nothing_is_appended(go_on, thing, file, fields) -> None:
     thing.breaks, thing.fields = [HERE], fields
-    go_on()
+    assert "run it again" not in go_on().err
     assert left(file) == ["file"]
     thing.data = content(300_001)
     result = go_on()
@@ -191,6 +191,29 @@ def test_the_words_of_an_error_never_get_into_the_file(go_on, thing, file, statu
     assert file.read_bytes() == DATA[:HERE]
     assert go_on().code == 0
     assert file.read_bytes() == DATA
+
+
+def test_a_part_that_is_shorter_than_it_says_is_not_the_end(go_on, thing, file) -> None:
+    """Where no length is sent, the part's own name tells how much there should be."""
+    thing.breaks = [HERE]
+    go_on()
+    thing.closing, thing.breaks = True, [1000]
+    result = go_on()
+    assert result.code == ExitCode.TRUNCATED
+    assert f"up to {HERE + 1000} of {len(DATA)} bytes" in result.err
+    assert go_on().code == 0
+    assert file.read_bytes() == DATA
+
+
+def test_what_follows_a_part_is_taken_back(go_on, thing, file) -> None:
+    thing.breaks = [HERE]
+    go_on()
+    thing.closing, thing.surplus = True, b"rubbish"
+    result = go_on()
+    assert result.code == ExitCode.TRUNCATED
+    assert "7 bytes more than the part" in result.err
+    assert file.read_bytes() == DATA
+    assert go_on().err == "note: everything is here already\n"
 
 
 def test_what_never_began_leaves_no_file(go_on, thing, file) -> None:
