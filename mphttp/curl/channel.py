@@ -81,8 +81,7 @@ class Channel:
         Args:
             timeout: seconds to wait at most.
         """
-        done = self._loop.step(timeout)
-        for easy, code, words in done:
+        for easy, code, words in self._loop.step(timeout):
             transfer = self._transfers[easy]
             self._loop.remove(easy)
             if transfer.tries_again(code, words):
@@ -90,8 +89,8 @@ class Channel:
                 continue
             del self._transfers[easy]
             transfer.end(code, words)
-        if done:
-            self._sockets.sweep()
+            # Those that are kept, libcurl may close at any time; that is seen when all is quiet.
+            self._sockets.sweep(transfer.attempt.copies if self._transfers else None)
 
     def give_up(self, transfer: Transfer) -> None:
         """End a transfer of which nobody wants the rest; its connection is reset."""

@@ -99,7 +99,7 @@ class CurlRequest:
         lines += [f"{name}:" for name in sorted(unwanted)]
         if self.content is not None and self._size is None:
             lines.append("Transfer-Encoding: chunked")
-        easy.setopt(pycurl.URL, self.url)
+        easy.setopt(pycurl.URL, self.url.encode())
         easy.setopt(pycurl.HTTPHEADER, [line.encode("latin-1") for line in lines])
         easy.setopt(pycurl.FOLLOWLOCATION, int(self.follow_redirects))
         easy.setopt(pycurl.MAXREDIRS, self.max_redirects)

@@ -110,8 +110,12 @@ class CurlSession:
                         more = False
                         break
                     request = CurlRequest(wanted) if isinstance(wanted, str) else wanted
-                    running = self._begin(request, inbox)
-                    on_their_way[running.transfer] = running
+                    try:
+                        running = self._begin(request, inbox)
+                    except (ValueError, pycurl.error) as error:  # libcurl doesn't take it
+                        yield request, error
+                    else:
+                        on_their_way[running.transfer] = running
                 while on_their_way and not inbox:
                     self._channel.step(1)
                 while inbox:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,7 @@ class Attempt:
         more: whether one of the peer's addresses could be tried on another path.
         paths: where this try's sockets leave.
         error: why the last socket that couldn't be made wasn't.
+        copies: libcurl's descriptors that it has made or used.
     """
 
     request: Request
@@ -40,12 +42,14 @@ class Attempt:
     more: bool = False
     paths: set[Path] = field(default_factory=set)
     error: OSError | None = None
+    copies: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class _Known:
     """A socket that libcurl has a copy of."""
 
+    copy: int
     sock: socket.socket
     file: int
     addresses: FourTuple | None = None
@@ -65,7 +69,7 @@ class Sockets:
         self._path_names = path_names
         self._start = Start(path_names)
         self._copies: dict[int, _Known] = {}
-        self._connections: dict[FourTuple, Connection] = {}
+        self._connections: dict[FourTuple, _Known] = {}
         self._fresh: socket.socket | None = None
 
     def make(self, attempt: Attempt, address: Any) -> socket.socket | int:
@@ -114,39 +118,53 @@ class Sockets:
         attempt.more = False
         attempt.paths.clear()
 
-    def adopt(self, copy: int) -> None:
-        """Take that libcurl's copy of the socket made last has this number."""
+    def adopt(self, attempt: Attempt, copy: int) -> None:
+        """Take that libcurl's copy of the socket made last has this number.
+
+        Args:
+            attempt: for which it was made.
+            copy: the number.
+        """
         assert self._fresh is not None
         os.set_inheritable(copy, False)  # pycurl's dup made it so
         before = self._copies.pop(copy, None)
         if before is not None:
             self._let_go(before)
-        self._copies[copy] = _Known(self._fresh, os.fstat(copy).st_ino)
+        self._copies[copy] = _Known(copy, self._fresh, os.fstat(copy).st_ino)
         self._fresh = None
+        attempt.copies.add(copy)
 
-    def connection(self, addresses: FourTuple) -> Connection:
+    def connection(self, attempt: Attempt, addresses: FourTuple) -> Connection:
         """Return the connection with these addresses, as the engine knows it.
 
         Args:
+            attempt: which is going to use it.
             addresses: what PREREQFUNCTION is told.
 
         Raises:
             LookupError: no socket that was made here has them.
         """
-        found = self._connections.get(addresses)
-        if found is None:
+        known = self._connections.get(addresses)
+        if known is None:
             known = next((k for k in self._copies.values() if _addresses(k) == addresses), None)
             if known is None:
                 raise LookupError(f"libcurl uses a connection that wasn't made here: {addresses}")
             known.addresses = addresses
+            self._connections[addresses] = known
+        if known.connection is None:
             known.connection = Connection(known.sock, self._engine, self._path_names)
-            found = self._connections[addresses] = known.connection
-        return found
+        attempt.copies.add(known.copy)
+        return known.connection
 
-    def sweep(self) -> None:
-        """Close what libcurl has closed."""
-        for copy, known in list(self._copies.items()):
-            if _file(copy) != known.file:
+    def sweep(self, copies: Iterable[int] | None = None) -> None:
+        """Close what libcurl has closed.
+
+        Args:
+            copies: the descriptors that may be, or None to look at all.
+        """
+        for copy in list(self._copies if copies is None else copies):
+            known = self._copies.get(copy)
+            if known is not None and _file(copy) != known.file:
                 del self._copies[copy]
                 self._let_go(known)
 

@@ -191,13 +191,13 @@ class Transfer:
         return self._sockets.make(self.attempt, address)
 
     def _on_copy(self, copy: int, _purpose: int) -> int:
-        self._sockets.adopt(copy)
+        self._sockets.adopt(self.attempt, copy)
         return pycurl.SOCKOPT_OK
 
     def _on_connection(self, *addresses: Any) -> int:
         """Take that the request is about to be sent over a connection."""
         self.connected = True
-        self._connection = self._sockets.connection(four_tuple(*addresses))
+        self._connection = self._sockets.connection(self.attempt, four_tuple(*addresses))
         self._stamp()
         return pycurl.PREREQFUNC_OK
 

@@ -79,6 +79,17 @@ def test_refresh_replaces_the_subflow_by_and_by(lab: LabClient, stepping: Steppi
     assert report.problems == ()
 
 
+def test_a_new_subflow_for_every_kilobyte(lab: LabClient) -> None:
+    """The paper's experiment: what reads waits for each, also where the body is there long since.
+
+    The server allows two more subflows at a time, and never refuses one.
+    """
+    report = download(Refresh(1024), url(20 * 1024), stepping="callback")
+    assert len(report.subflows) == 21
+    assert {subflow.path for subflow in report.subflows} == {"wifi"}
+    assert report.problems == ()
+
+
 @pytest.mark.parametrize("stepping", STEPPINGS)
 @pytest.mark.parametrize(("size", "subflows"), [(SIZE, 2), (SIZE // 2, 1)])
 def test_a_second_subflow_for_large_objects_only(

@@ -382,11 +382,15 @@ def test_a_failure_is_one_request_s_alone(serve: Serve) -> None:
         CurlRequest("http://127.0.0.1:1/"),
         CurlRequest(server.url + "refused", to=refuse),
         CurlRequest(server.url),
+        CurlRequest(server.url + "nonsense", headers={"X": "\N{SNOWMAN}"}),
+        CurlRequest("nothing://127.0.0.1/"),
     ]
     found = outcomes(fetch_all(wanted))
     assert isinstance(found[wanted[0].url], pycurl.error)
     assert isinstance(found[wanted[1].url], KeyError)
     assert found[wanted[2].url].content == BODY
+    assert isinstance(found[wanted[3].url], UnicodeEncodeError)
+    assert isinstance(found[wanted[4].url], pycurl.error)
 
 
 def test_requests_are_taken_as_there_is_room(serve: Serve) -> None:
