@@ -32,6 +32,9 @@ class ConnectionControl:
         """Read the connection as it is now."""
         return capture(self._socket.fileno()).decode()
 
+    def listen(self) -> None:
+        """Nothing is to be done: there are no events, or all are told."""
+
     def announced(self) -> Mapping[int, SocketAddress]:
         """No address is known to be announced where there are no events."""
         return {}

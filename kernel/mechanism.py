@@ -30,6 +30,9 @@ class Control(Protocol):
             NoSuchSubflow: the socket is closed.
         """
 
+    def listen(self) -> None:
+        """Have the connection's events told from now on; before that, they may not be."""
+
     def announced(self) -> Mapping[int, SocketAddress]:
         """The addresses that the peer announced and didn't withdraw, by its number for each.
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from typing import Protocol
 
+from .address_ids import AddressIds
 from .addresses import canonical, family, unmapped
 from .control import ConnectionControl
 from .errors import CallRefused, KernelError, NoSuchSubflow, OpenRefused
@@ -21,8 +22,6 @@ from .mptcp_pm_tables import AddressFlag
 from .netlink import RequestError
 from .refusals import translate
 from .values import Path, SocketAddress, SubflowInfo
-
-_MAX_ADDRESS_ID = 255
 
 
 class PathManager(Protocol):
@@ -41,13 +40,20 @@ class PathManager(Protocol):
 
 
 class NetlinkControl(ConnectionControl):
-    """The subflows of one connection, changed through netlink."""
+    """The subflows of one connection, changed through netlink.
 
-    def __init__(self, sock: socket.socket, manager: PathManager) -> None:
+    Args:
+        sock: the connection's socket.
+        manager: the kernel's path manager.
+        ids: the identifiers of its local addresses that are known already.
+    """
+
+    def __init__(
+        self, sock: socket.socket, manager: PathManager, ids: AddressIds | None = None
+    ) -> None:
         super().__init__(sock)
         self._manager = manager
-        # One address has one identifier for the life of the connection (RFC 8684, 3.2).
-        self._ids: dict[str, int] = {}
+        self._ids = ids or AddressIds()
 
     def open(self, path: Path, remote: SocketAddress, *, backup: bool = False) -> SubflowInfo:
         """Send the SYN of a new subflow and return at once; the outcome is an event.
@@ -129,7 +135,7 @@ class NetlinkControl(ConnectionControl):
         for retry in (False, True):
             local = Address(
                 path.address,
-                id=self._id_of(path.address),
+                id=self._ids.of(path.address),
                 flags=AddressFlag.BACKUP if backup else None,
                 interface_index=path.index,
             )
@@ -141,13 +147,6 @@ class NetlinkControl(ConnectionControl):
                 if retry or not self._learn_ids(error):
                     raise translate(error, what) from None
 
-    def _id_of(self, host: str) -> int:
-        host = canonical(host)
-        if host not in self._ids:
-            taken = set(self._ids.values())
-            self._ids[host] = next(n for n in range(1, _MAX_ADDRESS_ID + 1) if n not in taken)
-        return self._ids[host]
-
     def _learn_ids(self, error: RequestError) -> bool:
         """Read which identifiers the kernel has, if that was what it complained about."""
         if "did not match address and id" not in error.extack:
@@ -157,7 +156,7 @@ class NetlinkControl(ConnectionControl):
         except KernelError:  # before 6.10
             return False
         known = (answer.address for answer in answers if answer.address)
-        self._ids = {address.host: address.id for address in known if address.host and address.id}
+        self._ids.replace({each.host: each.id for each in known if each.host and each.id})
         return True
 
     def _find(self, before: set[int], path: Path, remote: SocketAddress) -> SubflowInfo:

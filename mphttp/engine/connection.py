@@ -126,6 +126,8 @@ class Connection:
         self._exchanges.append(exchange)
         if exchange.wants_subflows:
             self._say_what_is_missing(exchange)
+            if self._calls.control is not None:
+                self._calls.control.listen()
         return self._before
 
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
