@@ -7,21 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import httpx
-import pycurl
-
 from mphttp.engine.request import checked_strategy
 from mphttp.strategies import Strategy
 
+from .batch import Batch, Outcome, Running
 from .channel import Channel
 from .request import CurlRequest
-from .response import CurlResponse, Sink
+from .response import CurlResponse
 from .settings import Settings
 from .stepping import Stepper
 from .transfer import Transfer
 
 Stepping = Literal["engine", "callback"]
-Outcome = tuple[CurlRequest, CurlResponse | Exception]
 
 
 class CurlSession:
@@ -78,13 +75,14 @@ class CurlSession:
             Exception: whatever a callback of the caller's raised.
         """
         inbox: deque[Transfer] = deque()
-        running = self._begin(CurlRequest(url, strategy, **options), inbox)
+        running = Running(
+            self._channel, CurlRequest(url, strategy, **options), self._strategy, inbox
+        )
         try:
             while not inbox:
                 self._channel.step(1)
             return running.response()
         finally:
-            self._channel.give_up(running.transfer)
             running.close()
 
     def fetch_all(
@@ -98,32 +96,13 @@ class CurlSession:
             requests: URLs or requests; taken from as there is room.
             at_once: how many are on their way at most.
         """
-        inbox: deque[Transfer] = deque()
-        on_their_way: dict[Transfer, _Running] = {}
-        waiting = iter(requests)
-        more = True
+        batch = Batch(self._channel, self._strategy, iter(requests))
         try:
-            while more or on_their_way:
-                while more and len(on_their_way) < at_once:
-                    wanted = next(waiting, None)
-                    if wanted is None:
-                        more = False
-                        break
-                    request = CurlRequest(wanted) if isinstance(wanted, str) else wanted
-                    try:
-                        running = self._begin(request, inbox)
-                    except (ValueError, pycurl.error) as error:  # libcurl doesn't take it
-                        yield request, error
-                    else:
-                        on_their_way[running.transfer] = running
-                while on_their_way and not inbox:
-                    self._channel.step(1)
-                while inbox:
-                    yield on_their_way.pop(inbox.popleft()).outcome()
+            while batch.more or batch.running:
+                yield from batch.fill(at_once)
+                yield from batch.wait()
         finally:
-            for running in on_their_way.values():
-                self._channel.give_up(running.transfer)
-                running.close()
+            batch.close()
 
     def close(self) -> None:
         """Give up what is on its way, and close every connection."""
@@ -141,54 +120,6 @@ class CurlSession:
         _traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _begin(self, wanted: CurlRequest, inbox: deque[Transfer]) -> _Running:
-        strategy = self._strategy if wanted.strategy is None else checked_strategy(wanted.strategy)
-        sink = Sink(wanted.to)
-        return _Running(wanted, sink, self._channel.begin(wanted, strategy, sink.receive, inbox))
-
-
-class _Running:
-    """A request of a session, where its body goes, and the transfer that brings it."""
-
-    def __init__(self, wanted: CurlRequest, sink: Sink, transfer: Transfer) -> None:
-        self.transfer = transfer
-        self._wanted = wanted
-        self._sink = sink
-
-    def response(self) -> CurlResponse:
-        """Return what came.
-
-        Raises:
-            BaseException: what ended it too early.
-        """
-        transfer = self.transfer
-        transfer.check()
-        assert transfer.head is not None
-        assert transfer.report is not None
-        self._sink.close(whole=True)
-        return CurlResponse(
-            url=transfer.easy.getinfo(pycurl.EFFECTIVE_URL),
-            status=transfer.head.status,
-            headers=httpx.Headers(transfer.head.fields),
-            content=self._sink.content,
-            http_version=transfer.head.version,
-            report=transfer.report,
-        )
-
-    def outcome(self) -> Outcome:
-        """Return the request with what came, or with the exception."""
-        try:
-            return self._wanted, self.response()
-        except Exception as error:
-            return self._wanted, error
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Let go of everything."""
-        self._sink.close(whole=False)
-        self.transfer.easy.close()
 
 
 def fetch(url: str, strategy: Strategy | None = None, **options: Any) -> CurlResponse:

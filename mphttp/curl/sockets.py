@@ -134,27 +134,30 @@ class Sockets:
         self._fresh = None
         attempt.copies.add(copy)
 
-    def connection(self, attempt: Attempt, addresses: FourTuple) -> Connection:
-        """Return the connection with these addresses, as the engine knows it.
+    def connection(self, attempt: Attempt, addresses: FourTuple) -> Connection | None:
+        """Return the connection with these addresses, or None if it was reset meanwhile.
 
         Args:
             attempt: which is going to use it.
             addresses: what PREREQFUNCTION is told.
-
-        Raises:
-            LookupError: no socket that was made here has them.
         """
         known = self._connections.get(addresses)
         if known is None:
             known = next((k for k in self._copies.values() if _addresses(k) == addresses), None)
-            if known is None:
-                raise LookupError(f"libcurl uses a connection that wasn't made here: {addresses}")
-            known.addresses = addresses
-            self._connections[addresses] = known
-        if known.connection is None:
-            known.connection = Connection(known.sock, self._engine, self._path_names)
+            if known is None or not self._connect(known, addresses):
+                return None
         attempt.copies.add(known.copy)
         return known.connection
+
+    def _connect(self, known: _Known, addresses: FourTuple) -> bool:
+        """Let the engine know a connection; tell whether it is one still."""
+        try:
+            known.connection = Connection(known.sock, self._engine, self._path_names)
+        except OSError:  # KernelError is one
+            return False
+        known.addresses = addresses
+        self._connections[addresses] = known
+        return True
 
     def sweep(self, copies: Iterable[int] | None = None) -> None:
         """Close what libcurl has closed.

@@ -195,7 +195,7 @@ class Transfer:
         return pycurl.SOCKOPT_OK
 
     def _on_connection(self, *addresses: Any) -> int:
-        """Take that the request is about to be sent over a connection."""
+        """Take that the request is about to be sent; if it can't be, libcurl finds out."""
         self.connected = True
         self._connection = self._sockets.connection(self.attempt, four_tuple(*addresses))
         self._stamp()

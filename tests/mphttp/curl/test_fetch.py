@@ -7,7 +7,9 @@ import hashlib
 import io
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +325,20 @@ def test_a_client_certificate(
         assert fetch(server.url, verify=authority, cert=cert).content == BODY
     with pytest.raises(pycurl.error):
         fetch(server.url, verify=authority)
+
+
+def test_a_reset_before_the_request(context: ssl.SSLContext, authority: str) -> None:
+    """It is libcurl's to say what happened, whether or not the engine has seen the connection."""
+
+    def reset(sock: socket.socket) -> None:
+        with context.wrap_socket(sock, server_side=True) as wrapped:
+            wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    service = Service(reset)
+    with closing(service), CurlSession(verify=authority) as session:
+        for _ in range(20):
+            with pytest.raises(pycurl.error):
+                session.fetch(f"https://127.0.0.1:{service.port}/")
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
