@@ -241,7 +241,7 @@ def test_a_wrong_digest_leaves_nothing_to_go_on_from(go_on, thing, file) -> None
 
 def test_two_downloads_of_one_file_do_not_mix(go_on, thing, file) -> None:
     with file.open("wb") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
+        fcntl.flock(other, fcntl.LOCK_SH)
         result = go_on()
     assert result.code == ExitCode.WRITE
     assert "is being written by another download" in result.err

@@ -41,7 +41,7 @@ def test_the_urls_go_over_one_connection(run, server) -> None:
 
 
 def test_cookies_are_for_nobody(run, server) -> None:
-    server.objects["x"] = Object(b"", {"Set-Cookie": "a=1"})
+    server.objects["x"] = Object(b"", {"Set-Cookie": "a=1; Path=/"})
     out = run("get", f"{server.url}/object/x", f"{server.url}/echo").json
     assert "cookie" not in out["headers"]
 
