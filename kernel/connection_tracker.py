@@ -8,7 +8,7 @@ about what a look has told already is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from . import events as kernel
 from .connection_events import (
@@ -48,19 +48,25 @@ class ConnectionTracker:
         self.closed = False
         self._token = info.token
         self._events_tell = events_tell
+        self._unsure = not events_tell
         self._announced = dict(announced or {})
         self._live: dict[FourTuple, int | None] = {s.tuple: s.id for s in _usable(info)}
         self._inferred_closed: set[FourTuple] = set()
         self._look = info
         self._ids: dict[FourTuple, int] = {}
+        self._syns: dict[FourTuple, int] = {}
+
+    def on_syn(self, subflow: SubflowInfo) -> None:
+        """Take that this process opens a subflow, which can be gone before the next look."""
+        self._syns[subflow.tuple] = subflow.id
 
     def step(
-        self, events: Iterable[kernel.Event], info: ConnectionInfo | None
+        self, events: Sequence[kernel.Event], info: ConnectionInfo | None
     ) -> list[ConnectionEvent]:
         """Take what came since the last step.
 
         Args:
-            events: of all connections, in their order.
+            events: of any connections, in their order; none means that none is waiting.
             info: a look at the connection that was taken after the events were read; None if it is
                 gone.
 
@@ -68,26 +74,29 @@ class ConnectionTracker:
             What happened, in its order.
         """
         told: list[ConnectionEvent] = []
-        self._ids = _ids(self._look) | ({} if info is None else _ids(info))
+        self._ids = self._syns | _ids(self._look) | ({} if info is None else _ids(info))
         if info is not None and info.fully_established and not self._look.fully_established:
             told.append(ConnectionEstablished())
-        lost = False
         for event in events:
-            lost = lost or isinstance(event, kernel.Overflow)
             if not self.closed:
                 told += self._on_event(event)
         if self.closed:
             return told
         if info is None:
             return [*told, self._on_closed()]
-        if lost or not self._events_tell:
+        if self._unsure:
             told += self._difference(info)
+        if not events:
+            # What was read since a loss can be older than the loss; now nothing of it is left.
+            self._unsure = not self._events_tell
+            self._inferred_closed.clear()
         told += self._timeouts(info)
         self._look = info
         return told
 
     def _on_event(self, event: kernel.Event) -> Iterator[ConnectionEvent]:
         if isinstance(event, kernel.Overflow):
+            self._unsure = True
             yield EventsLost()
             return
         if getattr(event, "token", None) != self._token:
@@ -130,6 +139,7 @@ class ConnectionTracker:
             return
         number = self._id_of(pair)
         self._live.pop(pair, None)
+        self._syns.pop(pair, None)
         yield SubflowClosed(number, pair, event.error, event.reset_reason)
 
     def _id_of(self, pair: FourTuple) -> int | None:
@@ -145,7 +155,7 @@ class ConnectionTracker:
             for pair, number in self._live.items()
             if pair not in now or number not in (None, now[pair])
         ]
-        self._inferred_closed = set(gone)
+        self._inferred_closed.update(gone)
         for pair in gone:
             yield SubflowClosed(self._live.pop(pair), pair, inferred=True)
         for pair, number in now.items():

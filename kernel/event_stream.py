@@ -19,7 +19,7 @@ from .interface_monitor import InterfaceMonitor
 from .mechanism import Mechanism
 from .netlink_mechanism import NetlinkMechanism
 from .probe import best_mechanism
-from .values import ConnectionInfo, SocketAddress
+from .values import ConnectionInfo, SocketAddress, SubflowInfo
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at the connection."""
@@ -60,6 +60,7 @@ class EventStream:
         self._told: deque[ConnectionEvent] = deque()
         try:
             self._control = self._mechanism.control(sock)
+            self._control.listen()
             self._tracker = ConnectionTracker(
                 self._control.info(),
                 events_tell=self._mechanism.fileno() is not None,
@@ -90,6 +91,13 @@ class EventStream:
             self._interfaces.close()
             if self._owned:
                 self._mechanism.close()
+
+    def on_syn(self, subflow: SubflowInfo) -> None:
+        """Take that this process opens a subflow, so that its id is known however short it lives.
+
+        Any thread may call.
+        """
+        self._tracker.on_syn(subflow)
 
     def receive(self, timeout: float | None = None) -> ConnectionEvent | None:
         """Wait for the next event.

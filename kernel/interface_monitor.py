@@ -21,7 +21,6 @@ from .netlink_codec import Message
 from .rtnetlink import RouteMessage
 
 _ADDRESS_QUESTION = bytes(8)
-_MAX_READS = 64  # in one go, so that a flood can't hold up the caller
 
 
 class InterfaceMonitor:
@@ -47,15 +46,13 @@ class InterfaceMonitor:
     def events(self) -> list[InterfaceEvent | EventsLost]:
         """Return what has happened since the last call, without waiting for more."""
         told: list[InterfaceEvent | EventsLost] = []
-        for _ in range(_MAX_READS):
-            news = self._read()
-            if news is None:
-                told += [EventsLost(), *self._all()]
-            elif not news:
-                break
-            else:
-                for one in news:
-                    told += self._interfaces.step(one)
+        lost = False
+        while (news := self._read()) != []:
+            lost = lost or news is None
+            for one in news or ():
+                told += self._interfaces.step(one)
+        if lost:  # what was read after the loss can be older than it, so the list comes last
+            told += [EventsLost(), *self._all()]
         return told
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from .netlink import EventSocket, RequestSocket, get_family
 from .netlink_control import NetlinkControl
 from .values import SocketAddress
 
-_MAX_READS = 64  # of events in one go, so that a flood can't hold up the caller
+_MAX_EVENTS = 64  # in one go, so that a flood can't hold up the caller
 
 
 class NetlinkMechanism:
@@ -64,12 +64,12 @@ class NetlinkMechanism:
         return self._events.fileno()
 
     def events(self) -> Sequence[Event]:
-        """Return what has happened since the last call, without blocking.
+        """Return what has happened since the last call, without blocking; all of it, if nothing.
 
         A message that can't be read counts as an `Overflow`: what it told is lost just the same.
         """
         events: list[Event] = []
-        for _ in range(_MAX_READS):
+        while len(events) < _MAX_EVENTS:
             batch = self._read()
             if batch is None:
                 break

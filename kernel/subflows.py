@@ -45,6 +45,7 @@ class Subflows:
         self._streams: list[EventStream] = []
         try:
             self._control = self._mechanism.control(sock)
+            self._control.listen()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -107,6 +108,8 @@ class Subflows:
         deadline = time.monotonic() + timeout
         path, remote = self._resolve(where, remote)
         subflow = self._send_syn(path, remote, backup, deadline)
+        for stream in self._streams:
+            stream.on_syn(subflow)
         now = time.monotonic()
         opening = Opening(subflow, now, timeout=deadline - now)
         while opening.outcome is None:
