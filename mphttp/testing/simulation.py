@@ -1,16 +1,21 @@
 """Paths with a virtual clock: what a strategy makes of a transfer, without a network or a second.
 
-A fluid model: each path delivers its rate at once and shares it equally between its subflows; the
-peer uses backups only while no regular subflow carries anything (RFC 8684, 3.1). There is no slow
-start, no loss and no reordering: the simulator shows decisions and their order of magnitude, the
-lab what really happens.
+A fluid model: each path delivers its rate and shares it equally between its subflows; the peer uses
+backups only while there is no regular subflow, or all of them have been silent for a while (RFC
+8684, 3.1). Slow start and the lag between a decision and what comes of it are there for the asking
+(`slow_start`, `lag`); loss and reordering are not. The simulator shows decisions and their order of
+magnitude, the lab what really happens; benchmarks/fluid.py tells how far they are apart.
+
+Nothing happens at the changes of a trace, which is integrated beforehand: the clock jumps from one
+of the strategy's looks to the next, and a transfer of ten seconds takes a millisecond or two.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mphttp.strategies import (
     Close,
@@ -30,11 +35,17 @@ from mphttp.strategies import (
 )
 
 from .replay import MOST_COMMANDS, SERVER, end_restless
+from .supply import Supply
 
 _OPEN_TIMEOUT = 5.0  # seconds, as the engine's
+_INITIAL_WINDOW = 10 * 1428.0  # bytes (RFC 6928), with the options of MPTCP
+_STALE_AFTER = 3.0
+"""Seconds of silence after which the peer turns to backups: Linux waits for 4 retransmissions."""
+_LOOK_AT_STALE = 0.1  # seconds, until which a subflow that works again isn't noticed
+_EXACTLY = 1e-6  # bytes more than what is waited for, or rounding could leave it short for ever
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SimulatedPath:
     """A path of the simulation.
 
@@ -47,6 +58,10 @@ class SimulatedPath:
         rtt: round-trip time in seconds.
         handshake: seconds that opening a subflow takes; None is one and a half round trips.
         cut_at: seconds after which the interface is gone, of which everybody is told.
+        slow_start: the first bytes come a round trip after they are asked for, and no more than 10
+            segments, then twice as many each round trip (RFC 5681), also after a pause.
+        lag: seconds for which a paused subflow still brings what is on its way: a round trip, and
+            what a queue holds.
     """
 
     name: str
@@ -54,17 +69,20 @@ class SimulatedPath:
     rtt: float = 0.05
     handshake: float | None = None
     cut_at: float = math.inf
+    slow_start: bool = False
+    lag: float = 0.0
 
-    @property
-    def trace(self) -> Sequence[tuple[float, float]]:
-        """Times and rates."""
-        return [(0.0, self.rate)] if isinstance(self.rate, int | float) else self.rate
+    @cached_property
+    def supply(self) -> Supply:
+        """What the path could have delivered by any time."""
+        rate = self.rate
+        trace = [(0.0, rate)] if isinstance(rate, int | float) else rate
+        return Supply(trace, self.cut_at)
 
-    def rate_at(self, now: float) -> float:
-        """Bytes a second at a time."""
-        if now >= self.cut_at:
-            return 0.0
-        return next((rate for start, rate in reversed(self.trace) if start <= now), 0.0)
+    @cached_property
+    def as_path(self) -> Path:
+        """The path as strategies see it."""
+        return Path(self.name)
 
     @property
     def opening_time(self) -> float:
@@ -82,6 +100,7 @@ class Outcome:
         carried: bytes that came over each path, by its name.
         commands: what the strategy asked for, each with its time in seconds.
         crash: what ended the strategy, if it went wrong.
+        alive: names of the paths with a live subflow at the end.
     """
 
     seconds: float | None
@@ -89,6 +108,7 @@ class Outcome:
     carried: dict[str, int]
     commands: tuple[tuple[float, Command], ...]
     crash: BaseException | None
+    alive: tuple[str, ...] = ()
 
 
 def simulate(
@@ -98,6 +118,8 @@ def simulate(
     *,
     length_known: bool = True,
     give_up_after: float = 600.0,
+    begin: float = 0.0,
+    warm: Collection[str] = (),
 ) -> Outcome:
     """Run a strategy on one simulated response.
 
@@ -107,13 +129,23 @@ def simulate(
         length: bytes of the body.
         length_known: whether the response tells its length.
         give_up_after: seconds of the virtual clock.
+        begin: when the request is sent, in seconds of the paths' traces.
+        warm: names of the paths on which a response before left a backup subflow.
     """
-    return _Simulation(strategy, paths, length, length_known).run(give_up_after)
+    simulation = _Simulation(strategy, paths, length, length_known, begin)
+    return simulation.run(give_up_after, warm)
 
 
 @dataclass(slots=True, eq=False)
 class _Carrier:
-    """A subflow of the simulation; times are the virtual clock's."""
+    """A subflow of the simulation; times are the traces'.
+
+    Args:
+        window: bytes that it may bring in a round trip, infinite after slow start.
+        grows_at: when its window doubles next.
+        flows_from: when its data begins to come.
+        flows_until: when its data ends to come, which is a while after it was paused.
+    """
 
     id: int
     path: SimulatedPath
@@ -123,6 +155,26 @@ class _Carrier:
     carried: float = 0.0
     last_data_at: float = 0.0
     initial: bool = False
+    window: float = math.inf
+    grows_at: float = math.inf
+    flows_from: float = 0.0
+    flows_until: float = math.inf
+
+    def start(self, now: float) -> None:
+        """Begin to send, or begin again."""
+        if not self.path.slow_start:
+            self.flows_from = now
+            return
+        self.window = _INITIAL_WINDOW
+        self.flows_from = now + self.path.rtt
+        self.grows_at = self.flows_from + self.path.rtt
+
+    def grow(self, now: float) -> None:
+        """Take that a round trip has passed."""
+        self.window *= 2
+        self.grows_at = now + self.path.rtt
+        if self.window >= self.path.supply.rate_at(now) * self.path.rtt:
+            self.window = self.grows_at = math.inf
 
 
 @dataclass(slots=True)
@@ -139,7 +191,7 @@ class _Simulation:
     all_paths: Sequence[SimulatedPath]
     length: int
     length_known: bool
-    now: float = 0.0
+    begin: float = 0.0
     received: float = 0.0
     live: list[_Carrier] = field(default_factory=list)
     ended: list[_Carrier] = field(default_factory=list)
@@ -148,33 +200,43 @@ class _Simulation:
     opening: _Opening | None = None
 
     def __post_init__(self) -> None:
+        self.now = self.begin
         start = self.strategy.connect_on(self.paths())
-        first = next((path for path in self.all_paths if start == Path(path.name)), None)
+        first = next((path for path in self.all_paths if start == path.as_path), None)
         self._add(first or self.all_paths[0], backup=False, remote=SERVER, initial=True)
         self._view = Transfer(self.length if self.length_known else None, self)
         self._run = Run(self.strategy, self._view)
 
-    def run(self, give_up_after: float) -> Outcome:
+    def run(self, give_up_after: float, warm: Collection[str]) -> Outcome:
+        for path in self.all_paths:
+            if path.name in warm and path is not self.live[0].path and self.now < path.cut_at:
+                self._add(path, backup=True, remote=SERVER)
+        give_up_at = self.begin + give_up_after
+        self._pass_time(self.live[0].flows_from)  # a strategy begins when the header is there
         self._step()
-        while self.received < self.length and self.now < give_up_after:
-            self._pass_time(min(self._next_time(), give_up_after))
+        while self.received < self.length and self.now < give_up_at:
+            self._pass_time(min(self._next_time(), give_up_at))
             self._step()
         self._run.stop()
+        return self._outcome()
+
+    def _outcome(self) -> Outcome:
         carried = {path.name: 0.0 for path in self.all_paths}
         for carrier in self.ended + self.live:
             carried[carrier.path.name] += carrier.carried
         return Outcome(
-            seconds=self.now if self.received >= self.length else None,
+            seconds=self.now - self.begin if self.received >= self.length else None,
             received=int(self.received),
             carried={name: round(count) for name, count in carried.items()},
             commands=tuple(self.commands),
             crash=self._run.crash,
+            alive=tuple(carrier.path.name for carrier in self.live),
         )
 
     # What the strategy sees (strategies.Source).
 
     def paths(self) -> tuple[Path, ...]:
-        return tuple(Path(path.name) for path in self.all_paths if self.now < path.cut_at)
+        return tuple(path.as_path for path in self.all_paths if self.now < path.cut_at)
 
     def subflows(self) -> tuple[Subflow, ...]:
         return tuple(self._shown(carrier) for carrier in self.live)
@@ -188,7 +250,7 @@ class _Simulation:
     def _shown(self, carrier: _Carrier) -> Subflow:
         return Subflow(
             id=carrier.id,
-            path=Path(carrier.path.name),
+            path=carrier.path.as_path,
             age=self.now - carrier.opened_at,
             backup=carrier.backup,
             bytes_received=int(carrier.carried),
@@ -207,14 +269,15 @@ class _Simulation:
             self._conclude(self.opening)
         for count in range(MOST_COMMANDS + 1):
             events, self.events = tuple(self.events), []
-            self._view.update(received=int(self.received), elapsed=self.now, events=events)
+            elapsed = self.now - self.begin
+            self._view.update(received=int(self.received), elapsed=elapsed, events=events)
             command = self._run.advance()
             if command is None:
                 return
             if count == MOST_COMMANDS:
                 end_restless(self._run)
                 return
-            self.commands.append((self.now, command))
+            self.commands.append((elapsed, command))
             try:
                 self._carry_out(command)
             except CommandFailed as error:
@@ -235,11 +298,22 @@ class _Simulation:
                 self._tell("subflow_closed", carrier.path, carrier.id)
                 self._run.answer()
             case SetBackup(subflow, backup):
-                self._carrier(subflow).backup = backup
+                self._set_backup(self._carrier(subflow), backup)
                 self._run.answer()
             case SetOption(subflow):
                 self._carrier(subflow)
                 self._run.answer()
+
+    def _set_backup(self, carrier: _Carrier, backup: bool) -> None:
+        if backup == carrier.backup:
+            return
+        carrier.backup = backup
+        if backup:
+            carrier.flows_until = self.now + carrier.path.lag
+            return
+        if self.now >= carrier.flows_until:
+            carrier.start(self.now)
+        carrier.flows_until = math.inf
 
     def _carrier(self, subflow: Subflow) -> _Carrier:
         carrier = next((carrier for carrier in self.live if carrier.id == subflow.id), None)
@@ -251,7 +325,7 @@ class _Simulation:
         path = next((path for path in self.all_paths if path.name == command.path.name), None)
         if path is None or self.now >= path.cut_at:
             raise OpenFailed(f"no path {command.path.name!r} reaches the server")
-        works = path.rate_at(self.now) > 0
+        works = path.supply.rate_at(self.now) > 0
         takes = path.opening_time if works else _OPEN_TIMEOUT
         self.opening = _Opening(command, path, self.now + takes, works)
 
@@ -270,50 +344,88 @@ class _Simulation:
     ) -> _Carrier:
         number = len(self.live) + len(self.ended)
         carrier = _Carrier(number, path, self.now, backup, remote, 0.0, self.now, initial)
+        if backup:
+            carrier.flows_until = self.now
+        else:
+            carrier.start(self.now)
         self.live.append(carrier)
         return carrier
 
     def _tell(self, kind: str, path: SimulatedPath, subflow: int | None = None) -> None:
-        self.events.append(Event(self.now, kind, subflow, path.name))
+        self.events.append(Event(self.now - self.begin, kind, subflow, path.name))
 
     # What time brings.
 
-    def _rates(self) -> dict[_Carrier, float]:
-        """Bytes a second that each subflow brings now; those that bring nothing are left out."""
-        regular = {c: rate for c in self.live if not c.backup and (rate := self._share(c))}
-        return regular or {c: rate for c in self.live if (rate := self._share(c))}
+    @property
+    def _stale(self) -> bool:
+        """Whether the peer has given up every regular subflow for now."""
+        since = self.now - _STALE_AFTER
+        return all(c.backup or c.last_data_at <= since for c in self.live)
 
-    def _share(self, carrier: _Carrier) -> float:
-        sharing = sum(
-            other.path is carrier.path and other.backup == carrier.backup for other in self.live
-        )
-        return carrier.path.rate_at(self.now) / sharing
+    def _flowing(self) -> list[_Carrier]:
+        """Return the subflows that the peer uses now, or whose last data is on its way."""
+        ready = [c for c in self.live if c.flows_from <= self.now]
+        return ready if self._stale else [c for c in ready if self.now < c.flows_until]
 
     def _next_time(self) -> float:
-        """Return the next time at which anything changes."""
+        """Return the next time at which the strategy or the model has something to do."""
         times = [path.cut_at for path in self.all_paths]
-        times += [start for path in self.all_paths for start, _ in path.trace]
-        wanted = [float(self.length)]
+        for c in self.live:
+            times += [c.grows_at, c.flows_from, c.flows_until]
+            if not c.backup and len(self.live) > 1:
+                times.append(c.last_data_at + _STALE_AFTER)
+        if self._stale:
+            times.append(self.now + _LOOK_AT_STALE)
         waiting = self._run.waiting
         if self.opening is not None:
             times.append(self.opening.until)
-        elif waiting is not None:
-            times += [] if waiting.elapsed is None else [waiting.elapsed]
-            wanted += [] if waiting.received is None else [waiting.received]
-        total = sum(self._rates().values())
-        if total:
-            # A little more than exactly so much, or rounding could leave it short for ever.
-            missing = (want - self.received for want in wanted if want > self.received)
-            times += [self.now + (1e-6 + count) / total for count in missing]
+        elif waiting is not None and waiting.elapsed is not None:
+            times.append(self.begin + waiting.elapsed)
         return min((when for when in times if when > self.now), default=math.inf)
 
+    def _wanted(self) -> float:
+        """Return the bytes at which the clock has to stop."""
+        waiting = self._run.waiting
+        if self.opening is None and waiting is not None and waiting.received is not None:
+            return max(self.received, min(self.length, waiting.received))
+        return float(self.length)
+
+    def _brings(self, flowing: Sequence[_Carrier], then: float) -> list[float]:
+        """Return the bytes that each of these brings from now until then."""
+        brought = []
+        for carrier in flowing:
+            path = carrier.path
+            sharing = 1 if len(flowing) == 1 else sum(c.path is path for c in flowing)
+            came = (path.supply.by(then) - path.supply.by(self.now)) / sharing
+            if carrier.window < math.inf:
+                came = min(came, carrier.window / path.rtt * (then - self.now))
+            brought.append(came)
+        return brought
+
     def _pass_time(self, then: float) -> None:
-        for carrier, rate in self._rates().items():
-            came = rate * (then - self.now)
+        flowing, missing = self._flowing(), self._wanted() - self.received
+        brought = self._brings(flowing, then)
+        if missing > 0 and sum(brought) >= missing + _EXACTLY:
+            then = self._time_of(missing + _EXACTLY, flowing, then)
+            brought = self._brings(flowing, then)
+        for carrier, came in zip(flowing, brought, strict=True):
             carrier.carried += came
-            carrier.last_data_at = then
             self.received = min(self.received + came, float(self.length))
+            if came > 0:
+                carrier.last_data_at = carrier.path.supply.last_before(then)
         gone = [path for path in self.all_paths if self.now < path.cut_at <= then]
         self.now = then
         for path in gone:
             self._tell("path_lost", path)
+        for carrier in flowing:
+            if carrier.grows_at <= then:
+                carrier.grow(then)
+
+    def _time_of(self, missing: float, flowing: Sequence[_Carrier], then: float) -> float:
+        """Return when these bring so many bytes, at the latest `then`, to the nanosecond."""
+        before = self.now
+        while then - before > 1e-9 * max(1.0, then):
+            middle = (before + then) / 2
+            enough = sum(self._brings(flowing, middle)) >= missing
+            before, then = (before, middle) if enough else (middle, then)
+        return then
