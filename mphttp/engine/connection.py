@@ -60,7 +60,7 @@ class Connection:
         self.settled = threading.Condition(self.lock)
         self.engine = engine
         self._asked_at = time.monotonic()
-        self._whole_at = self._asked_at
+        self._whole_at = -math.inf
         self._reader = SocketReader(sock)
         self._path_names = path_names
         self._remote = unmapped(SocketAddress(*sock.getpeername()[:2]))
@@ -112,6 +112,11 @@ class Connection:
         with self.lock:
             self._reader.sock = sock
             self._calls.control = self._take_control()
+
+    def sending(self) -> None:
+        """Take down that something of the current request is to be sent, perhaps not all of it."""
+        if current_request() is not None:
+            self._asked_at = time.monotonic()
 
     def sent(self) -> None:
         """Take down that something of the current request was sent."""

@@ -30,24 +30,29 @@ class AsyncChannel:
         self.sock = sock
         self._waited_at = time.monotonic()
 
-    async def start_tls(
-        self, context: ssl.SSLContext, server_hostname: str | None, timeout: float | None
-    ) -> None:
-        """Say hello and verify; from then on all is under TLS.
+    def wrap(self, context: ssl.SSLContext, server_hostname: str | None) -> None:
+        """Put all from here on under TLS; the handshake comes first.
 
         Args:
             context: verifies the peer.
             server_hostname: whom its certificate shall name.
+        """
+        self.sock = context.wrap_socket(
+            self.sock, server_hostname=server_hostname, do_handshake_on_connect=False
+        )
+
+    async def handshake(self, timeout: float | None) -> None:
+        """Say hello and verify.
+
+        Args:
             timeout: seconds for the whole of it, or None for no limit.
 
         Raises:
             TimeoutError: the peer was too slow.
             OSError: it isn't who it should be, speaks no TLS, or the connection is broken.
         """
-        sock = context.wrap_socket(
-            self.sock, server_hostname=server_hostname, do_handshake_on_connect=False
-        )
-        self.sock = sock
+        sock = self.sock
+        assert isinstance(sock, ssl.SSLSocket)
         await self._until_done(lambda _: sock.do_handshake(), None, timeout)
 
     async def receive(self, max_bytes: int, timeout: float | None) -> bytes:

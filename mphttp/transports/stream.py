@@ -44,9 +44,17 @@ class _Socketed:
         taken, self._ahead = self._ahead[:max_bytes], self._ahead[max_bytes:]
         return taken
 
+    def _sending(self) -> None:
+        if self._connection is not None:
+            self._connection.sending()
+
     def _sent(self) -> None:
         if self._connection is not None:
             self._connection.sent()
+
+    def _wrapped(self) -> None:
+        if self._connection is not None:  # it looks at the socket, and resets one that is given up
+            self._connection.replace_socket(self._channel.sock)
 
     def _close(self) -> None:
         if self._connection is None:
@@ -107,6 +115,7 @@ class MultipathStream(_Socketed):
             raise self._errors.ReadError(str(error)) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._sending()
         try:
             if self._inner is not None:
                 self._within(self._inner.write(buffer), timeout)
@@ -134,9 +143,8 @@ class MultipathStream(_Socketed):
                 self._inner = inner
             else:
                 self._channel = tls = TLSChannel(self._channel.sock, ssl_context, server_hostname)
+                self._wrapped()
                 tls.handshake(timeout)
-                if self._connection is not None:
-                    self._connection.replace_socket(tls.sock)
         except BaseException as error:
             self.close()
             if isinstance(error, TimeoutError):
@@ -183,6 +191,7 @@ class AsyncMultipathStream(_Socketed):
             raise self._errors.ReadError(str(error)) from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._sending()
         try:
             if self._inner is not None:
                 await self._within(self._inner.write(buffer), timeout)
@@ -209,9 +218,9 @@ class AsyncMultipathStream(_Socketed):
                 await self._within(inner.handshake(), timeout)
                 self._inner = inner
             else:
-                await self._channel.start_tls(ssl_context, server_hostname, timeout)
-                if self._connection is not None:
-                    self._connection.replace_socket(self._channel.sock)
+                self._channel.wrap(ssl_context, server_hostname)
+                self._wrapped()
+                await self._channel.handshake(timeout)
         except BaseException as error:  # also when the task is cancelled
             await self.aclose()
             if isinstance(error, TimeoutError):
