@@ -168,13 +168,14 @@ def parse_queue(text: str, rate: float) -> int:
 
 
 def parse_trace(file: Path) -> tuple[int, ...]:
-    """Read a trace in Mahimahi's format: one millisecond a line.
+    """Read a trace in Mahimahi's format: one millisecond a line; `#` begins a comment.
 
     Raises:
         LinkError: the file can't be read, or a line isn't a whole number.
     """
     try:
-        return tuple(int(line) for line in file.read_text().split())
+        lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
+        return tuple(int(line) for line in lines if line)
     except (OSError, ValueError) as error:
         raise LinkError(f"The trace {file} can't be read: {error}.") from error
 
