@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from mphttp import FullMesh, Refresh, Report
+from mphttp.kernel import findings
 from mphttp.lab import LabClient, names
 from mphttp.strategies import (
     Background,
@@ -16,10 +17,12 @@ from mphttp.strategies import (
     DropSlow,
     Handover,
     HandshakeOn,
+    Mark,
     NDiffPorts,
 )
 
 from .downloads import Fault, carried, carries, download, fetch, make_client, url
+from .test_options import sent_on
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
@@ -144,6 +147,19 @@ def test_several_subflows_on_one_path(lab: LabClient) -> None:
     report = download(NDiffPorts(3), url(SIZE))
     assert [subflow.path for subflow in report.subflows] == ["wifi"] * 3
     assert len({subflow.local for subflow in report.subflows}) == 3
+
+
+def test_what_one_strategy_opens_another_marks(lab: LabClient) -> None:
+    """Where options of one subflow can't be set, the report says so, and the mesh works on."""
+    (options,) = [finding for finding in findings() if finding.name == "subflow options"]
+    with sent_on("wifi") as wifi, sent_on("lte") as lte:
+        report = download(FullMesh() & Mark({"lte": "ef"}), url(SIZE))
+    assert carried(report, "lte") > 0
+    assert set(wifi) == {0}
+    if options.ok:
+        assert lte[46 << 2] > lte[0]
+    else:
+        assert options.meaning in report.problems[0].what
 
 
 def test_rotation_moves_from_path_to_path(lab: LabClient) -> None:

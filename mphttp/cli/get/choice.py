@@ -169,7 +169,8 @@ def _made(name: str, values: dict[str, Any]) -> Strategy:
         if parameter.strategy == name and parameter.field not in values:
             field = {field.name: field for field in dataclasses.fields(strategy)}[parameter.field]
             if field.default is field.default_factory is dataclasses.MISSING:
-                raise usage(f"strategy {name!r} needs --{parameter.option}", parameter.meaning)
+                hint = f"--{parameter.option} {parameter.metavar}: {parameter.meaning}"
+                raise usage(f"strategy {name!r} needs --{parameter.option}", hint)
     try:
         return strategy(**values)
     except (TypeError, ValueError) as error:
