@@ -77,7 +77,7 @@ class CheapestFirst(Strategy):
     ) -> Generator[Command, Any, bool | None]:
         """Go to the cheapest path that works; tell whether that worked, or None if it needn't."""
         old = transfer.subflows
-        used = transfer.current.path
+        used = transfer.current.path if old else None
         ranked = self._ranked(transfer.paths)
         if used not in ranked or transfer.silence >= self.patience:
             wanted = [path for path in ranked if path != used]

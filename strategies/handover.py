@@ -31,8 +31,9 @@ class Handover(Strategy):
 
     Half of `within` is spent on being sure, and no less than two round trips, since a sender that
     begins slowly is silent for one; the other half is for the handshake and the first data. A path
-    whose interface is gone isn't waited for. Then the subflow that brings data stays, and the other
-    is closed: the old one if it is dead, the new one if the old one was only late.
+    whose interface is gone, or whose subflow was reset, isn't waited for. Then the subflow that
+    brings data stays, and the other is closed: the old one if it is dead, the new one if the old
+    one was only late.
 
     Args:
         within: seconds from the last byte on one path to the first on another.
@@ -58,7 +59,7 @@ class Handover(Strategy):
             yield from self._hand_over(transfer)
 
     def _until_silent(self, transfer: Transfer) -> Steps:
-        while transfer.current.path in transfer.paths:
+        while transfer.subflows and transfer.current.path in transfer.paths:
             left = max(self.within / 2, 2 * transfer.current.rtt) - transfer.silence
             if left <= 0:
                 return

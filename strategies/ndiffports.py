@@ -34,6 +34,8 @@ class NDiffPorts(Strategy):
         whole_number("n", self.n, least=1, example=2)
 
     def run(self, transfer: Transfer) -> Steps:
+        if not transfer.subflows:
+            return  # reset before this began
         path = transfer.current.path
         there = sum(subflow.path == path for subflow in transfer.subflows)
         for _ in range(self.n - there):

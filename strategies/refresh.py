@@ -9,7 +9,7 @@ from .checks import positive_bytes, positive_seconds
 from .commands import Until
 from .steps import close, open_first
 from .strategy import Steps, Strategy
-from .view import Path, Transfer
+from .view import Path, Subflow, Transfer
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,17 @@ class Refresh(Strategy):
                 received += self.threshold
             if self.every:
                 elapsed = transfer.elapsed + self.every
-            old = transfer.current
-            new = yield from open_first(self._next(old.path, transfer.paths))
-            if new is not None:
+            old = transfer.current if transfer.subflows else None
+            new = yield from open_first(self._next(old, transfer.paths))
+            if new is not None and old is not None:
                 yield from close(old)
             elif self.threshold:  # those that were missed meanwhile would fail, too
                 received = (transfer.received // self.threshold + 1) * self.threshold
 
-    def _next(self, path: Path, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    def _next(self, old: Subflow | None, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        if old is None:
+            return paths
         if not self.rotate:
-            return (path,)
-        after = paths.index(path) + 1 if path in paths else 0
+            return (old.path,)
+        after = paths.index(old.path) + 1 if old.path in paths else 0
         return paths[after:] + paths[:after]

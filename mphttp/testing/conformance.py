@@ -124,7 +124,7 @@ def _begin(strategy: Strategy, history: _History) -> Replay:
 def _live_through(replay: Replay, moment: _Moment) -> list[Command]:
     replay.all_paths = moment.paths
     doomed = moment.ending
-    if 0 <= doomed < len(replay.live) and len(replay.live) > 1:
+    if 0 <= doomed < len(replay.live):  # the last one, too: the connection outlives it for a while
         replay.end(replay.live[doomed].id)
     for subflow in replay.live:
         share = moment.received // (1 + subflow.id)

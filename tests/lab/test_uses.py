@@ -22,6 +22,7 @@ from mphttp.strategies import (
 )
 
 from .downloads import Fault, carried, carries, download, fetch, make_client, url
+from .test_faults import reset
 from .test_options import sent_on
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
@@ -56,6 +57,12 @@ class TestHandover:
         report = download(Handover(20), url(SIZE), Fault(HALF, lambda: lab.cut("wifi")))
         assert carried(report, "lte") > SIZE / 2
         assert [event.kind for event in report.events].count("path_lost") == 1
+        assert report.seconds < 10
+
+    def test_the_only_subflow_that_is_reset_is_replaced(self, lab: LabClient) -> None:
+        """As a middlebox might do: the connection lives on, and another carries the rest."""
+        report = download(Handover(20), url(SIZE), Fault(HALF, lambda: reset(lab, "wifi")))
+        assert len(report.subflows) == 2
         assert report.seconds < 10
 
     def test_a_standby_carries_nothing_while_the_first_path_works(self, lab: LabClient) -> None:

@@ -84,6 +84,13 @@ def test_a_path_whose_interface_is_gone_is_not_waited_for() -> None:
     assert opened(replay.commands) == ["lte"]
 
 
+def test_a_subflow_that_was_reset_is_replaced_at_once() -> None:
+    replay = replay_of(Handover(60.0))
+    replay.end(0)
+    replay.at(1.0, 1_000_000, events=[Event(1.0, "subflow_closed", 0, "wifi")])
+    assert opened(replay.commands) == ["wifi"]
+
+
 def test_the_application_s_own_slowness_is_no_silence() -> None:
     replay = replay_of(Handover(1.0))
     replay.change(0, idle=100.0)
