@@ -104,7 +104,10 @@ class Watch:
     """Tell this client the events of the connection, until it ends."""
 
 
-Request = Hello | Open | Close | SetBackup | SetOption | GetOption | Watch
+OnConnection = Open | Close | SetBackup | SetOption | GetOption | Watch
+"""What is about the connection whose socket comes with it."""
+
+Request = Hello | OnConnection
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class NetlinkControl(ConnectionControl):
     ) -> None:
         super().__init__(sock)
         self._manager = manager
-        self._ids = ids or AddressIds()
+        self.ids = ids or AddressIds()
 
     def open(self, path: Path, remote: SocketAddress, *, backup: bool = False) -> SubflowInfo:
         """Send the SYN of a new subflow and return at once; the outcome is an event.
@@ -135,7 +135,7 @@ class NetlinkControl(ConnectionControl):
         for retry in (False, True):
             local = Address(
                 path.address,
-                id=self._ids.of(path.address),
+                id=self.ids.of(path.address),
                 flags=AddressFlag.BACKUP if backup else None,
                 interface_index=path.index,
             )
@@ -156,7 +156,7 @@ class NetlinkControl(ConnectionControl):
         except KernelError:  # before 6.10
             return False
         known = (answer.address for answer in answers if answer.address)
-        self._ids.replace({each.host: each.id for each in known if each.host and each.id})
+        self.ids.replace({each.host: each.id for each in known if each.host and each.id})
         return True
 
     def _find(self, before: set[int], path: Path, remote: SocketAddress) -> SubflowInfo:

@@ -1,0 +1,111 @@
+"""What is granted is done here: act on the connection, look at it again, undo if it is another."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+from mphttp.kernel.address_ids import AddressIds
+from mphttp.kernel.broker_messages import (
+    Answer,
+    Close,
+    Done,
+    GetOption,
+    OnConnection,
+    Open,
+    Opened,
+    Refused,
+    SetBackup,
+    SetOption,
+    Watch,
+    Watching,
+)
+from mphttp.kernel.errors import KernelError, NoSuchSubflow
+from mphttp.kernel.mptcp_pm import PathManagerMessage, remove
+from mphttp.kernel.mptcp_pm_tables import Command
+from mphttp.kernel.netlink_control import NetlinkControl, PathManager
+from mphttp.kernel.values import Path, SubflowInfo
+
+from .descriptor import connection_of
+
+
+def act(
+    request: OnConnection, sock: socket.socket, manager: PathManager, interface: str | None
+) -> Answer:
+    """Do what was granted to whoever holds the socket.
+
+    Args:
+        request: what it is.
+        sock: connected, MPTCP.
+        manager: of the socket's network namespace.
+        interface: name of the interface that an `Open` names by its index.
+    """
+    try:
+        if isinstance(request, Open):
+            return _open(request, sock, manager, interface or "")
+        control = NetlinkControl(sock, manager)
+        match request:
+            case Close(subflow):
+                control.close(_find(control, subflow))
+            case SetBackup(subflow, backup):
+                control.set_backup(_find(control, subflow), backup)
+            case SetOption(subflow, level, name, value):
+                control.setsockopt(_find(control, subflow), level, name, value)
+            case GetOption(subflow, level, name, size):
+                return Done(control.getsockopt(_find(control, subflow), level, name, size))
+            case Watch():
+                return Watching(control.token, tuple(control.announced().items()))
+        return Done()
+    except KernelError as error:
+        return Refused.of(error)
+
+
+class _Witness:
+    """A path manager that remembers whether it opened a subflow."""
+
+    def __init__(self, manager: PathManager) -> None:
+        self._manager = manager
+        self.announced, self.denied = manager.announced, manager.denied
+        self.opened = False
+
+    def request(
+        self, message: PathManagerMessage, *, dump: bool = False
+    ) -> list[PathManagerMessage]:
+        answers = self._manager.request(message, dump=dump)
+        self.opened |= message.command is Command.SUBFLOW_CREATE
+        return answers
+
+
+def _open(request: Open, sock: socket.socket, manager: PathManager, interface: str) -> Answer:
+    # Identifiers are the client's to keep: the broker knows nothing of a connection.
+    ids = AddressIds({request.address: request.local_id})
+    witness = _Witness(manager)
+    control = NetlinkControl(sock, witness, ids)
+    path = Path(interface, request.interface_index, request.address)
+    try:
+        subflow = control.open(path, request.remote, backup=request.backup)
+        return Opened(subflow.id, ids.of(request.address))
+    finally:
+        # Closing and pausing name a subflow by its four-tuple, which no other connection has. Only
+        # here could a token that was given away meanwhile mean somebody else's connection.
+        if witness.opened and not _is_still(sock, control.token):
+            _undo(remove(control.token, ids.of(request.address)), manager)
+
+
+def _undo(removal: PathManagerMessage, manager: PathManager) -> None:
+    """Close the subflows of the address that one was opened from."""
+    with suppress(KernelError):  # mostly there is no such connection any more
+        manager.request(removal)
+    raise NoSuchSubflow("the connection ended while a subflow was opened; it was closed again")
+
+
+def _is_still(sock: socket.socket, token: int) -> bool:
+    connection = connection_of(sock)
+    return connection is not None and connection.token == token
+
+
+def _find(control: NetlinkControl, subflow_id: int) -> SubflowInfo:
+    for subflow in control.info().subflows:
+        if subflow.id == subflow_id:
+            return subflow
+    raise NoSuchSubflow(f"the connection has no subflow {subflow_id}")

@@ -1,0 +1,100 @@
+"""The kernel's path manager in one network namespace, and what it tells."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from contextlib import suppress
+
+from mphttp.kernel.errors import KernelError, ProtocolError
+from mphttp.kernel.event_reader import EventReader
+from mphttp.kernel.mptcp_pm import PathManagerMessage, decode, encode
+from mphttp.kernel.mptcp_pm_events import token_of
+from mphttp.kernel.mptcp_pm_tables import MPTCP_PM_EV_GRP_NAME, MPTCP_PM_NAME
+from mphttp.kernel.netlink import NETLINK_ROUTE, EventSocket, RequestSocket, get_family
+from mphttp.kernel.rtnetlink import route_to
+from mphttp.kernel.values import SocketAddress
+
+_EVENTS_ROOM = 1 << 20  # bytes that may wait: the machine's connections in a busy moment
+
+
+class Namespace:
+    """The network namespace of the thread that makes this.
+
+    Raises:
+        NotSupported: this kernel has no path manager.
+        NotPermitted: CAP_NET_ADMIN is missing.
+    """
+
+    def __init__(self) -> None:
+        self._requests = RequestSocket()
+        self._routes = RequestSocket(NETLINK_ROUTE)
+        try:
+            found = get_family(self._requests, MPTCP_PM_NAME)
+            self._events = EventSocket(found.groups[MPTCP_PM_EV_GRP_NAME], _EVENTS_ROOM)
+        except KernelError:
+            self._requests.close()
+            self._routes.close()
+            raise
+        self._family = found.id
+        self._reader = EventReader(every=False)
+
+    def request(
+        self, message: PathManagerMessage, *, dump: bool = False
+    ) -> list[PathManagerMessage]:
+        """Ask the path manager.
+
+        Raises:
+            RequestError: it refused.
+            ProtocolError: its answer can't be read.
+        """
+        answers = self._requests.request(self._family, encode(message), dump=dump)
+        return [decode(answer.payload) for answer in answers]
+
+    def announced(self, token: int) -> Mapping[int, SocketAddress]:
+        """The addresses that the peer announced and didn't withdraw, by its number for each."""
+        self._reader.claim(token)
+        return self._reader.announced(token)
+
+    def denied(self, token: int) -> SocketAddress | None:
+        """The peer's initial address, if it must not be joined there (RFC 8684, 3.1, flag C)."""
+        self._reader.claim(token)
+        return self._reader.denied(token)
+
+    def has(self, host: str) -> bool:
+        """Whether an IP address is one of this namespace's own."""
+        if ipaddress.ip_address(host).is_unspecified:
+            return False
+        with suppress(KernelError):
+            route = route_to(self._routes, host)
+            return route is not None and route.local
+        return False
+
+    def fileno(self) -> int:
+        """The descriptor that is readable when events wait."""
+        return self._events.fileno()
+
+    def events(self) -> list[tuple[int, bytes]] | None:
+        """Read once what has happened, without blocking.
+
+        Returns:
+            Tokens of connections, each with a message not read yet; None if some were lost. Then
+            what the peers told is forgotten, since it may be another connection's by now.
+        """
+        try:
+            messages = self._events.receive()
+        except ProtocolError:
+            messages = None
+        if messages is None:
+            self._reader = EventReader(every=False)
+            return None
+        payloads = [message.payload for message in messages]
+        self._reader.read(payloads)
+        tokens = ((token_of(payload), payload) for payload in payloads)
+        return [(token, payload) for token, payload in tokens if token is not None]
+
+    def close(self) -> None:
+        """Let go of descriptors."""
+        self._requests.close()
+        self._routes.close()
+        self._events.close()

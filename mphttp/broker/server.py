@@ -1,0 +1,264 @@
+"""The one loop: clients come, ask one thing at a time, are told of events, and go.
+
+Nothing here waits for a client. What a client sends is read one message at a time, so others have
+their turn in between; what it doesn't read ends its connection; what is to be closed, `disposal`
+closes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from mphttp.kernel.broker_messages import Answer, EventTold, Hello, Lost, Refused
+from mphttp.kernel.broker_wire import decode_request, encode_answer
+from mphttp.kernel.errors import CallRefused, KernelError, ProtocolError
+from mphttp.kernel.mptcp_pm_tables import EventType
+
+from .descriptor import Received, receive
+from .disposal import Disposal
+from .namespace import Namespace
+from .namespaces import Namespaces
+from .rules import Rules
+from .service import Client, Service
+from .users import Users
+
+_CREDENTIALS = struct.Struct("3i")  # struct ucred
+_ACCEPTS = 16  # in one turn
+_EVENTS = 16  # messages in one turn
+_PAUSE = 0.05  # seconds, while a user's descriptors wait to be closed
+
+Log = Callable[[str], None]
+
+
+class Server:
+    """Serves clients until it is stopped.
+
+    Args:
+        listener: a listening Unix socket of SOCK_SEQPACKET.
+        namespaces: where connections can be.
+        rules: the configuration.
+        log: takes one line.
+    """
+
+    def __init__(
+        self, listener: socket.socket, namespaces: Namespaces, rules: Rules, log: Log
+    ) -> None:
+        self._listener = listener
+        self._namespaces = namespaces
+        self._rules = rules
+        self._log = log
+        self._service = Service(namespaces, rules)
+        self._users = Users(rules)
+        self._disposal = Disposal()
+        self._clients: dict[int, Client] = {}
+        self._watchers: dict[tuple[Namespace, int], set[Client]] = {}
+        self._sources: dict[int, Namespace] = {}
+        self._paused: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._poll = select.epoll()
+        listener.setblocking(False)
+        self._poll.register(listener, select.EPOLLIN)
+        self._hear(namespaces.own)
+
+    def run(self) -> None:
+        """Serve; ends by an exception only, such as that of a signal's handler."""
+        while True:
+            for fd, _ in self._poll.poll(self._sleep()):
+                self._on_ready(fd)
+            self._resume()
+
+    def _on_ready(self, fd: int) -> None:
+        if fd == self._listener.fileno():
+            self._accept()
+        elif fd in self._clients:
+            self._serve(self._clients[fd])
+        elif fd in self._sources:
+            self._tell_events(self._sources[fd])
+
+    # Clients.
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTS):
+            if self._disposal.all_waiting() >= self._rules.closings:
+                self._pause(self._listener.fileno())
+                return
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:  # nobody waits any more, or there is no descriptor left
+                return
+            self._admit(sock)
+
+    def _admit(self, sock: socket.socket) -> None:
+        now = time.monotonic()
+        sock.setblocking(False)
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        process, number, group = _CREDENTIALS.unpack(credentials)
+        client = Client(sock, number, process, group)
+        user = self._users.find(number, now)
+        rules = self._rules
+        if user.clients >= rules.clients_per_user or len(self._clients) >= rules.clients:
+            self._refuse(client, CallRefused("too many processes are connected to the broker"))
+            self._disposal.close(number, [sock.detach()])
+            return
+        user.clients += 1
+        self._clients[sock.fileno()] = client
+        self._poll.register(sock, select.EPOLLIN)
+
+    def _serve(self, client: Client) -> None:
+        now = time.monotonic()
+        user = self._users.find(client.user, now)
+        if self._disposal.waiting(client.user) >= self._rules.closings_per_user:
+            self._pause(client.sock.fileno())
+            return
+        if not user.requests.take(now):
+            self._pause(client.sock.fileno(), user.requests.next_time(now))
+            return
+        try:
+            received = receive(client.sock, self._rules.message_bytes)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(client)
+            return
+        try:
+            self._answer(client, received)
+        finally:
+            if received.descriptors:
+                self._disposal.close(client.user, received.descriptors)
+
+    def _answer(self, client: Client, received: Received) -> None:
+        if not received.message and not received.descriptors:  # it has gone
+            self._drop(client)
+            return
+        try:
+            if not received.whole:
+                raise ProtocolError("a message is too long, or its descriptors are too many")
+            request = decode_request(received.message)
+            if not client.greeted and not isinstance(request, Hello):
+                raise ProtocolError("the first message must be a hello")
+        except ProtocolError as error:
+            self._refuse(client, error)
+            self._drop(client)
+            return
+        user = self._users.find(client.user, time.monotonic())
+        outcome = self._service.carry_out(request, received.descriptors, client, user.watched)
+        if outcome.watch is not None:
+            self._watch(client, outcome.watch)
+        if isinstance(outcome.answer, Refused):
+            self._refuse(client, outcome.answer.error())
+            return
+        self._send(client, outcome.answer)
+        if outcome.effect is not None:
+            self._log(f"user {client.user} process {client.process}: {outcome.effect}")
+
+    def _refuse(self, client: Client, error: KernelError) -> None:
+        now = time.monotonic()
+        if self._users.find(client.user, now).refusals.take(now):
+            self._log(f"user {client.user} process {client.process}: refused: {error}")
+        self._send(client, Refused.of(error))
+
+    def _send(self, client: Client, answer: Answer) -> None:
+        try:
+            client.sock.send(encode_answer(answer), socket.MSG_NOSIGNAL)
+        except OSError:  # it has gone, or doesn't read
+            self._drop(client)
+
+    def _drop(self, client: Client) -> None:
+        fd = client.sock.fileno()
+        if self._clients.pop(fd, None) is None:
+            return
+        with suppress(FileNotFoundError):  # paused
+            self._poll.unregister(fd)
+        for watched in client.watched:
+            self._unwatch(client, watched)
+        user = self._users.find(client.user, time.monotonic())
+        user.clients -= 1
+        user.watched -= len(client.watched)
+        client.watched.clear()
+        self._disposal.close(client.user, [client.sock.detach()])
+        for namespace in self._namespaces.leave(client):
+            if self._sources.pop(namespace.fileno(), None) is not None:
+                self._poll.unregister(namespace.fileno())
+            namespace.close()
+
+    # Events.
+
+    def _hear(self, namespace: Namespace) -> None:
+        if namespace.fileno() not in self._sources:
+            self._sources[namespace.fileno()] = namespace
+            self._poll.register(namespace.fileno(), select.EPOLLIN)
+
+    def _watch(self, client: Client, watched: tuple[Namespace, int]) -> None:
+        self._hear(watched[0])
+        if watched not in client.watched:
+            client.watched.add(watched)
+            self._users.find(client.user, time.monotonic()).watched += 1
+            self._watchers.setdefault(watched, set()).add(client)
+
+    def _unwatch(self, client: Client, watched: tuple[Namespace, int]) -> None:
+        watchers = self._watchers[watched]
+        watchers.discard(client)
+        if not watchers:
+            del self._watchers[watched]
+
+    def _tell_events(self, namespace: Namespace) -> None:
+        for _ in range(_EVENTS):
+            events = namespace.events()
+            if events is None:
+                self._tell_lost(namespace)
+                return
+            if not events:
+                return
+            for token, payload in events:
+                self._tell((namespace, token), payload)
+
+    def _tell(self, watched: tuple[Namespace, int], payload: bytes) -> None:
+        for client in list(self._watchers.get(watched, ())):
+            if payload[0] == EventType.CLOSED:  # the token may be another connection's soon
+                self._forget(client, watched)
+            self._send(client, EventTold(payload))
+
+    def _tell_lost(self, namespace: Namespace) -> None:
+        """End all watching here: the end of a connection may be among what was lost."""
+        for client in list(self._clients.values()):
+            concerned = [watched for watched in client.watched if watched[0] is namespace]
+            for watched in concerned:
+                self._forget(client, watched)
+            if concerned:
+                self._send(client, Lost())
+
+    def _forget(self, client: Client, watched: tuple[Namespace, int]) -> None:
+        client.watched.discard(watched)
+        self._users.find(client.user, time.monotonic()).watched -= 1
+        self._unwatch(client, watched)
+
+    # Those who wait.
+
+    def _pause(self, fd: int, until: float | None = None) -> None:
+        """Read nothing more from a client for a while, or take no client."""
+        when = time.monotonic() + _PAUSE if until is None else until
+        self._poll.unregister(fd)
+        client = self._clients.get(fd)
+
+        def resume() -> None:
+            if client is self._clients.get(fd):
+                self._poll.register(fd, select.EPOLLIN)
+
+        heapq.heappush(self._paused, (when, next(self._order), resume))
+
+    def _resume(self) -> None:
+        now = time.monotonic()
+        while self._paused and self._paused[0][0] <= now:
+            heapq.heappop(self._paused)[-1]()
+
+    def _sleep(self) -> float | None:
+        if not self._paused:
+            return None
+        return max(0.0, self._paused[0][0] - time.monotonic())
