@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
         return code
 
     OK = 0, "all is well"
-    MISSING = 1, "doctor: something is missing"
+    MISSING = 1, "something is missing on this machine (doctor, watch)"
     USAGE = 2, "the command line can't be understood"
     URL = 3, "the URL can't be used"
     PROXY = 5, "the proxy can't be used"

@@ -13,6 +13,7 @@ from .exits import ExitCode, Failure, table
 _COMMANDS = {
     "get": "download over several paths",
     "doctor": "what this machine and a server can do, and what mends the rest",
+    "watch": "see the MPTCP connections of this machine, live",
     "lab": "run a command with two or more real paths on this machine, without root",
     "demo": "watch a download meet its deadline over two real paths",
 }

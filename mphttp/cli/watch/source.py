@@ -1,0 +1,65 @@
+"""Where `mphttp watch` looks: the kernel's list of sockets, its events, and the interfaces."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import closing, suppress
+
+from mphttp.kernel import KernelError, NetlinkMechanism
+from mphttp.kernel.interface_monitor import InterfaceMonitor
+from mphttp.kernel.listing import SocketLister
+from mphttp.kernel.netlink import NETLINK_ROUTE, RequestSocket
+from mphttp.kernel.rtnetlink import addresses
+
+from .choice import Choice, Owners
+from .watcher import Moment, Watcher
+
+
+class Source:
+    """Takes looks at the connections that were chosen."""
+
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
+        self._owners = Owners()
+        self._lister = SocketLister()
+        self._interfaces = InterfaceMonitor()
+        self._events: NetlinkMechanism | None = None
+        with suppress(KernelError):  # without the privilege, looks tell
+            self._events = NetlinkMechanism()
+        self._watcher = Watcher(events_tell=self._events is not None)
+        self.paths: dict[str, str] = {}
+
+    def look(self) -> Moment:
+        """Take a look.
+
+        Raises:
+            KernelError: this kernel can't list MPTCP connections.
+            ProcessLookupError: the process that was chosen has ended.
+            PermissionError: it has become another user's.
+        """
+        events = self._events.events() if self._events else ()
+        around = self._interfaces.events()
+        listings = self._choice.of(self._lister.connections())
+        self.paths |= _paths()
+        return self._watcher.step(
+            listings,
+            events,
+            around,
+            paths=self.paths,
+            owners=self._owners.of(listing.connection.inode for listing in listings),
+            now=time.monotonic(),
+        )
+
+    def close(self) -> None:
+        """Let go of descriptors."""
+        for part in (self._lister, self._interfaces, self._events):
+            if part is not None:
+                part.close()
+
+
+def _paths() -> dict[str, str]:
+    """Name the interface of each address of this machine."""
+    names = dict(socket.if_nameindex())
+    with closing(RequestSocket(NETLINK_ROUTE)) as requests:
+        return {host: names[index] for host, index in addresses(requests).items() if index in names}
