@@ -41,23 +41,21 @@ class SocketLister:
         self._requests = RequestSocket(NETLINK_SOCK_DIAG)
 
     def connections(self) -> list[Listing]:
-        """List the MPTCP connections, by token; one whose handshake isn't over has none.
+        """List the MPTCP connections, in the same order each time; none whose handshake isn't over.
 
         Raises:
             RequestError: this kernel can't list them.
             ProtocolError: its answer can't be read.
         """
         found = [decode_connection(m.payload) for m in self._answers(IPPROTO_MPTCP)]
+        found.sort(key=lambda connection: connection.cookie)
         there = {connection.token: connection for connection in found if connection.token}
         subflows: dict[int, list[ListedSubflow]] = {token: [] for token in there}
         for message in self._answers(socket.IPPROTO_TCP) if there else ():
             subflow = decode_subflow(message.payload)
             if subflow is not None and subflow.token in there:
                 subflows[subflow.token].append(subflow)
-        return [
-            Listing(there[token], tuple(sorted(subflows[token], key=lambda s: s.info.id)))
-            for token in there
-        ]
+        return [_listing(there[token], subflows[token]) for token in there]
 
     def close(self) -> None:
         """Let go of the descriptor."""
@@ -67,3 +65,10 @@ class SocketLister:
         for family in (socket.AF_INET, socket.AF_INET6):
             question = pack_question(family, protocol)
             yield from self._requests.request(SOCK_DIAG_BY_FAMILY, question, dump=True)
+
+
+def _listing(connection: ListedConnection, subflows: list[ListedSubflow]) -> Listing:
+    def place(subflow: ListedSubflow) -> tuple[bool, int]:
+        return subflow.info.tuple != connection.tuple, subflow.info.id
+
+    return Listing(connection, tuple(sorted(subflows, key=place)))

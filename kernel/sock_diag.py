@@ -62,7 +62,8 @@ _MESSAGE = struct.Struct("=BBBBHH16s16sI2I5I")  # struct inet_diag_msg; the port
 _PROTOCOL = 3  # INET_DIAG_REQ_PROTOCOL: a number that doesn't fit the header's byte
 _INFO_BIT = 1 << (DiagAttribute.INFO - 1)
 _STATES = sum(1 << state for state in TCPState if state not in (TCPState.LISTEN, TCPState.CLOSE))
-_TOKEN_AT, _RECEIVED_AT, _ACKED_AT = 12, 64, 72  # in struct mptcp_info
+_FLAGS_AT, _TOKEN_AT, _RECEIVED_AT, _ACKED_AT = 8, 12, 64, 72  # in struct mptcp_info
+_FALLBACK = 1 << 0  # MPTCP_INFO_FLAG_FALLBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +71,22 @@ class ListedConnection:
     """An MPTCP socket of any process.
 
     Args:
+        cookie: the socket's number, never recycled; the kernel counts them up as it is asked.
         token: names the connection; 0 if it isn't told.
         tuple: both addresses of the first subflow.
         state: of the connection.
+        fell_back: whether it goes on as plain TCP: the peer, or a middlebox, has no MPTCP.
         inode: tells to which process it belongs (/proc/PID/fd); 0 if to none.
         user: the user's number.
         bytes_received: bytes of the stream received in order, or None before 6.5.
         bytes_acked: bytes of the stream sent and acknowledged, or None before 6.5.
     """
 
+    cookie: int
     token: int
     tuple: FourTuple
     state: TCPState
+    fell_back: bool
     inode: int
     user: int
     bytes_received: int | None
@@ -128,9 +133,11 @@ def decode_connection(payload: bytes) -> ListedConnection:
     info = message.attributes.get(DiagAttribute.INFO, b"")
     whole = len(info) >= INFO_SIZE
     return ListedConnection(
+        cookie=message.cookie,
         token=_number(info, _TOKEN_AT, "=I"),
         tuple=message.tuple,
         state=message.state,
+        fell_back=bool(_number(info, _FLAGS_AT, "=I") & _FALLBACK),
         inode=message.inode,
         user=message.user,
         bytes_received=_number(info, _RECEIVED_AT, "=Q") if whole else None,

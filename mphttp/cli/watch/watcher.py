@@ -65,6 +65,7 @@ class Shown:
         tuple: both addresses of its first subflow.
         owner: the process, such as "curl[123]", or "" if it isn't known.
         state: of the connection.
+        fell_back: whether it goes on as plain TCP.
         received: bytes of the stream received, or None before 6.5.
         sent: bytes of the stream sent and acknowledged, or None before 6.5.
         rows: its subflows.
@@ -74,6 +75,7 @@ class Shown:
     tuple: FourTuple
     owner: str
     state: TCPState
+    fell_back: bool
     received: int | None
     sent: int | None
     rows: Sequence[Row]
@@ -177,6 +179,7 @@ class Watcher:
             _plain(connection.tuple),
             owners.get(connection.inode, ""),
             connection.state,
+            connection.fell_back,
             connection.bytes_received,
             connection.bytes_acked,
             tuple(

@@ -38,6 +38,8 @@ def title(shown: Shown) -> str:
         if count is not None
     ]
     told = [f"{shown.owner} {arrow(shown.tuple)}".strip(), f"token {shown.token:08x}", *counts]
+    if shown.fell_back:
+        told.append("fell back to TCP")
     if shown.state.name != "ESTABLISHED":
         told.append(_state(shown.state.name))
     return ", ".join(told)
@@ -172,6 +174,7 @@ def _connection(shown: Shown) -> dict[str, Any]:
         "remote": list(shown.tuple.remote),
         "owner": shown.owner,
         "state": _state(shown.state.name),
+        "fell_back": shown.fell_back,
         "bytes_received": shown.received,
         "bytes_sent": shown.sent,
         "subflows": [_subflow(row) for row in shown.rows],

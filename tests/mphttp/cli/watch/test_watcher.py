@@ -42,7 +42,7 @@ def subflow(number: int, received: int = 0, *, backup: bool = False) -> ListedSu
 
 
 def listing(*subflows: ListedSubflow, token: int = 7) -> Listing:
-    found = ListedConnection(token, pair(1), TCPState.ESTABLISHED, 99, 0, 1_000_000, None)
+    found = ListedConnection(1, token, pair(1), TCPState.ESTABLISHED, False, 99, 0, 1_000_000, None)
     return Listing(found, subflows)
 
 
