@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 
 from .values import SocketAddress
+
+MAPPED = bytes(10) + b"\xff\xff"
+"""The first octets of an IPv4-mapped IPv6 address, ::ffff:0:0/96 (RFC 4291, 2.5.5.2)."""
 
 
 def canonical(host: str) -> str:
@@ -14,8 +16,20 @@ def canonical(host: str) -> str:
     Raises:
         ValueError: it is no IP address.
     """
-    address = ipaddress.ip_address(host.partition("%")[0])
-    return socket.inet_ntop(family(host), address.packed)
+    return socket.inet_ntop(*packed(host))
+
+
+def packed(host: str) -> tuple[socket.AddressFamily, bytes]:
+    """Write an address as packets carry it: AF_INET and 4 bytes, or AF_INET6 and 16.
+
+    Raises:
+        ValueError: it is no IP address.
+    """
+    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:  # ten times as fast as the module ipaddress, and each call needs many
+        return kind, socket.inet_pton(kind, host.partition("%")[0])
+    except OSError:
+        raise ValueError(f"{host!r} is no IP address") from None
 
 
 def family(host: str) -> socket.AddressFamily:
@@ -24,8 +38,7 @@ def family(host: str) -> socket.AddressFamily:
     Raises:
         ValueError: it is no IP address.
     """
-    version = ipaddress.ip_address(host).version
-    return socket.AF_INET if version == 4 else socket.AF_INET6
+    return packed(host)[0]
 
 
 def unmapped(address: SocketAddress) -> SocketAddress:
@@ -34,6 +47,7 @@ def unmapped(address: SocketAddress) -> SocketAddress:
     Raises:
         ValueError: it is no IP address.
     """
-    host = ipaddress.ip_address(canonical(address.host))
-    mapped = host.ipv4_mapped if isinstance(host, ipaddress.IPv6Address) else None
-    return SocketAddress(str(mapped) if mapped else canonical(address.host), address.port)
+    kind, octets = packed(address.host)
+    if kind == socket.AF_INET6 and octets.startswith(MAPPED):
+        kind, octets = socket.AF_INET, octets[len(MAPPED) :]
+    return SocketAddress(socket.inet_ntop(kind, octets), address.port)

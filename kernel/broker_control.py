@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from .address_ids import AddressIds
-from .addresses import unmapped
+from .addresses import canonical, unmapped
 from .broker_messages import (
     VALUE_ROOM,
     Answer,
@@ -22,10 +22,10 @@ from .broker_messages import (
     SetOption,
 )
 from .control import ConnectionControl
-from .errors import CallRefused, OpenRefused, ProtocolError
+from .errors import CallRefused, ProtocolError
 from .info import TCP_INFO, subflow_tcp_info
 from .subflow_options import option_bytes
-from .values import Path, SocketAddress, SubflowInfo
+from .values import FourTuple, Path, SocketAddress, SubflowInfo
 
 
 class Broker(Protocol):
@@ -86,15 +86,15 @@ class BrokerControl(ConnectionControl):
             NotSupported: the connection was created under the in-kernel path manager.
             KernelError: any other refusal, or the broker doesn't answer.
         """
-        host, number = path.address, self._ids.of(path.address)
-        answer = self._ask(Open(path.index, host, unmapped(remote), number, backup))
+        remote, number = unmapped(remote), self._ids.of(path.address)
+        answer = self._ask(Open(path.index, path.address, remote, number, backup))
         if not isinstance(answer, Opened):
             raise ProtocolError(f"the broker answered an open with {answer}")
-        self._ids.set(host, answer.local_id)
-        for subflow in self.info().subflows:
-            if subflow.id == answer.subflow:
-                return subflow
-        raise OpenRefused(f"a subflow on {path.name} to {remote.host} was refused at once")
+        if answer.local_id != number:
+            self._ids.set(path.address, answer.local_id)
+        local = SocketAddress(canonical(path.address), answer.local_port)
+        pair = FourTuple(local, SocketAddress(remote.host, answer.remote_port))
+        return SubflowInfo(answer.subflow, pair, answer.state, 0.0, 0, 0, 0, 0.0)
 
     def close(self, subflow: SubflowInfo) -> None:
         """End a subflow; its unacknowledged data goes on over the others.

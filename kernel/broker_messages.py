@@ -19,7 +19,7 @@ from .errors import (
     OpenRefused,
     ProtocolError,
 )
-from .values import SocketAddress
+from .values import SocketAddress, TCPState
 
 VALUE_ROOM = 256
 """Bytes that an option's value may have."""
@@ -130,10 +130,21 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A SYN has left: the id of its subflow, and the identifier that its local address has."""
+    """A SYN has left.
+
+    Args:
+        subflow: id of the new subflow.
+        state: what it is already.
+        local_id: the identifier that its local address really has.
+        local_port: its local port.
+        remote_port: its remote port.
+    """
 
     subflow: int
+    state: TCPState
     local_id: int
+    local_port: int
+    remote_port: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ Pure. There is one way to write each value, so the bytes that are accepted are j
 
 from __future__ import annotations
 
-import ipaddress
+import socket
 import struct
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import TypeVar
 
+from .addresses import MAPPED, packed
 from .broker_messages import (
     ERRORS,
     VALUE_ROOM,
@@ -33,7 +34,7 @@ from .broker_messages import (
     Welcome,
 )
 from .errors import ProtocolError
-from .values import SocketAddress
+from .values import SocketAddress, TCPState
 
 VERSION = 1
 """Stands in each message; another one is refused."""
@@ -68,10 +69,9 @@ _NUMBER = struct.Struct("!I")
 _BACKUP = struct.Struct("!IB")
 _OPTION = struct.Struct("!IiiH")
 _ANNOUNCED = struct.Struct("!B16sH")
-_OPENED = struct.Struct("!IB")
+_OPENED = struct.Struct("!IBBHH")
 _REFUSED = struct.Struct("!BH3H")
 _Value = TypeVar("_Value")
-_MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96
 
 
 def encode_request(request: Request) -> bytes:
@@ -140,8 +140,9 @@ def _answer(answer: Answer) -> tuple[Kind, bytes]:
             kind, body = Kind.WELCOME, bytes([options])
         case Done(value):
             kind, body = Kind.DONE, value
-        case Opened(subflow, local_id):
-            kind, body = Kind.OPENED, _pack(_OPENED, subflow, local_id)
+        case Opened(subflow, state, local_id, local_port, remote_port):
+            ports = local_port, remote_port
+            kind, body = Kind.OPENED, _pack(_OPENED, subflow, state, local_id, *ports)
         case Refused():
             kind, body = Kind.REFUSED, _refused_body(answer)
         case Watching(token, announced):
@@ -167,8 +168,8 @@ def _pack(layout: struct.Struct, *values: int | bytes) -> bytes:
 
 
 def _packed_host(host: str) -> bytes:
-    address = ipaddress.ip_address(host)
-    return address.packed if address.version == 6 else _MAPPED + address.packed
+    kind, octets = packed(host)
+    return octets if kind == socket.AF_INET6 else MAPPED + octets
 
 
 def _packed_address(address: SocketAddress) -> tuple[bytes, int]:
@@ -249,7 +250,8 @@ def _welcome(body: bytes) -> Welcome:
 
 
 def _opened(body: bytes) -> Opened:
-    return Opened(*_OPENED.unpack(body))
+    subflow, state, *rest = _OPENED.unpack(body)
+    return Opened(subflow, TCPState(state), *rest)
 
 
 def _refused(body: bytes) -> Refused:
@@ -272,8 +274,9 @@ def _watching(body: bytes) -> Watching:
 
 
 def _host(packed: bytes) -> str:
-    mapped = packed.startswith(_MAPPED)
-    return str(ipaddress.ip_address(packed[len(_MAPPED) :] if mapped else packed))
+    if packed.startswith(MAPPED):
+        return socket.inet_ntop(socket.AF_INET, packed[len(MAPPED) :])
+    return socket.inet_ntop(socket.AF_INET6, packed)
 
 
 def _boolean(number: int) -> bool:

@@ -6,11 +6,11 @@ the functions below make each command with what it needs and nothing else.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .addresses import packed
 from .errors import ProtocolError
 from .genetlink import pack_generic, unpack_generic
 from .mptcp_pm_tables import MPTCP_PM_VER, AddressAttribute, AddressFlag, Attribute, Command
@@ -205,13 +205,9 @@ def _address_attributes(address: Address) -> dict[int, bytes]:
 
 
 def _host_attributes(host: str) -> dict[int, bytes]:
-    address = ipaddress.ip_address(host)
-    family, kind = (
-        (socket.AF_INET, AddressAttribute.ADDR4)
-        if address.version == 4
-        else (socket.AF_INET6, AddressAttribute.ADDR6)
-    )
-    return {AddressAttribute.FAMILY: pack_integer(family, 2), kind: address.packed}
+    family, octets = packed(host)
+    kind = AddressAttribute.ADDR4 if family == socket.AF_INET else AddressAttribute.ADDR6
+    return {AddressAttribute.FAMILY: pack_integer(family, 2), kind: octets}
 
 
 def _nested_address(attributes: Mapping[int, bytes], kind: Attribute) -> Address | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from dataclasses import dataclass
 
 from mphttp.kernel.address_ids import AddressIds
 from mphttp.kernel.broker_messages import (
@@ -24,26 +25,36 @@ from mphttp.kernel.errors import KernelError, NoSuchSubflow
 from mphttp.kernel.mptcp_pm import PathManagerMessage, remove
 from mphttp.kernel.mptcp_pm_tables import Command
 from mphttp.kernel.netlink_control import NetlinkControl, PathManager
-from mphttp.kernel.values import Path, SubflowInfo
-
-from .descriptor import connection_of
+from mphttp.kernel.values import ConnectionInfo, Path, SubflowInfo
 
 
-def act(
-    request: OnConnection, sock: socket.socket, manager: PathManager, interface: str | None
-) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A connection whose socket was passed.
+
+    Args:
+        sock: connected, MPTCP.
+        manager: the path manager of its network namespace.
+        connection: what it was a moment ago.
+    """
+
+    sock: socket.socket
+    manager: PathManager
+    connection: ConnectionInfo
+
+
+def act(request: OnConnection, passed: Passed, interface: str) -> Answer:
     """Do what was granted to whoever holds the socket.
 
     Args:
         request: what it is.
-        sock: connected, MPTCP.
-        manager: of the socket's network namespace.
+        passed: the connection.
         interface: name of the interface that an `Open` names by its index.
     """
     try:
         if isinstance(request, Open):
-            return _open(request, sock, manager, interface or "")
-        control = NetlinkControl(sock, manager)
+            return _open(request, passed, interface)
+        control = _Control(passed)
         match request:
             case Close(subflow):
                 control.close(_find(control, subflow))
@@ -61,35 +72,51 @@ def act(
 
 
 class _Witness:
-    """A path manager that remembers whether it opened a subflow."""
+    """A path manager that remembers whether it opened a subflow, or changed anything."""
 
     def __init__(self, manager: PathManager) -> None:
         self._manager = manager
         self.announced, self.denied = manager.announced, manager.denied
-        self.opened = False
+        self.changed = self.opened = False
 
     def request(
         self, message: PathManagerMessage, *, dump: bool = False
     ) -> list[PathManagerMessage]:
+        self.changed = True
         answers = self._manager.request(message, dump=dump)
         self.opened |= message.command is Command.SUBFLOW_CREATE
         return answers
 
 
-def _open(request: Open, sock: socket.socket, manager: PathManager, interface: str) -> Answer:
+class _Control(NetlinkControl):
+    """A control that reads its connection anew only when something may have changed it."""
+
+    def __init__(self, passed: Passed, ids: AddressIds | None = None) -> None:
+        self.witness = _Witness(passed.manager)
+        self.last = passed.connection
+        super().__init__(passed.sock, self.witness, ids)
+
+    def info(self) -> ConnectionInfo:
+        if self.witness.changed:
+            self.last = super().info()
+        return self.last
+
+
+def _open(request: Open, passed: Passed, interface: str) -> Answer:
     # Identifiers are the client's to keep: the broker knows nothing of a connection.
     ids = AddressIds({request.address: request.local_id})
-    witness = _Witness(manager)
-    control = NetlinkControl(sock, witness, ids)
+    control = _Control(passed, ids)
     path = Path(interface, request.interface_index, request.address)
     try:
         subflow = control.open(path, request.remote, backup=request.backup)
-        return Opened(subflow.id, ids.of(request.address))
+        (_, local_port), (_, remote_port) = subflow.tuple
+        number = ids.of(request.address)
+        return Opened(subflow.id, subflow.state, number, local_port, remote_port)
     finally:
         # Closing and pausing name a subflow by its four-tuple, which no other connection has. Only
         # here could a token that was given away meanwhile mean somebody else's connection.
-        if witness.opened and not _is_still(sock, control.token):
-            _undo(remove(control.token, ids.of(request.address)), manager)
+        if control.witness.opened and control.last.token != control.token:
+            _undo(remove(control.token, ids.of(request.address)), passed.manager)
 
 
 def _undo(removal: PathManagerMessage, manager: PathManager) -> None:
@@ -97,11 +124,6 @@ def _undo(removal: PathManagerMessage, manager: PathManager) -> None:
     with suppress(KernelError):  # mostly there is no such connection any more
         manager.request(removal)
     raise NoSuchSubflow("the connection ended while a subflow was opened; it was closed again")
-
-
-def _is_still(sock: socket.socket, token: int) -> bool:
-    connection = connection_of(sock)
-    return connection is not None and connection.token == token
 
 
 def _find(control: NetlinkControl, subflow_id: int) -> SubflowInfo:

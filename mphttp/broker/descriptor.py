@@ -82,9 +82,11 @@ def look(sock: socket.socket) -> Descriptor:
     """Tell what a socket is."""
     if sock.proto != IPPROTO_MPTCP:
         return Descriptor(sock.proto)
-    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        return Descriptor(sock.proto, listening=True)
-    return Descriptor(sock.proto, connection=connection_of(sock))
+    connection = connection_of(sock)
+    if connection is None:
+        listening = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        return Descriptor(sock.proto, listening=bool(listening))
+    return Descriptor(sock.proto, connection=connection)
 
 
 def connection_of(sock: socket.socket) -> ConnectionInfo | None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import socket
+import struct
 from collections.abc import Mapping
 from contextlib import suppress
+from fcntl import ioctl
 
 from mphttp.kernel.errors import KernelError, ProtocolError
 from mphttp.kernel.event_reader import EventReader
@@ -16,6 +20,10 @@ from mphttp.kernel.rtnetlink import route_to
 from mphttp.kernel.values import SocketAddress
 
 _EVENTS_ROOM = 1 << 20  # bytes that may wait: the machine's connections in a busy moment
+
+_SIOCGIFADDR = 0x8915
+_NAME = struct.Struct("16s24x")  # struct ifreq: a name, and room for an answer,
+_IPV4_ADDRESS = struct.Struct("20x4s16x")  # which is a struct sockaddr_in
 
 
 class Namespace:
@@ -29,12 +37,13 @@ class Namespace:
     def __init__(self) -> None:
         self._requests = RequestSocket()
         self._routes = RequestSocket(NETLINK_ROUTE)
+        self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             found = get_family(self._requests, MPTCP_PM_NAME)
             self._events = EventSocket(found.groups[MPTCP_PM_EV_GRP_NAME], _EVENTS_ROOM)
         except KernelError:
-            self._requests.close()
-            self._routes.close()
+            for each in (self._requests, self._routes, self._datagrams):
+                each.close()
             raise
         self._family = found.id
         self._reader = EventReader(every=False)
@@ -61,10 +70,19 @@ class Namespace:
         self._reader.claim(token)
         return self._reader.denied(token)
 
-    def has(self, host: str) -> bool:
-        """Whether an IP address is one of this namespace's own."""
+    def has(self, host: str, interface: str) -> bool:
+        """Whether an IP address is one of this namespace's own.
+
+        Args:
+            host: the address.
+            interface: where to look first, because that is quick.
+        """
         if ipaddress.ip_address(host).is_unspecified:
             return False
+        with suppress(OSError):  # the interface has no IPv4 address
+            answer = ioctl(self._datagrams, _SIOCGIFADDR, _NAME.pack(os.fsencode(interface)))
+            if socket.inet_ntop(socket.AF_INET, _IPV4_ADDRESS.unpack(answer)[0]) == host:
+                return True
         with suppress(KernelError):
             route = route_to(self._routes, host)
             return route is not None and route.local
@@ -95,6 +113,5 @@ class Namespace:
 
     def close(self) -> None:
         """Let go of descriptors."""
-        self._requests.close()
-        self._routes.close()
-        self._events.close()
+        for each in (self._requests, self._routes, self._datagrams, self._events):
+            each.close()

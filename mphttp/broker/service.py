@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 
@@ -21,7 +22,7 @@ from mphttp.kernel.broker_messages import (
 )
 from mphttp.kernel.errors import KernelError
 
-from .actions import act
+from .actions import Passed, act
 from .descriptor import as_socket, interface_name, look
 from .namespace import Namespace
 from .namespaces import Namespaces
@@ -118,34 +119,28 @@ class Service:
     def _on_connection(
         self, request: OnConnection, facts: Facts, sock: socket.socket | None, client: Client
     ) -> Outcome:
-        namespace = None
-        if sock is not None:
-            descriptor = look(sock)
-            facts = replace(facts, descriptor=descriptor)
-            if descriptor.connection is not None:
-                namespace = self._namespaces.find(sock, client)
+        descriptor = None if sock is None else look(sock)
+        facts = replace(facts, descriptor=descriptor)
+        namespace = passed = None
+        if sock is not None and descriptor is not None and descriptor.connection is not None:
+            namespace = self._namespaces.find(sock, client)
             facts = _more_facts(facts, request, sock, namespace)
+            passed = None if namespace is None else Passed(sock, namespace, descriptor.connection)
         decision = policy(request, facts, self._rules)
         if isinstance(decision, Refused):
             return Outcome(decision)
-        assert sock is not None
+        assert passed is not None
         assert namespace is not None
-        answer = self._act(request, sock, namespace, facts.interface)
+        with self._namespaces.inside(namespace) if _by_bpf(request) else nullcontext():
+            answer = act(request, passed, facts.interface or "")
         if isinstance(answer, Watching):
             return Outcome(answer, watch=(namespace, answer.token))
         return Outcome(answer, None if isinstance(answer, Refused) else decision.effect)
 
-    def _act(
-        self,
-        request: OnConnection,
-        sock: socket.socket,
-        namespace: Namespace,
-        interface: str | None,
-    ) -> Answer:
-        if isinstance(request, SetOption | GetOption):  # BPF acts where its thread is
-            with self._namespaces.inside(namespace):
-                return act(request, sock, namespace, interface)
-        return act(request, sock, namespace, interface)
+
+def _by_bpf(request: OnConnection) -> bool:
+    """Whether it acts in the network namespace where the thread is."""
+    return isinstance(request, SetOption | GetOption)
 
 
 def _more_facts(
@@ -155,11 +150,9 @@ def _more_facts(
     if namespace is None:
         return replace(facts, within_reach=False)
     if isinstance(request, Open):
-        return replace(
-            facts,
-            interface=interface_name(sock, request.interface_index),
-            address_is_local=namespace.has(request.address),
-        )
+        interface = interface_name(sock, request.interface_index)
+        local = interface is not None and namespace.has(request.address, interface)
+        return replace(facts, interface=interface, address_is_local=local)
     if isinstance(request, SetOption):
         return replace(facts, congestion_controls=_congestion_controls())
     return facts
