@@ -20,6 +20,9 @@ GRANT_NET_ADMIN = _grant("+net_admin")
 GRANT_BPF = _grant("+net_admin,+bpf,+perfmon")
 """Runs a command as the same user, with what netlink and options of one subflow ask for."""
 
+SET_UP = "sudo mphttp setup"
+"""Lets every user of a group control the paths of their own connections, by a broker."""
+
 INSTALL_LIBBPF = "sudo apt-get install libbpf1"
 
 

@@ -8,12 +8,14 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .bpf.program import check
+from .broker_channel import socket_path
+from .broker_mechanism import BrokerMechanism
 from .errors import KernelError, NotPermitted, NotSupported
-from .hints import NEEDS_LINUX, SYSCTL, select_userspace_manager
+from .hints import NEEDS_LINUX, SET_UP, SYSCTL, select_userspace_manager
 from .info import IPPROTO_MPTCP, FullCapture, capture
 from .mechanism import Mechanism
 from .netlink_mechanism import NetlinkMechanism
@@ -51,31 +53,37 @@ def findings() -> list[Finding]:
         _mptcp(),
         _full_info(),
         _path_manager(),
-        _netlink(),
+        *_control(),
         *_reverse_path_filters(),
         _subflow_options(),
     ]
 
 
 def best_mechanism() -> Mechanism:
-    """Choose what carries out the calls: netlink where it can, else information only.
+    """Choose what carries out the calls: netlink where it can, a broker where it may, else nothing.
 
     Returns:
         A mechanism that the caller closes; a readonly one has the `reason`.
     """
+    if not userspace_manager_selected() and not mptcp_error():
+        what = "the kernel manages the paths of new connections by itself"
+        return ReadonlyMechanism(NotSupported(what, hint=select_userspace_manager()))
     try:
-        mechanism = NetlinkMechanism(every_connection=False)
+        return NetlinkMechanism(every_connection=False)
+    except NotPermitted as error:
+        return _broker_or_nothing(error)
     except KernelError as error:
         return ReadonlyMechanism(error)
-    if userspace_manager_selected():
-        return mechanism
-    mechanism.close()
-    return ReadonlyMechanism(
-        NotSupported(
-            "the kernel manages the paths of new connections by itself",
-            hint=select_userspace_manager(),
-        )
-    )
+
+
+def _broker_or_nothing(missing: NotPermitted) -> Mechanism:
+    try:
+        return BrokerMechanism()
+    except NotPermitted as refused:  # a broker is there, but not for this user
+        return ReadonlyMechanism(refused)
+    except KernelError:
+        hint = f"{SET_UP}, once; or {missing.hint}"
+        return ReadonlyMechanism(NotPermitted(missing.what, errno=missing.errno or 0, hint=hint))
 
 
 def userspace_manager_selected() -> bool:
@@ -129,6 +137,12 @@ def _path_manager() -> Finding:
     return Finding("path manager", False, meaning, select_userspace_manager())
 
 
+def _control() -> list[Finding]:
+    """Look at the two ways to control subflows; one of them is enough."""
+    netlink, broker = _netlink(), _broker()
+    return [replace(netlink, needed=not broker.ok), replace(broker, needed=not netlink.ok)]
+
+
 def _netlink() -> Finding:
     try:
         NetlinkMechanism().close()
@@ -137,6 +151,16 @@ def _netlink() -> Finding:
     except KernelError as error:
         return Finding("netlink", False, error.what, error.hint)
     return Finding("CAP_NET_ADMIN", True, "subflows can be opened and closed through netlink")
+
+
+def _broker() -> Finding:
+    try:
+        BrokerMechanism().close()
+    except NotSupported as error:
+        return Finding("broker", False, error.what, SET_UP)
+    except KernelError as error:
+        return Finding("broker", False, error.what, error.hint)
+    return Finding("broker", True, f"the broker at {socket_path()} opens and closes subflows")
 
 
 def _subflow_options() -> Finding:
