@@ -28,6 +28,10 @@ class AddressIds:
             self._ids[host] = next(n for n in range(1, MAX_ADDRESS_ID + 1) if n not in taken)
         return self._ids[host]
 
+    def find(self, host: str) -> int | None:
+        """Tell the identifier that an address has, if it has one."""
+        return self._ids.get(canonical(host))
+
     def set(self, host: str, number: int) -> None:
         """Take down which identifier an address really has; who had it before has none any more."""
         known = {address: n for address, n in self._ids.items() if n != number}

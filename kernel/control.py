@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
+from .errors import NotSupported
 from .info import capture
 from .subflow_options import get_option, set_option
 from .values import ConnectionInfo, SocketAddress, SubflowInfo
@@ -34,6 +35,10 @@ class ConnectionControl:
 
     def listen(self) -> None:
         """Nothing is to be done: there are no events, or all are told."""
+
+    def withdraw(self, _subflow: SubflowInfo) -> None:
+        """There is no such call but netlink's; see `Control.withdraw`."""
+        raise NotSupported("this mechanism can't withdraw an address")
 
     def announced(self) -> Mapping[int, SocketAddress]:
         """No address is known to be announced where there are no events."""

@@ -59,6 +59,18 @@ class Control(Protocol):
             NoSuchSubflow: it is gone already.
         """
 
+    def withdraw(self, subflow: SubflowInfo) -> None:
+        """Tell the peer over the others that this one's address is gone (RFC 8684, 3.4.2).
+
+        Both sides end the subflows from there, and the peer sends again at once what was on its way
+        to them. Over a path that is dead, no `close` reaches it.
+
+        Raises:
+            NoSuchSubflow: it is gone already.
+            NotSupported: this mechanism has no such call.
+            KernelError: any other refusal; nothing has changed.
+        """
+
     def set_backup(self, subflow: SubflowInfo, backup: bool) -> None:
         """Send MP_PRIO (RFC 8684, 3.3.8): pause a subflow (True) or resume it (False)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from .address_ids import AddressIds
@@ -14,6 +15,7 @@ from .mptcp_pm import (
     Address,
     PathManagerMessage,
     get_addresses,
+    remove,
     set_backup,
     subflow_create,
     subflow_destroy,
@@ -89,6 +91,25 @@ class NetlinkControl(ConnectionControl):
         # The kernel takes the call on a ghost, and would forget its address's identifier.
         self._check_alive(subflow)
         self._request(subflow_destroy(self.token, subflow.tuple), "the subflow was not closed")
+
+    def withdraw(self, subflow: SubflowInfo) -> None:
+        """Send REMOVE_ADDR for a subflow's address, and end what has its identifier.
+
+        Raises:
+            NoSuchSubflow: it is gone already, or the connection is.
+            CallRefused: it wasn't opened here, so that its identifier isn't known.
+        """
+        self._check_alive(subflow)
+        host = subflow.tuple.local.host
+        # What the connection began with has identifier 0 (RFC 8684, 3.2), also when a later subflow
+        # from the same address has another.
+        began = unmapped(SocketAddress(*self._socket.getsockname()[:2])) == subflow.tuple.local
+        local_id = 0 if began else self.ids.find(host)
+        if local_id is None:
+            raise CallRefused(f"the identifier of {host} in this connection isn't known")
+        self._request(remove(self.token, local_id), f"{host} was not withdrawn")
+        with suppress(NoSuchSubflow):  # that of identifier 0 is left open on this side (6.18)
+            self.close(subflow)
 
     def set_backup(self, subflow: SubflowInfo, backup: bool) -> None:
         """Send MP_PRIO: pause a subflow (True) or resume it (False).

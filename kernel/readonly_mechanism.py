@@ -24,6 +24,9 @@ class ReadonlyControl(ConnectionControl):
     def close(self, *_call: object) -> None:
         raise _again(self._reason)
 
+    def withdraw(self, *_call: object) -> None:
+        raise _again(self._reason)
+
     def set_backup(self, *_call: object) -> None:
         raise _again(self._reason)
 

@@ -75,9 +75,16 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a subflow without losing a byte (paper, 3.4); the last that works can't be closed."""
+    """Close a subflow without losing a byte (paper, 3.4); the last that works can't be closed.
+
+    Args:
+        subflow: the one.
+        lost: nothing comes over it any more. The peer is told over the others (RFC 8684, 3.4.2),
+            where the mechanism can, and sends again at once what was on its way.
+    """
 
     subflow: Subflow
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class Handover(Strategy):
             yield from self._put_back(new)
         elif new.id in brought:
             for subflow in old:
-                yield from close(subflow)
+                yield from close(subflow, lost=True)
 
     def _other(self, transfer: Transfer) -> Generator[Command, Any, Subflow | None]:
         """Let another subflow take part: the one that stands by, or else a new one."""

@@ -32,9 +32,9 @@ def open_first(
     return None
 
 
-def close(subflow: Subflow) -> Steps:
+def close(subflow: Subflow, *, lost: bool = False) -> Steps:
     """Close a subflow, which may have ended by itself meanwhile, or be the last that is left."""
     try:
-        yield Close(subflow)
+        yield Close(subflow, lost)
     except CommandFailed:
         return

@@ -93,7 +93,8 @@ class Calls:
                 case Open():
                     self._open(exchange, command, now)
                 case Close():
-                    self._close(exchange, self._entry(command.subflow.id), now)
+                    entry = self._entry(command.subflow.id)
+                    self._close(exchange, entry, now, lost=command.lost)
                     exchange.answer()
                 case SetBackup():
                     self._set_backup(self._entry(command.subflow.id), command.backup)
@@ -186,7 +187,7 @@ class Calls:
 
     # Close.
 
-    def _close(self, exchange: Exchange, entry: Entry, now: float) -> None:
+    def _close(self, exchange: Exchange, entry: Entry, now: float, *, lost: bool) -> None:
         owners = self._owners.get(entry.id, set())
         owners.discard(exchange)
         if owners:
@@ -195,13 +196,24 @@ class Calls:
             raise KernelError("the last subflow that works can't be closed")
         entry.closing = True
         control = self._controlled()
-        if entry.backup:
+        if entry.backup or (lost and self._withdrawn(entry)):
             self._drop(entry)
             return
         # The peer stops using it, what is on its way arrives, and only then it goes: nothing has to
         # be sent twice.
         control.set_backup(entry.info, True)
         self._drainings.append(_Draining(exchange, entry, Draining(entry.info, now)))
+
+    def _withdrawn(self, entry: Entry) -> bool:
+        """Withdraw the address of a subflow, unless one that works has it, too."""
+        host = entry.tuple.local.host
+        if any(o is not entry and o.tuple.local.host == host for o in self._ledger.open()):
+            return False
+        try:
+            self._controlled().withdraw(entry.info)
+        except KernelError:  # not every mechanism and kernel can: then it is closed like any other
+            return False
+        return True
 
     def _is_last(self, entry: Entry) -> bool:
         return not any(other is not entry for other in self._ledger.alive())

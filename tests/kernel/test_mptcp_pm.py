@@ -192,6 +192,12 @@ def test_each_command_has_its_number(message: PathManagerMessage, command: int) 
     assert encode(message)[0] == command
 
 
+def test_a_removal_names_the_connection_and_a_local_address() -> None:
+    """Command 9, version 1; the token in attribute 4, the identifier, a byte, in attribute 5."""
+    written = bytes([9, 1, 0, 0]) + struct.pack("=HHI", 8, 4, 0xDEADBEEF)
+    assert encode(mptcp_pm.remove(0xDEADBEEF, 2)) == written + struct.pack("=HHBxxx", 5, 5, 2)
+
+
 @pytest.mark.parametrize(("backup", "flags"), [(True, 4), (False, 0)])
 def test_backup_is_always_said(backup: bool, flags: int) -> None:
     """Regular is a flag word of zero, not its absence."""

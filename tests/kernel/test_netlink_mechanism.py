@@ -142,6 +142,68 @@ def test_priority_is_sent_and_told(net: Net) -> None:
         assert told == [SubflowPriority(token, mirrored, backup)]
 
 
+def black_hole(net: Net) -> None:
+    """Let all packets of the first link vanish, both ways; nobody is told."""
+    nobody = "lladdr 02:00:00:00:00:01"
+    ip(f"neighbour replace 10.0.1.2 {nobody} dev c1 nud permanent")
+    with net.server():
+        ip(f"neighbour replace 10.0.1.1 {nobody} dev s1 nud permanent")
+
+
+def test_a_withdrawn_address_is_told_over_the_other_path(net: Net) -> None:
+    """Over a dead path no close arrives; REMOVE_ADDR does, and the peer sends anew what was lost.
+
+    The server's retransmission time-out is a minute: before that it would do nothing by itself.
+    """
+    with net.server():
+        net.sysctl("net.ipv4.tcp_rto_min_us", 60_000_000)
+    mechanism = NetlinkMechanism()
+    client, served = net.connection()
+    control = mechanism.control(client)
+    control.open(net.paths[1], SocketAddress("10.0.2.2", 0), backup=True)
+    wait_for(mechanism, SubflowEstablished)
+    with net.server():
+        there = NetlinkMechanism()
+    token, first = there.control(served).token, control.info().subflows[0]
+    black_hole(net)
+    served.sendall(b"lost on the first path")
+    control.withdraw(first)
+    told = wait_for(there, AddressRemoved, SubflowClosed)
+    client.settimeout(20)
+    assert of_kind(AddressRemoved, told) == [AddressRemoved(token, 0)]
+    assert client.recv(100) == b"lost on the first path"
+    with pytest.raises(NoSuchSubflow):
+        control.withdraw(first)
+
+
+def test_an_address_can_be_withdrawn_again_and_again(net: Net) -> None:
+    """One that was opened here has an identifier of its own, and is free to be used again."""
+    mechanism = NetlinkMechanism()
+    client, served = net.connection()
+    control = mechanism.control(client)
+    with net.server():
+        there = NetlinkMechanism()
+    for _ in range(3):
+        subflow = control.open(net.paths[1], SocketAddress("10.0.2.2", 0))
+        wait_for(mechanism, SubflowEstablished)
+        control.withdraw(subflow)
+        told = of_kind(AddressRemoved, wait_for(there, AddressRemoved, SubflowClosed))
+        assert told == [AddressRemoved(there.control(served).token, 1)]
+    exchange(client, served)
+
+
+def test_what_another_control_opened_is_not_withdrawn(net: Net) -> None:
+    """Its identifier could be another address's here: nothing is done."""
+    mechanism = NetlinkMechanism()
+    client, _ = net.connection()
+    one, other = mechanism.control(client), mechanism.control(client)
+    subflow = one.open(net.paths[1], SocketAddress("10.0.2.2", 0))
+    wait_for(mechanism, SubflowEstablished)
+    with pytest.raises(CallRefused, match=r"10\.0\.2\.1"):
+        other.withdraw(subflow)
+    assert [s.established for s in one.info().subflows] == [True, True]
+
+
 def test_a_paused_subflow_carries_nothing(net: Net) -> None:
     """While a subflow is backup, the server sends on the other one alone."""
     mechanism = NetlinkMechanism()
@@ -280,6 +342,7 @@ def test_a_closed_socket_has_no_subflows(net: Net) -> None:
         lambda: control.open(net.paths[1], SocketAddress("10.0.2.2", 80)),
         lambda: control.close(subflow),
         lambda: control.set_backup(subflow, True),
+        lambda: control.withdraw(subflow),
     ):
         with pytest.raises(NoSuchSubflow):
             call()

@@ -10,6 +10,8 @@ import pytest
 
 from mphttp import FullMesh, Refresh, Report
 from mphttp.kernel import findings
+from mphttp.kernel.control import ConnectionControl
+from mphttp.kernel.netlink_control import NetlinkControl
 from mphttp.lab import LabClient, names
 from mphttp.strategies import (
     Background,
@@ -30,6 +32,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 SIZE = 4_000_000
 HALF = carries("wifi", SIZE // 4)
 _ETH_P_ALL = 3
+_END_OF_OPTIONS, _NO_OPERATION, _MPTCP, _REMOVE_ADDR = 0, 1, 30, 4
 SECOND_ADDRESS, SECOND_PORT = "10.78.0.9", 9009
 
 
@@ -49,6 +52,23 @@ class TestHandover:
         fault = Fault(HALF, lambda: lab.blackhole("wifi"))
         report = download(Handover(standby=standby), url(SIZE), fault)
         assert carried(report, "lte") > SIZE / 2
+        assert ended(report, "wifi")
+        assert report.problems == ()
+
+    def test_the_server_is_told_which_path_is_dead(self, lab: LabClient) -> None:
+        """The address with the identifier 0, which the connection began with, is withdrawn."""
+        with capture("lte") as lte:
+            download(Handover(), url(SIZE), Fault(HALF, lambda: lab.blackhole("wifi")))
+            assert withdrawn(lte) == {0}
+
+    def test_where_nothing_can_be_withdrawn_the_dead_path_is_closed(
+        self, lab: LabClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As with a broker: the strategy doesn't notice, and the report has no problem."""
+        monkeypatch.setattr(NetlinkControl, "withdraw", ConnectionControl.withdraw)
+        with capture("lte") as lte:
+            report = download(Handover(), url(SIZE), Fault(HALF, lambda: lab.blackhole("wifi")))
+            assert withdrawn(lte) == set()
         assert ended(report, "wifi")
         assert report.problems == ()
 
@@ -87,18 +107,35 @@ def test_drop_slow_keeps_two_that_are_alike(lab: LabClient) -> None:
     assert not any(ended(report, path) for path in ("wifi", "lte"))
 
 
-def payloads(sniffer: socket.socket) -> Iterator[bytes]:
-    """Read the TCP payloads that a packet socket has kept, the earliest first."""
+def segments(sniffer: socket.socket) -> Iterator[tuple[bytes, bytes]]:
+    """Read the TCP segments that a packet socket has kept, the earliest first: header, payload."""
     while select.select([sniffer], [], [], 0)[0]:
         packet = sniffer.recv(65536)
         if packet[0] >> 4 == 4 and packet[9] == socket.IPPROTO_TCP:
             segment = packet[(packet[0] & 15) * 4 :]
-            yield segment[(segment[12] >> 4) * 4 :]
+            length = (segment[12] >> 4) * 4
+            yield segment[:length], segment[length:]
+
+
+def options(header: bytes) -> Iterator[tuple[int, bytes]]:
+    """Read the options of a TCP header: kind and value (RFC 9293, 3.1)."""
+    left = header[20:]
+    while left and left[0] != _END_OF_OPTIONS:
+        length = 1 if left[0] == _NO_OPERATION else left[1]
+        yield left[0], left[2:length]
+        left = left[length:]
+
+
+def withdrawn(sniffer: socket.socket) -> set[int]:
+    """Read the identifiers of the addresses that REMOVE_ADDR withdrew (RFC 8684, 3.4.2)."""
+    every = (option for header, _ in segments(sniffer) for option in options(header))
+    values = (value for kind, value in every if kind == _MPTCP)
+    return {number for v in values if v[0] >> 4 == _REMOVE_ADDR for number in v[1:]}
 
 
 def handshakes(sniffer: socket.socket) -> int:
     """Count the segments that begin with a TLS handshake record (RFC 8446, 5.1)."""
-    return sum(payload[:2] == b"\x16\x03" for payload in payloads(sniffer))
+    return sum(payload[:2] == b"\x16\x03" for _, payload in segments(sniffer))
 
 
 def capture(link: str) -> socket.socket:

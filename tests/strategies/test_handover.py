@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.strategies import Event, FullMesh, Handover, Open, SetBackup, for_intent
+from mphttp.strategies import Close, Event, FullMesh, Handover, Open, SetBackup, for_intent
 from mphttp.testing import LTE, WIFI, Outcome, Replay, SimulatedPath, opened, simulate
 
 LENGTH = 10_000_000
@@ -68,6 +68,8 @@ def test_the_dead_one_is_closed_once_the_new_one_brings_data() -> None:
     assert len(replay.live) == 2
     bring(replay, 2.2, 1)
     assert [subflow.path for subflow in replay.live] == [LTE]
+    assert isinstance(replay.commands[-1], Close)
+    assert replay.commands[-1].lost
 
 
 def test_the_new_one_is_closed_if_the_old_one_was_only_late() -> None:
@@ -75,6 +77,8 @@ def test_the_new_one_is_closed_if_the_old_one_was_only_late() -> None:
     silent(replay, 2.0, 0.5)
     bring(replay, 2.2, 0, 1)
     assert [subflow.path for subflow in replay.live] == [WIFI]
+    assert isinstance(replay.commands[-1], Close)
+    assert not replay.commands[-1].lost
 
 
 def test_a_path_whose_interface_is_gone_is_not_waited_for() -> None:
