@@ -1,5 +1,6 @@
 # Each target does its own set-up, from a fresh clone and again whenever pyproject.toml changes.
 PYTHON ?= python3
+FUZZ_SECONDS ?= 60
 venv := .venv
 runs := $(venv)/.runs
 develops := $(venv)/.develops
@@ -9,7 +10,7 @@ other_report := $(venv)/other.xml
 # Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check bpf
+.PHONY: demo test check fuzz bpf
 
 demo: $(runs)
 	$(venv)/bin/mphttp demo
@@ -23,6 +24,9 @@ check: $(develops)
 	$(venv)/bin/ruff check
 	$(venv)/bin/ruff format --check
 	$(venv)/bin/mypy -p mphttp
+
+fuzz: $(develops)
+	$(venv)/bin/pytest tests/fuzz --fuzz-seconds=$(FUZZ_SECONDS)
 
 # The object is committed; this is for who changes its source.
 bpf:
