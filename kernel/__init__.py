@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ProtocolError,
     )
     from .establishment import Draining, Opening
+    from .event_stream import EventStream
     from .info import Capture, capture, tcp_info
     from .mechanism import Control, Mechanism
     from .netlink_mechanism import NetlinkMechanism
@@ -34,6 +35,7 @@ __all__ = [
     "ConnectionInfo",
     "Control",
     "Draining",
+    "EventStream",
     "Finding",
     "FourTuple",
     "KernelError",
@@ -67,6 +69,7 @@ _HOMES = {
     "ConnectionInfo": ".values",
     "Control": ".mechanism",
     "Draining": ".establishment",
+    "EventStream": ".event_stream",
     "Finding": ".probe",
     "FourTuple": ".values",
     "KernelError": ".errors",
