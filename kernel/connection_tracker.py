@@ -52,6 +52,7 @@ class ConnectionTracker:
         self._announced = dict(announced or {})
         self._live: dict[FourTuple, int | None] = {s.tuple: s.id for s in _usable(info)}
         self._inferred_closed: set[FourTuple] = set()
+        self._suspected: set[FourTuple] = set()
         self._look = info
         self._ids: dict[FourTuple, int] = {}
         self._syns: dict[FourTuple, int] = {}
@@ -61,7 +62,11 @@ class ConnectionTracker:
         self._syns[subflow.tuple] = subflow.id
 
     def step(
-        self, events: Sequence[kernel.Event], info: ConnectionInfo | None
+        self,
+        events: Sequence[kernel.Event],
+        info: ConnectionInfo | None,
+        *,
+        idle: bool = False,
     ) -> list[ConnectionEvent]:
         """Take what came since the last step.
 
@@ -69,6 +74,8 @@ class ConnectionTracker:
             events: of any connections, in their order; none means that none is waiting.
             info: a look at the connection that was taken after the events were read; None if it is
                 gone.
+            idle: whether no event came for a while. What two such looks in a row show, and no event
+                told, is told then: somebody else may have read the event.
 
         Returns:
             What happened, in its order.
@@ -84,12 +91,13 @@ class ConnectionTracker:
             return told
         if info is None:
             return [*told, self._on_closed()]
-        if self._unsure:
+        if not events:
+            self._inferred_closed.clear()
+        if self._unsure or idle:
             told += self._difference(info)
         if not events:
             # What was read since a loss can be older than the loss; now nothing of it is left.
             self._unsure = not self._events_tell
-            self._inferred_closed.clear()
         told += self._timeouts(info)
         self._look = info
         return told
@@ -148,20 +156,30 @@ class ConnectionTracker:
 
     def _difference(self, info: ConnectionInfo) -> Iterator[ConnectionEvent]:
         """Tell what is different from what was told, without the help of events."""
+        gone, new = self._compare(info)
+        if self._unsure:
+            told = gone | new.keys()
+        else:
+            # What a look shows first, an event may be on its way to tell better.
+            told = self._suspected & (gone | new.keys())
+            self._suspected = (gone | new.keys()) - told
+        self._inferred_closed |= gone & told
+        for pair in sorted(gone & told):
+            yield SubflowClosed(self._live.pop(pair), pair, inferred=True)
+        for pair in sorted(new.keys() & told):
+            self._live[pair] = new[pair]
+            yield SubflowOpened(new[pair], pair, inferred=True)
+
+    def _compare(self, info: ConnectionInfo) -> tuple[set[FourTuple], dict[FourTuple, int]]:
+        """Return what was told to live and doesn't, and what lives and was not told."""
         now = {s.tuple: s.id for s in _usable(info)}
         # One whose id isn't known is taken for the one that is there now.
-        gone = [
+        gone = {
             pair
             for pair, number in self._live.items()
             if pair not in now or number not in (None, now[pair])
-        ]
-        self._inferred_closed.update(gone)
-        for pair in gone:
-            yield SubflowClosed(self._live.pop(pair), pair, inferred=True)
-        for pair, number in now.items():
-            if pair not in self._live:
-                self._live[pair] = number
-                yield SubflowOpened(number, pair, inferred=True)
+        }
+        return gone, {p: n for p, n in now.items() if p not in self._live or p in gone}
 
     def _timeouts(self, info: ConnectionInfo) -> Iterator[ConnectionEvent]:
         before = {s.id: s for s in self._look.subflows}

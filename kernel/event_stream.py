@@ -35,7 +35,8 @@ class EventStream:
     Args:
         sock: a connected MPTCP socket; it stays the caller's.
         mechanism: what tells of events, or None for one of its own. One that is given stays the
-            caller's, and all its events are read here.
+            caller's, and all its events are read here; if others read some of them, looks tell
+            what is missing, a little later.
         look_every: seconds between two looks at the connection, which find time-outs.
         announced: addresses that the peer is known to have announced, by its number for each.
 
@@ -114,8 +115,8 @@ class EventStream:
             if left is not None and left <= 0 and timeout:
                 return None
             wait = self._look_every if left is None else max(0.0, min(left, self._look_every))
-            self._poll.poll(wait)
-            self._step()
+            woken = self._poll.poll(wait)
+            self._step(idle=not woken and wait >= self._look_every)
             if timeout == 0:
                 break
         return self._told.popleft() if self._told else None
@@ -140,16 +141,16 @@ class EventStream:
         while not self._told:
             if self._poll.closed:
                 raise StopAsyncIteration
-            with anyio.move_on_after(self._look_every):
+            with anyio.move_on_after(self._look_every) as waited:
                 await anyio.wait_readable(self._poll)
-            self._step()
+            self._step(idle=waited.cancelled_caught)
         return self._told.popleft()
 
-    def _step(self) -> None:
+    def _step(self, *, idle: bool) -> None:
         if self._poll.closed:  # by another task, while this one waited
             return
         events: list[Event] = list(self._mechanism.events())
-        self._told += self._tracker.step(events, self._look())
+        self._told += self._tracker.step(events, self._look(), idle=idle)
         if self._tracker.closed:
             self.close()
         else:

@@ -105,6 +105,19 @@ def test_events_older_than_the_loss_are_put_right() -> None:
     assert told == [SubflowOpened(None, pair(3)), SubflowClosed(None, pair(3), inferred=True)]
 
 
+def test_what_two_idle_looks_show_is_told() -> None:
+    """Somebody else may have read the event; one look alone may only be ahead of it."""
+    one = tracker(1, 2)
+    assert one.step([], look(1, 3), idle=True) == []
+    assert one.step([closed(2)], look(1, 3)) == [SubflowClosed(2, pair(2))]
+    assert one.step([], look(1, 3), idle=True) == [SubflowOpened(3, pair(3), inferred=True)]
+    assert one.step([opened(3)], look(1, 3)) == []
+    assert one.step([], look(1), idle=True) == []
+    assert one.step([], look(1), idle=True) == [SubflowClosed(3, pair(3), inferred=True)]
+    assert one.step([closed(3)], look(1)) == []
+    assert one.step([], look(1), idle=True) == []
+
+
 def test_an_addresses_life() -> None:
     one = tracker(1)
     address = SocketAddress("10.0.0.9", 80)

@@ -199,6 +199,21 @@ def test_events_of_other_connections_are_not_told(net: Net) -> None:
         assert until(stream, SubflowOpened)[-1].id == second  # type: ignore[union-attr]
 
 
+def test_events_that_somebody_else_read_are_found_by_looks(net: Net) -> None:
+    """Two who share a mechanism take each other's events; the stream misses nothing for good."""
+    client, _ = net.connection()
+    mechanism = NetlinkMechanism(every_connection=False)
+    control = mechanism.control(client)
+    with EventStream(client, mechanism, look_every=0.01) as stream:
+        subflow = control.open(net.paths[1], OTHER)
+        events: list[kernel.Event] = []
+        while not any(isinstance(event, kernel.SubflowEstablished) for event in events):
+            assert select.select([mechanism], [], [], WAIT)[0]
+            events += mechanism.events()
+        told = until(stream, SubflowOpened)[-1]
+        assert told == SubflowOpened(subflow.id, subflow.tuple, inferred=True)
+
+
 def test_the_kernels_own_path_manager_is_told_too(net: Net) -> None:
     """Subflows that the kernel opens by itself are told like ours."""
     net.sysctl("net.mptcp.pm_type", 0)
