@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from typing import NoReturn
 
 from mphttp.kernel.bpf import program
 from mphttp.kernel.broker_channel import DEFAULT_SOCKET
@@ -37,7 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the exit code.
     """
     given = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _stop)
     try:
         with _listener(given) as listener:
             rules = _rules(given)
@@ -46,14 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if rules.options:
                 program.check()
             gc.freeze()
+            server = Server(listener, namespaces, rules, _log)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, server.stop)
             _log(f"listening on {listener.getsockname()}")
-            Server(listener, namespaces, rules, _log).run()
+            server.run()
     except (KernelError, OSError, ValueError, KeyError) as error:
         hint = getattr(error, "hint", "")
         _log(f"error: {error}" + (f"\nhint: {hint}" if hint else ""))
         return 1
-    except KeyboardInterrupt:
-        return 130
     return 0
 
 
@@ -138,10 +137,6 @@ def _drop_privileges(user: str | None, rules: Rules) -> None:
     if rules.other_namespaces:
         capabilities |= {Capability.SYS_ADMIN}
     keep_only(capabilities)
-
-
-def _stop(*_: object) -> NoReturn:
-    raise SystemExit(0)
 
 
 def _log(line: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import select
 import socket
 import struct
@@ -65,14 +66,22 @@ class Server:
         self._poll = select.epoll()
         listener.setblocking(False)
         self._poll.register(listener, select.EPOLLIN)
+        self._stopped = False
+        self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll.register(self._waker, select.EPOLLIN)
         self._hear(namespaces.own)
 
     def run(self) -> None:
-        """Serve; ends by an exception only, such as that of a signal's handler."""
-        while True:
+        """Serve until `stop`; what was begun is brought to its end."""
+        while not self._stopped:
             for fd, _ in self._poll.poll(self._sleep()):
                 self._on_ready(fd)
             self._resume()
+
+    def stop(self, *_signal: object) -> None:
+        """End `run` soon; also the handler of a signal."""
+        self._stopped = True
+        os.eventfd_write(self._waker, 1)
 
     def _on_ready(self, fd: int) -> None:
         if fd == self._listener.fileno():
