@@ -80,8 +80,8 @@ class ConnectionTracker:
         Returns:
             What happened, in its order.
         """
-        told: list[ConnectionEvent] = []
         self._ids = self._syns | _ids(self._look) | ({} if info is None else _ids(info))
+        told: list[ConnectionEvent] = []
         if info is not None and info.fully_established and not self._look.fully_established:
             told.append(ConnectionEstablished())
         for event in events:
@@ -91,16 +91,20 @@ class ConnectionTracker:
             return told
         if info is None:
             return [*told, self._on_closed()]
-        if not events:
+        return [*told, *self._on_look(info, quiet=not events, idle=idle)]
+
+    def _on_look(
+        self, info: ConnectionInfo, *, quiet: bool, idle: bool
+    ) -> Iterator[ConnectionEvent]:
+        if quiet:
             self._inferred_closed.clear()
         if self._unsure or idle:
-            told += self._difference(info)
-        if not events:
+            yield from self._difference(info)
+        if quiet:
             # What was read since a loss can be older than the loss; now nothing of it is left.
             self._unsure = not self._events_tell
-        told += self._timeouts(info)
+        yield from self._timeouts(info)
         self._look = info
-        return told
 
     def _on_event(self, event: kernel.Event) -> Iterator[ConnectionEvent]:
         if isinstance(event, kernel.Overflow):
@@ -165,6 +169,7 @@ class ConnectionTracker:
             self._suspected = (gone | new.keys()) - told
         self._inferred_closed |= gone & told
         for pair in sorted(gone & told):
+            self._syns.pop(pair, None)
             yield SubflowClosed(self._live.pop(pair), pair, inferred=True)
         for pair in sorted(new.keys() & told):
             self._live[pair] = new[pair]
