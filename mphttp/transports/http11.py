@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import enum
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager
-from typing import Any, Self
+from typing import Any
 
+from .body import AsyncBody, Body, closing
 from .cycle import Cycle, Head
-from .extensions import Returned, step, step_async, timeout_of
+from .extensions import step, step_async, timeout_of
 from .host import Host
 from .stream import AsyncMultipathStream, MultipathStream
 
@@ -75,6 +74,10 @@ class _HTTP11:
             },
         )
 
+    def can_multiplex(self) -> bool:
+        """Whether several requests can be under way at once."""
+        return False
+
     def is_available(self) -> bool:
         """Whether it can take a request."""
         return self._state in (_State.NEW, _State.IDLE)
@@ -119,7 +122,7 @@ class HTTP11Connection(_HTTP11):
         except BaseException:
             self.close()
             raise
-        return self._response(cycle, head, _Body(self, cycle, request))
+        return self._response(cycle, head, Body(self, cycle, request, "http11"))
 
     def _send(self, cycle: Cycle, request: Any) -> None:
         timeout = timeout_of(request, "write")
@@ -163,32 +166,6 @@ class HTTP11Connection(_HTTP11):
         self._stream.close()
 
 
-class _Body:
-    """The body of a response, to be read once."""
-
-    def __init__(self, connection: HTTP11Connection, cycle: Cycle, request: Any) -> None:
-        self._connection = connection
-        self._cycle = cycle
-        self._request = request
-        self._closed = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        timeout = timeout_of(self._request, "read")
-        try:
-            with step(self._request, "http11.receive_response_body"):
-                while part := self._connection.next_part(self._cycle, timeout):
-                    yield part
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            with step(self._request, "http11.response_closed"):
-                self._connection.response_closed(self._cycle)
-
-
 class AsyncHTTP11Connection(_HTTP11):
     """One that doesn't block the event loop."""
 
@@ -212,14 +189,14 @@ class AsyncHTTP11Connection(_HTTP11):
         except BaseException:  # also when the task is cancelled
             await self.aclose()
             raise
-        return self._response(cycle, head, _AsyncBody(self, cycle, request))
+        return self._response(cycle, head, AsyncBody(self, cycle, request, "http11"))
 
     async def _send(self, cycle: Cycle, request: Any) -> None:
         timeout = timeout_of(request, "write")
         async with step_async(request, "http11.send_request_headers"):
             pending = cycle.request(request.url.target, request.headers)
         async with step_async(request, "http11.send_request_body"):
-            async with _closing(aiter(request.stream)) as parts:
+            async with closing(aiter(request.stream)) as parts:
                 async for chunk in parts:  # the first goes out with the head
                     await self._stream.write(pending + cycle.data(chunk), timeout)
                     pending = b""
@@ -255,52 +232,3 @@ class AsyncHTTP11Connection(_HTTP11):
         """Close the socket; nothing here awaits, so that no cancellation can come between."""
         self._state = _State.CLOSED
         await self._stream.aclose()
-
-
-class _AsyncBody:
-    """The body of a response, to be read once.
-
-    No generator: one that is dropped in the middle has to be closed by an event loop.
-    """
-
-    def __init__(self, connection: AsyncHTTP11Connection, cycle: Cycle, request: Any) -> None:
-        self._connection = connection
-        self._cycle = cycle
-        self._request = request
-        self._timeout = timeout_of(request, "read")
-        self._step: AbstractAsyncContextManager[Returned] | None = None
-        self._closed = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._step is None:
-            self._step = step_async(self._request, "http11.receive_response_body")
-            await self._step.__aenter__()
-        try:
-            part = await self._connection.next_part(self._cycle, self._timeout)
-        except BaseException as error:  # also when the task is cancelled
-            await self.aclose()
-            await self._step.__aexit__(type(error), error, error.__traceback__)
-            raise
-        if not part:
-            await self._step.__aexit__(None, None, None)
-            raise StopAsyncIteration
-        return part
-
-    async def aclose(self) -> None:
-        if not self._closed:
-            self._closed = True
-            async with step_async(self._request, "http11.response_closed"):
-                await self._connection.response_closed(self._cycle)
-
-
-@contextlib.asynccontextmanager
-async def _closing(parts: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Close a generator that isn't read to its end; other iterators have nothing to close."""
-    try:
-        yield parts
-    finally:
-        if hasattr(parts, "aclose"):
-            await parts.aclose()

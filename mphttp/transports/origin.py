@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 
@@ -23,8 +23,6 @@ from .stream import AsyncMultipathStream, MultipathStream
 
 _ANSWER = 4096
 """Bytes that are read at once of a proxy's answer."""
-
-C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class _Origin:
 
     def can_multiplex(self) -> bool:
         """Whether several requests can be under way at once."""
-        return isinstance(self._inner, self._core.HTTP2Connection | self._core.AsyncHTTP2Connection)
+        return self._inner is not None and bool(self._inner.can_multiplex())
 
     def has_expired(self) -> bool:
         """Whether it should be closed."""
@@ -105,14 +103,20 @@ class _Origin:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} [{self.info()}]>"
 
-    def _chosen(self, stream: Any, http1: type[C], http2: Any) -> Any:
+    def _chosen(self, stream: MultipathStream | AsyncMultipathStream) -> Any:
         """Make the connection that speaks what was agreed on."""
-        expiry = self._options.keepalive_expiry
+        host, expiry = self._options.host, self._options.keepalive_expiry
         tls = stream.get_extra_info("ssl_object")
         agreed = tls is not None and tls.selected_alpn_protocol() == "h2"
         if agreed or (self._options.http2 and not self._options.http1):
-            return http2(origin=self._origin, stream=stream, keepalive_expiry=expiry)
-        return http1(stream, self._options.host, expiry)  # type: ignore[call-arg]
+            from .http2 import AsyncHTTP2Connection, HTTP2Connection
+
+            if isinstance(stream, MultipathStream):
+                return HTTP2Connection(stream, host, expiry)
+            return AsyncHTTP2Connection(stream, host, expiry)
+        if isinstance(stream, MultipathStream):
+            return HTTP11Connection(stream, host, expiry)
+        return AsyncHTTP11Connection(stream, host, expiry)
 
     def _for_tls(
         self, request: Any, context: ssl.SSLContext, timeout: float | None
@@ -155,8 +159,7 @@ class OriginConnection(_Origin):
                 except BaseException:
                     self._failed = True
                     raise
-                http2 = self._core.HTTP2Connection
-                self._inner = self._chosen(stream, HTTP11Connection, http2)
+                self._inner = self._chosen(stream)
         return self._inner.handle_request(self._as_proxied(request))
 
     def _connect_patiently(self, request: Any) -> MultipathStream:
@@ -225,8 +228,7 @@ class AsyncOriginConnection(_Origin):
             except BaseException:  # also when the task is cancelled
                 self._failed = True
                 raise
-            http2 = self._core.AsyncHTTP2Connection
-            self._inner = self._chosen(stream, AsyncHTTP11Connection, http2)
+            self._inner = self._chosen(stream)
 
     async def _connect_patiently(self, request: Any) -> AsyncMultipathStream:
         for delay in _delays(self._options.retries):

@@ -1,0 +1,93 @@
+"""Bodies of responses: read once, part by part, over whatever connection they come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Self
+
+from .extensions import Returned, step, step_async, timeout_of
+
+
+class Body:
+    """The body of a response.
+
+    Args:
+        connection: gives its parts, b"" at its end, and is told when it is done with.
+        key: what the connection knows it by.
+        request: with extensions.
+        protocol: as httpcore's traces call it: "http11" or "http2".
+    """
+
+    def __init__(self, connection: Any, key: Any, request: Any, protocol: str) -> None:
+        self._connection = connection
+        self._key = key
+        self._request = request
+        self._protocol = protocol
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        timeout = timeout_of(self._request, "read")
+        try:
+            with step(self._request, f"{self._protocol}.receive_response_body"):
+                while part := self._connection.next_part(self._key, timeout):
+                    yield part
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            with step(self._request, f"{self._protocol}.response_closed"):
+                self._connection.response_closed(self._key)
+
+
+class AsyncBody:
+    """One that doesn't block the event loop; its arguments are those of `Body`.
+
+    No generator: one that is dropped in the middle has to be closed by an event loop.
+    """
+
+    def __init__(self, connection: Any, key: Any, request: Any, protocol: str) -> None:
+        self._connection = connection
+        self._key = key
+        self._request = request
+        self._protocol = protocol
+        self._timeout = timeout_of(request, "read")
+        self._step: AbstractAsyncContextManager[Returned] | None = None
+        self._closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._step is None:
+            self._step = step_async(self._request, f"{self._protocol}.receive_response_body")
+            await self._step.__aenter__()
+        try:
+            part: bytes = await self._connection.next_part(self._key, self._timeout)
+        except BaseException as error:  # also when the task is cancelled
+            await self.aclose()
+            await self._step.__aexit__(type(error), error, error.__traceback__)
+            raise
+        if not part:
+            await self._step.__aexit__(None, None, None)
+            raise StopAsyncIteration
+        return part
+
+    async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            async with step_async(self._request, f"{self._protocol}.response_closed"):
+                await self._connection.response_closed(self._key)
+
+
+@asynccontextmanager
+async def closing(parts: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Close a generator that isn't read to its end; other iterators have nothing to close."""
+    try:
+        yield parts
+    finally:
+        if hasattr(parts, "aclose"):
+            await parts.aclose()

@@ -1,0 +1,274 @@
+"""HTTP/2 without input and output, against h2 as the server."""
+
+from __future__ import annotations
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
+import pytest
+from hyperframe.frame import GoAwayFrame
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mphttp.transports.multiplex import Ended, Multiplex
+
+HOST = [(b"Host", b"a.example"), (b"Connection", b"keep-alive")]
+OK = [(b":status", b"200"), (b"x", b"1")]
+
+
+class Pair:
+    """A client of ours, and a server that says what a test wants."""
+
+    def __init__(self) -> None:
+        self.ours = Multiplex()
+        self.server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        self.server.initiate_connection()
+        self.ours.begin()
+        self.exchange()
+
+    def exchange(self) -> list[h2.events.Event]:
+        """Let both hear all that the other has said; return what the server heard."""
+        heard = []
+        while True:
+            to_server, to_client = self.ours.to_send(), self.server.data_to_send()
+            if to_server:
+                heard += self.server.receive_data(to_server)
+            if to_client:
+                self.ours.receive(to_client)
+            if not to_server and not to_client:
+                return heard
+
+    def get(self, *more: tuple[bytes, bytes]) -> int:
+        number = self.ours.open(b"GET", b"https", b"/x", [*HOST, *more])
+        self.exchange()
+        return number
+
+    def answer(self, number: int, *parts: bytes, end: bool = True) -> None:
+        self.server.send_headers(number, OK)
+        for part in parts:
+            self.server.send_data(number, part)
+        if end:
+            self.server.end_stream(number)
+        self.exchange()
+
+
+def body(multiplex: Multiplex, number: int) -> bytes:
+    came = b""
+    while part := multiplex.part(number):
+        came += part
+    assert part == b""
+    return came
+
+
+def test_a_request_and_its_response() -> None:
+    pair = Pair()
+    number = pair.ours.open(b"GET", b"https", b"/x?y", HOST)
+    request, end = pair.exchange()
+    assert isinstance(request, h2.events.RequestReceived)
+    assert isinstance(end, h2.events.StreamEnded)
+    assert dict(request.headers or ()) == {
+        b":method": b"GET",
+        b":scheme": b"https",
+        b":path": b"/x?y",
+        b":authority": b"a.example",
+    }
+    assert pair.ours.head(number) is None
+    pair.answer(number, b"12", b"345")
+    assert pair.ours.head(number) == (200, [(b"x", b"1")])
+    assert body(pair.ours, number) == b"12345"
+    pair.ours.forget(number)
+    assert pair.ours.idle
+    assert pair.exchange() == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.binary(max_size=50)), max_size=30))
+def test_responses_don_t_mix(parts: list[tuple[int, bytes]]) -> None:
+    pair = Pair()
+    numbers = [pair.get() for _ in range(4)]
+    for number in numbers:
+        pair.answer(number, end=False)
+    for index, part in parts:
+        pair.server.send_data(numbers[index], part)
+    for number in numbers:
+        pair.server.end_stream(number)
+    pair.exchange()
+    for index, number in enumerate(numbers):
+        wanted = b"".join(part for whose, part in parts if whose == index)
+        assert body(pair.ours, number) == wanted
+
+
+def test_the_first_request_goes_alone_until_the_server_has_told() -> None:
+    multiplex = Multiplex()
+    multiplex.begin()
+    assert multiplex.room
+    multiplex.open(b"GET", b"https", b"/", HOST)
+    assert not multiplex.room
+    server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+    server.update_settings({h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 3})
+    server.initiate_connection()
+    server.receive_data(multiplex.to_send())
+    multiplex.receive(server.data_to_send())
+    assert multiplex.room
+
+
+def test_a_stream_that_is_given_up_is_reset() -> None:
+    pair = Pair()
+    number = pair.get()
+    pair.answer(number, b"12345", end=False)
+    pair.ours.forget(number)
+    (reset,) = pair.exchange()
+    assert isinstance(reset, h2.events.StreamReset)
+    assert reset.error_code == h2.errors.ErrorCodes.CANCEL
+    assert pair.ours.idle
+
+
+def test_what_nobody_read_is_given_back_to_the_windows() -> None:
+    """Otherwise, after so many bytes, no response would come any more."""
+    pair = Pair()
+    chunk = bytes(16384)
+    for _ in range(100):
+        number = pair.get()
+        pair.answer(number, *[chunk] * 50, end=False)
+        pair.ours.forget(number)
+        pair.exchange()
+    number = pair.get()
+    pair.answer(number, chunk)
+    assert body(pair.ours, number) == chunk
+
+
+def test_one_reader_that_waits_doesn_t_stop_another() -> None:
+    """The first has the whole of its window unread."""
+    pair = Pair()
+    waits, reads = pair.get(), pair.get()
+    pair.answer(waits, end=False)
+    while window := pair.server.local_flow_control_window(waits):
+        pair.server.send_data(waits, bytes(min(window, 16384)))
+        pair.exchange()
+    pair.answer(reads, b"12345")
+    assert body(pair.ours, reads) == b"12345"
+
+
+def test_a_body_is_sent_as_the_windows_let_it() -> None:
+    pair = Pair()
+    number = pair.get((b"Content-Length", b"100000"))
+    left, came = memoryview(bytes(100_000)), 0
+    while left:
+        size = pair.ours.send(number, left)
+        if size is None:
+            pair.server.acknowledge_received_data(came, number)
+            pair.exchange()
+            continue
+        left = left[size:]
+        heard = pair.exchange()
+        came = sum(len(e.data or b"") for e in heard if isinstance(e, h2.events.DataReceived))
+    pair.ours.end(number)
+    assert any(isinstance(event, h2.events.StreamEnded) for event in pair.exchange())
+
+
+def test_an_answer_before_the_end_of_the_request() -> None:
+    """The rest isn't sent (RFC 9113, section 8.1)."""
+    pair = Pair()
+    number = pair.get((b"Content-Length", b"100000"))
+    pair.answer(number, b"no")
+    pair.server.reset_stream(number)
+    pair.exchange()
+    assert pair.ours.send(number, memoryview(bytes(100_000))) == 100_000
+    pair.ours.end(number)
+    assert pair.ours.head(number) == (200, [(b"x", b"1")])
+    assert body(pair.ours, number) == b"no"
+
+
+def test_the_server_resets_a_stream() -> None:
+    """That one alone, after what has come of it."""
+    pair = Pair()
+    bad, good = pair.get(), pair.get()
+    pair.answer(bad, b"12345", end=False)
+    pair.server.reset_stream(bad, h2.errors.ErrorCodes.INTERNAL_ERROR)
+    pair.answer(good, b"67")
+    assert pair.ours.part(bad) == b"12345"
+    with pytest.raises(Ended, match="INTERNAL_ERROR") as caught:
+        pair.ours.part(bad)
+    assert not caught.value.untouched
+    assert body(pair.ours, good) == b"67"
+
+
+def test_what_the_server_refuses_may_be_sent_again() -> None:
+    pair = Pair()
+    number = pair.get()
+    pair.server.reset_stream(number, h2.errors.ErrorCodes.REFUSED_STREAM)
+    pair.exchange()
+    with pytest.raises(Ended) as caught:
+        pair.ours.head(number)
+    assert caught.value.untouched
+
+
+def test_a_goodbye() -> None:
+    """What is under way is finished; what comes after may be sent over another connection."""
+    pair = Pair()
+    seen, unseen = pair.get(), pair.get()
+    pair.ours.receive(GoAwayFrame(0, last_stream_id=seen).serialize())
+    assert pair.ours.leaving
+    with pytest.raises(Ended, match="NO_ERROR") as caught:
+        pair.ours.head(unseen)
+    assert caught.value.untouched
+    pair.ours.forget(unseen)
+    pair.answer(seen, b"12345")
+    assert body(pair.ours, seen) == b"12345"
+    with pytest.raises(Ended, match="takes no more") as caught:
+        pair.ours.open(b"GET", b"https", b"/", HOST)
+    assert caught.value.untouched
+
+
+def test_a_goodbye_that_is_meant() -> None:
+    pair = Pair()
+    number = pair.get()
+    pair.ours.receive(GoAwayFrame(0, last_stream_id=number, error_code=11).serialize())
+    pair.ours.receive(b"")
+    with pytest.raises(Ended, match="ENHANCE_YOUR_CALM"):
+        pair.ours.head(number)
+
+
+@given(st.lists(st.integers(1, 40), max_size=60), st.booleans(), st.booleans())
+def test_what_comes_may_be_cut_anywhere(cuts: list[int], before: bool, after: bool) -> None:
+    """Within a goodbye, too."""
+    pair = Pair()
+    number = pair.get()
+    goodbye = GoAwayFrame(0, last_stream_id=number, additional_data=b"see you").serialize()
+    pair.server.send_headers(number, OK)
+    pair.server.send_data(number, b"12345", end_stream=True)
+    said = goodbye * before + pair.server.data_to_send() + goodbye * after
+    for cut in cuts:
+        if said:
+            pair.ours.receive(said[:cut])
+            said = said[cut:]
+    if said:
+        pair.ours.receive(said)
+    assert pair.ours.leaving is (before or after)
+    assert body(pair.ours, number) == b"12345"
+
+
+@pytest.mark.parametrize(
+    "came",
+    [b"", bytes(9), b"\0\0\x04\x07" + bytes(9)],
+    ids=["nothing", "data of no stream", "half of a goodbye"],
+)
+def test_the_end_of_the_connection_is_every_stream_s(came: bytes) -> None:
+    pair = Pair()
+    first, second = pair.get(), pair.get()
+    pair.answer(first, b"whole")
+    pair.ours.receive(came)
+    assert pair.ours.leaving
+    assert pair.ours.head(first) == (200, [(b"x", b"1")])
+    assert body(pair.ours, first) == b"whole"
+    with pytest.raises(Ended):
+        pair.ours.head(second)
+
+
+def test_a_header_that_is_none_is_refused() -> None:
+    """And its stream isn't one."""
+    pair = Pair()
+    with pytest.raises(h2.exceptions.ProtocolError):
+        pair.ours.open(b"GET", b"https", b"", HOST)
+    assert pair.ours.idle
