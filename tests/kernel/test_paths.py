@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mphttp.kernel import Path, ProtocolError, SocketAddress, path_of, paths_to
-from mphttp.kernel.rtnetlink import _unpack_address, _unpack_route
+from mphttp.kernel.rtnetlink import _unpack_route, unpack_address
 
 from .namespaces import Net, ip
 
@@ -91,6 +91,6 @@ def test_the_interface_that_owns_an_address(net: Net) -> None:
 
 @given(st.binary(max_size=80))
 def test_any_bytes_end_in_values_or_a_protocol_error(data: bytes) -> None:
-    for read in (_unpack_route, _unpack_address):
+    for read in (_unpack_route, unpack_address):
         with suppress(ProtocolError):
             read(data)
