@@ -64,6 +64,19 @@ class DeadlineReport:
     met: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What had come by some moment.
+
+    Args:
+        at: seconds since the request was sent.
+        received: bytes by the name of the path, as `SubflowReport.bytes_received` counts them.
+    """
+
+    at: float
+    received: dict[str, int]
+
+
 class Exchange(Protocol):
     """One request and its response: what a report reads from."""
 
@@ -98,10 +111,12 @@ class Report:
 
     Attributes:
         sha256: hexadecimal digest of the body, where whoever read it has set one.
+        samples: what had come by when, where `mphttp.sampling.sampled` took them; else None.
     """
 
     def __init__(self, exchange: Exchange) -> None:
         self.sha256: str | None = None
+        self.samples: list[Sample] | None = None
         self._exchange = exchange
 
     @property
@@ -184,6 +199,7 @@ class Report:
             "subflows": [asdict(subflow) for subflow in self.subflows],
             "events": [asdict(event) for event in self.events],
             "problems": [asdict(problem) for problem in self.problems],
+            "samples": None if self.samples is None else [asdict(one) for one in self.samples],
         }
         return {name: value for name, value in told.items() if value is not None}
 

@@ -8,7 +8,7 @@ from typing import Any
 from mphttp import Report
 
 _NUMBER = (int, float)
-_OPTIONAL = {"sha256", "deadline"}
+_OPTIONAL = {"sha256", "deadline", "samples"}
 _TOP: dict[str, Any] = {
     "url": str,
     "status": int,
@@ -22,6 +22,7 @@ _TOP: dict[str, Any] = {
     "subflows": list,
     "events": list,
     "problems": list,
+    "samples": list,
 }
 _PARTS: dict[str, dict[str, Any]] = {
     "subflows": {
@@ -43,6 +44,7 @@ _PARTS: dict[str, dict[str, Any]] = {
         "detail": str,
     },
     "problems": {"at": _NUMBER, "what": str, "hint": str},
+    "samples": {"at": _NUMBER, "received": dict},
 }
 
 
@@ -62,7 +64,7 @@ def check(told: dict[str, Any]) -> None:
     if "deadline" in told:
         _shape(told["deadline"], {"seconds": _NUMBER, "met": (bool, type(None))})
     for name, shape in _PARTS.items():
-        for part in told[name]:
+        for part in told.get(name, ()):
             _shape(part, shape)
     for subflow in told["subflows"]:
         _times(subflow)

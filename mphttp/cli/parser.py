@@ -12,6 +12,7 @@ from .exits import ExitCode, Failure, table
 
 _COMMANDS = {
     "get": "download over several paths",
+    "plot": "a picture of a download, from its report",
     "doctor": "what this machine and a server can do, and what mends the rest",
     "watch": "see the MPTCP connections of this machine, live",
     "lab": "run a command with two or more real paths on this machine, without root",

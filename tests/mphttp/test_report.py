@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.report import DeadlineReport, Problem, Report, SubflowReport
+from mphttp.report import DeadlineReport, Problem, Report, Sample, SubflowReport
 from mphttp.strategies import Event
 from tests.schema import check
 
@@ -67,23 +67,34 @@ FACTS = st.builds(
 )
 
 
-@given(FACTS, st.none() | st.text("0123456789abcdef", min_size=64, max_size=64))
-def test_any_report_has_the_promised_shape(facts: Facts, digest: str | None) -> None:
+SAMPLES = st.lists(
+    st.builds(Sample, SECONDS, st.dictionaries(st.text(), st.integers(0, 2**64))), max_size=3
+)
+
+
+@given(
+    FACTS, st.none() | st.text("0123456789abcdef", min_size=64, max_size=64), st.none() | SAMPLES
+)
+def test_any_report_has_the_promised_shape(
+    facts: Facts, digest: str | None, samples: list[Sample] | None
+) -> None:
     """And its JSON says what its attributes say."""
     report = Report(facts)
-    report.sha256 = digest
+    report.sha256, report.samples = digest, samples
     told = json.loads(report.to_json())
     check(told)
     assert told == json.loads(json.dumps(report.to_dict()))
     assert told.get("sha256") == digest
     assert (told["bytes"], told["status"]) == (report.bytes, report.status)
     assert len(told["subflows"]) == len(report.subflows)
+    assert (samples is None) is ("samples" not in told)
+    assert len(told.get("samples", ())) == len(samples or ())
     assert ("deadline" in told) is (report.deadline is not None)
 
 
 def test_what_is_not_known_is_left_out() -> None:
     told = Report(Facts()).to_dict()
-    assert not {"sha256", "deadline"} & told.keys()
+    assert not {"sha256", "deadline", "samples"} & told.keys()
     assert told["seconds"] == 1.0
 
 

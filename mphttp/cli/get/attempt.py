@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from mphttp import Report
+from mphttp.sampling import sampled
 from mphttp.strategies import Strategy
 
 from ..environment import Environment
@@ -164,7 +165,7 @@ class Attempt:
         paced = 0
         if rate:
             self._tell_of_rate(report, rate)
-        with self._progress(report):
+        with self._samples(report), self._progress(report):
             for chunk in self._chunks(response):
                 body.write(chunk[skip:])
                 skip = max(0, skip - len(chunk))
@@ -185,6 +186,10 @@ class Attempt:
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
         return decoded(response) if self._job.message.compressed else response.iter_raw()
+
+    def _samples(self, report: Report) -> AbstractContextManager[None]:
+        wanted = self._arguments.samples or self._arguments.plot is not None
+        return sampled(report) if wanted else nullcontext()
 
     def _progress(self, report: Report) -> AbstractContextManager[None]:
         shown_elsewhere = self._verbose or self._arguments.silent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ class Command:
             for job in asked:
                 code = self._one(job, client) or code
         finally:
-            unreported = self._report()
+            unreported = self._written_after(self._report, self._plot)
         return code or unreported
 
     def _one(self, job: Job, client: httpx.Client) -> int:
@@ -99,20 +100,31 @@ class Command:
             self._say(failure)
             code = failure.code
         finally:
-            if self._arguments.report is not None:
+            if self._arguments.report is not None or self._arguments.plot is not None:
                 self._told.append(told(download))
         self._write_out(download)
         return code
 
-    def _report(self) -> int:
-        if self._arguments.report is None:
-            return 0
-        try:
+    def _written_after(self, *writers: Callable[[], None]) -> int:
+        code = 0
+        for write in writers:
+            try:
+                write()
+            except Failure as failure:
+                self._say(failure)
+                code = failure.code
+        return code
+
+    def _report(self) -> None:
+        if self._arguments.report is not None:
             write_report(self._arguments.report, self._told, self._environment)
-        except Failure as failure:
-            self._say(failure)
-            return failure.code
-        return 0
+
+    def _plot(self) -> None:
+        # Of what failed before the body, or was there already, there is nothing to be seen.
+        if self._arguments.plot is not None and self._told and self._told[0].get("samples"):
+            from ..plot.command import write_picture
+
+            write_picture(self._arguments.plot, self._told[0], self._environment)
 
     def _say(self, failure: Failure) -> None:
         if not _quiet(self._arguments):

@@ -52,7 +52,9 @@ def jobs(arguments: argparse.Namespace, environment: Environment) -> list[Job]:
         Job(*parts, number=number)
         for number, parts in enumerate(zip(messages, outputs, digests, strict=True))
     ]
-    _check_stdout(arguments.report, outputs)
+    _check_stdout(outputs, report=arguments.report, picture=arguments.plot)
+    if arguments.plot is not None and len(urls) > 1:
+        raise usage("--plot is for one URL", "--samples --report FILE, and mphttp plot for each")
     _check_resume(arguments, made)
     return made
 
@@ -92,9 +94,14 @@ def digest(text: str) -> str:
     return text.lower()
 
 
-def _check_stdout(report: str | None, outputs: Sequence[str]) -> None:
-    if report == "-" and "-" in outputs:
-        raise usage("the report and the body can't both go to stdout", "-o FILE takes the body")
+def _check_stdout(outputs: Sequence[str], **others: str | None) -> None:
+    taken = [name for name, file in others.items() if file == "-"]
+    if taken and "-" in outputs:
+        raise usage(
+            f"the {taken[0]} and the body can't both go to stdout", "-o FILE takes the body"
+        )
+    if len(taken) > 1:
+        raise usage(f"the {' and the '.join(taken)} can't both go to stdout", "name a file for one")
 
 
 def _check_resume(arguments: argparse.Namespace, made: Sequence[Job]) -> None:

@@ -115,6 +115,12 @@ def _add_words(group: Any) -> None:
         help="what happened, as JSON, a line for each of several URLs (- is stdout)",
     )
     group.add_argument(
+        "--samples",
+        action="store_true",
+        help="keep in the report what each path had brought, every 0.1s (see mphttp plot)",
+    )
+    group.add_argument("--plot", metavar="FILE", help="draw what happened, as SVG (- is stdout)")
+    group.add_argument(
         "-w",
         "--write-out",
         metavar="FORMAT",
