@@ -38,7 +38,7 @@ class Ended(Exception):
 
     Args:
         what: one sentence.
-        untouched: the server did nothing with the request, which may be sent again.
+        untouched: the server did nothing with the request, and may do so over a new connection.
     """
 
     def __init__(self, what: str, *, untouched: bool = False) -> None:
@@ -281,9 +281,8 @@ class Multiplex:
             case h2.events.StreamEnded():
                 stream.whole = True
             case h2.events.StreamReset():
-                refused = event.error_code == h2.errors.ErrorCodes.REFUSED_STREAM
                 words = f"the server reset the stream: {_words(event.error_code)}"
-                stream.error = Ended(words, untouched=refused)
+                stream.error = Ended(words)
 
     def _leave(self, last: int, code: int) -> None:
         """Take that the server finishes what it has begun, and no more (RFC 9113, section 6.8)."""
@@ -291,7 +290,9 @@ class Multiplex:
         self._farewell = f"the server ended the connection: {_words(code)}"
         for number, stream in self._streams.items():
             if number > last:
-                stream.error = stream.error or Ended(self._farewell, untouched=True)
+                # Where it never did anything, another connection would come to the same end.
+                error = Ended(self._farewell, untouched=last > 0)
+                stream.error = stream.error or error
 
 
 def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:

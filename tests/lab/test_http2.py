@@ -12,9 +12,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import anyio
+import httpx
 import pytest
 
-from mphttp import FullMesh, Report, SinglePath
+from mphttp import AsyncMultipathTransport, FullMesh, Report, SinglePath
 from mphttp.lab import LabClient, names
 from mphttp.lab.content import sha256_of
 from tests.mphttp.transports.doors import DOORS, Client, Door
@@ -173,6 +175,40 @@ def test_threads_and_tasks_don_t_get_into_each_other_s_way(
     finally:
         sys.setswitchinterval(before)
     assert lengths == [SMALL] * 120
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_tasks_that_are_cancelled_stop_no_others(
+    opened: Opened, server: Path, backend: str
+) -> None:
+    """Neither while they wait for the head, nor in the middle of a body."""
+    trust = ssl.create_default_context(cafile=server)
+    transport = AsyncMultipathTransport(FullMesh(), verify=trust, http2=True)
+    whole: list[Report] = []
+
+    async def get(client: httpx.AsyncClient) -> None:
+        response = await client.get(ADDRESS)
+        assert hashlib.sha256(response.content).digest() == sha256_of(SIZE)
+        whole.append(response.extensions["multipath"])
+
+    async def get_some(client: httpx.AsyncClient, seconds: float) -> None:
+        with anyio.move_on_after(seconds) as scope:
+            await client.get(ADDRESS)
+        assert scope.cancelled_caught
+
+    async def main() -> None:
+        async with httpx.AsyncClient(transport=transport, timeout=30) as client:
+            await get(client)
+            async with anyio.create_task_group() as group:
+                for seconds in (0, 0.001, 0.02, 0.05, 0.1):
+                    group.start_soon(get_some, client, seconds)
+                    group.start_soon(get, client)
+            await anyio.to_thread.run_sync(eventually, opened.subflows, 1)
+            await get(client)
+
+    anyio.run(main, backend=backend)
+    assert len(whole) == 7
+    assert len({first_local(report) for report in whole}) == 1
 
 
 def test_a_server_that_says_goodbye(

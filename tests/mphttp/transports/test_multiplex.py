@@ -194,14 +194,14 @@ def test_the_server_resets_a_stream() -> None:
     assert body(pair.ours, good) == b"67"
 
 
-def test_what_the_server_refuses_may_be_sent_again() -> None:
+def test_a_server_that_never_does_anything() -> None:
+    """Another connection would come to the same end, and so on for ever."""
     pair = Pair()
     number = pair.get()
-    pair.server.reset_stream(number, h2.errors.ErrorCodes.REFUSED_STREAM)
-    pair.exchange()
-    with pytest.raises(Ended) as caught:
+    pair.ours.receive(GoAwayFrame(0, last_stream_id=0, error_code=1).serialize())
+    with pytest.raises(Ended, match="PROTOCOL_ERROR") as caught:
         pair.ours.head(number)
-    assert caught.value.untouched
+    assert not caught.value.untouched
 
 
 def test_a_goodbye() -> None:
