@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from .checks import one_of, positive_seconds
 from .commands import Until
+from .in_time import InTime
 from .steps import open_first
 from .strategy import Steps, Strategy
 from .view import Transfer
@@ -15,40 +16,58 @@ from .view import Transfer
 
 @dataclass(frozen=True)
 class Deadline(Strategy):
-    """Open a second path only when the body may not be there in `d` seconds (paper, 4.2).
+    """Use a second path only when the body may not be there in `d` seconds (paper, 4.2).
 
-    Two rules, both the paper's. `rule="rate"`: open when the rate so far, s_n / (t_n - t_0), falls
-    below s / d; it is looked at from `grace` on, since at t_0 nothing has come and the literal rule
-    always fires. `rule="half"`: open if after d/2 less than half has come; looked at once.
+    `rule="forecast"` forecasts what the preferred path will bring. While that isn't enough, the
+    other paths carry, too, one after the other in their order; one that isn't needed any more is
+    paused (a backup, by MP_PRIO), and taken up again if it must be (`in_time`).
+
+    The paper's own two rules only ever open the second path. `rule="rate"`: when the rate so far,
+    s_n / (t_n - t_0), falls below s / d; it is looked at from `grace` on, since at t_0 nothing has
+    come and the literal rule always fires. `rule="half"`: if after d/2 less than half has come;
+    looked at once.
 
     What counts is what the network delivered: a slow reader opens no path. A response of unknown
     length opens the second path at d/2, whatever has come, since nothing shows that it is enough.
 
     Args:
         d: seconds from the request to the last byte of the body.
-        rule: "rate" or "half".
-        grace: seconds before the rate is first looked at; None is a tenth of `d`.
+        rule: "forecast", "rate" or "half".
+        grace: seconds before the rate is first looked at by "rate"; None is a tenth of `d`.
+        margin: seconds before `d` at which "forecast" plans to be done; None is a fiftieth of `d`,
+            and two round trips at least.
+        keep: whether what it opened stays as a backup for the connection's next response.
 
     Raises:
-        ValueError: `d` or `grace` isn't a positive, finite number, or `rule` is another word.
+        ValueError: a time isn't a positive, finite number, or `rule` is another word.
     """
 
     name: ClassVar[str] = "deadline"
     d: float = 10.0
-    rule: Literal["rate", "half"] = "rate"
+    rule: Literal["forecast", "rate", "half"] = "forecast"
     grace: float | None = None
+    margin: float | None = None
+    keep: bool = False
 
     def __post_init__(self) -> None:
         positive_seconds("d", self.d)
-        one_of("rule", self.rule, ("rate", "half"))
-        if self.grace is not None:
-            positive_seconds("grace", self.grace)
+        one_of("rule", self.rule, ("forecast", "rate", "half"))
+        for name, value in (("grace", self.grace), ("margin", self.margin)):
+            if value is not None:
+                positive_seconds(name, value)
 
     @property
     def deadline(self) -> float | None:
         return self.d
 
     def run(self, transfer: Transfer) -> Steps:
+        if self.rule == "forecast" and transfer.length is not None:
+            yield from InTime(transfer, transfer.length, self.d, self.margin).run()
+        else:
+            yield from self._run_once(transfer)
+
+    def _run_once(self, transfer: Transfer) -> Steps:
+        """Open a second path if a rule of the paper's says so, and leave it at that."""
         if self.rule == "half" or transfer.length is None:
             yield Until(elapsed=self.d / 2)
             in_danger = self._less_than_half(transfer)

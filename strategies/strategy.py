@@ -19,9 +19,15 @@ class Strategy:
 
     One object serves any number of transfers at once: what a transfer has to remember lives in the
     local variables of its generator.
+
+    Attributes:
+        name: as on the command line and in the report.
+        keep: whether the subflows that it opened stay, as backups, when its response ends, so that
+            the next one on the connection finds them in `transfer.subflows` (`SetBackup`).
     """
 
     name: ClassVar[str] = ""
+    keep = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -56,7 +56,8 @@ class Calls:
     """What is asked of a connection's subflows, and who asked for which.
 
     Everything here runs under the connection's lock. A subflow that two responses asked for is
-    opened once, and closed when the last of them is done with it.
+    opened once, and closed when the last of them is done with it; it is paused when none of them
+    wants the peer to use it. One that a strategy keeps stays, as a backup, for the next response.
 
     Args:
         control: carries out the calls; None where the connection is plain TCP.
@@ -77,6 +78,7 @@ class Calls:
         self._remote = remote
         self._path = path
         self._owners: dict[int, set[Exchange]] = {}
+        self._users: dict[int, set[Exchange]] = {}  # those who want the peer to use it
         self._waiting: list[_Waiting] = []
         self._openings: list[_Opening] = []
         self._drainings: list[_Draining] = []
@@ -97,7 +99,8 @@ class Calls:
                     self._close(exchange, entry, now, lost=command.lost)
                     exchange.answer()
                 case SetBackup():
-                    self._set_backup(self._entry(command.subflow.id), command.backup)
+                    entry = self._entry(command.subflow.id)
+                    self._set_backup(exchange, entry, command.backup)
                     exchange.answer()
                 case SetOption():
                     entry = self._entry(command.subflow.id)
@@ -135,6 +138,8 @@ class Calls:
         shared = self._shared(exchange, path.name, remote)
         if shared is not None:
             self._owners[shared.id].add(exchange)
+            if not command.backup:
+                self._set_backup(exchange, shared, False)
             exchange.answer(exchange.subflow(shared))
             return
         try:
@@ -145,6 +150,7 @@ class Calls:
         entry = self._ledger.add(subflow, opened_at=None, backup=command.backup)
         exchange.note("subflow_opening", entry)
         self._owners[entry.id] = {exchange}
+        self._users[entry.id] = set() if command.backup else {exchange}
         self._openings.append(_Opening(exchange, entry, Opening(subflow, now)))
 
     def _shared(self, exchange: Exchange, path: str, remote: SocketAddress) -> Entry | None:
@@ -232,23 +238,30 @@ class Calls:
             with contextlib.suppress(KernelError):  # it may be gone already
                 self.control.close(entry.info)
 
-    def _set_backup(self, entry: Entry, backup: bool) -> None:
-        self._controlled().set_backup(entry.info, backup)
-        entry.backup = backup
+    def _set_backup(self, exchange: Exchange, entry: Entry, backup: bool) -> None:
+        users = self._users.setdefault(entry.id, set())
+        others = users - {exchange}
+        if (backup and not others) or (not backup and entry.backup):
+            self._controlled().set_backup(entry.info, backup)
+            entry.backup = backup
+            exchange.note("subflow_paused" if backup else "subflow_resumed", entry)
+        self._users[entry.id] = others if backup else users | {exchange}
 
     def retire(self, exchange: Exchange) -> None:
-        """Count what only this response asked for as gone; one subflow always stays.
+        """Count what only this response asked for as gone, unless its strategy keeps it.
 
         `release` ends it a little later, on the engine's thread; the next response must not build
-        on it. Any thread may call this.
+        on it. One subflow always stays. Any thread may call this.
         """
+        if exchange.keeps:
+            return
         for entry in self._ledger.alive():
             owners = self._owners.get(entry.id)
             if owners == {exchange} and not self._is_last(entry):
                 entry.closing = True
 
     def release(self, exchange: Exchange, now: float) -> None:
-        """End what only this response asked for, and was retired."""
+        """End what only this response asked for and was retired; pause what it alone used."""
         self._waiting = [w for w in self._waiting if w.exchange is not exchange]
         for opening in [o for o in self._openings if o.exchange is exchange]:
             self._openings.remove(opening)
@@ -268,6 +281,12 @@ class Calls:
                 self._drop(entry)
                 entry.closed_at = now
         self._owners = {i: o - {exchange} for i, o in self._owners.items() if i not in done}
+        for entry in self._ledger.alive():
+            if exchange in self._users.get(entry.id, ()) and not entry.initial:
+                with contextlib.suppress(KernelError):  # it may be gone, or there is no control
+                    self._set_backup(exchange, entry, True)
+        alive = {entry.id for entry in self._ledger.open()}
+        self._users = {i: u - {exchange} for i, u in self._users.items() if i in alive}
 
     # What time and the kernel bring.
 

@@ -214,6 +214,11 @@ class Exchange:
         """Whether the strategy may open any, so that it matters if it can't."""
         return not isinstance(self._strategy, SinglePath)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what the strategy opened stays for the connection's next response."""
+        return self._strategy.keep
+
     def subflow(self, entry: Entry) -> Subflow:
         """Show a subflow to the strategy."""
         return Subflow(
