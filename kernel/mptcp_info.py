@@ -173,11 +173,11 @@ def _addresses(data: bytes) -> FourTuple:
 def _address(sockaddr: bytes) -> SocketAddress:
     (family,) = _FAMILY.unpack_from(sockaddr)
     (port,) = _PORT.unpack_from(sockaddr, 2)
-    if family == socket.AF_INET:
+    if family == socket.AF_INET and len(sockaddr) >= 8:
         return SocketAddress(socket.inet_ntop(family, sockaddr[4:8]), port)
     if family == socket.AF_INET6 and len(sockaddr) >= 24:
         return SocketAddress(socket.inet_ntop(family, sockaddr[8:24]), port)
-    raise ProtocolError(f"a subflow has an address of family {family}")
+    raise ProtocolError(f"a subflow has an address of family {family} and {len(sockaddr)} bytes")
 
 
 def _state(number: int) -> TCPState:

@@ -9,7 +9,9 @@ here that asks for `fuzz` and calls it once, with a strategy and a check.
 
 from __future__ import annotations
 
+import base64
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -66,7 +68,7 @@ def fuzz(request: pytest.FixtureRequest) -> Iterator[Fuzz]:
                     try:
                         check(value)
                     except BaseException as failure:
-                        failure.add_note(f"input: {value!r}")
+                        failure.add_note(f"input: {_written(value)}")
                         raise
 
         while True:
@@ -90,6 +92,13 @@ def _examine(
         suppress_health_check=list(HealthCheck),
     )
     seed(number)(limits(given(strategy)(check)))()
+
+
+def _written(value: object) -> str:
+    """Write an input so that it can be pasted, and not longer than need be."""
+    if not isinstance(value, bytes) or len(value) < 200:
+        return repr(value)
+    return f"zlib.decompress(base64.b85decode({base64.b85encode(zlib.compress(value))!r}))"
 
 
 def _seconds(config: pytest.Config) -> float:

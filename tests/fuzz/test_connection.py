@@ -84,64 +84,76 @@ def _quietly(decoder: Callable[[bytes], object]) -> Callable[[bytes], None]:
     return read
 
 
-pairs = st.integers(0, 5).map(
-    lambda n: FourTuple(SocketAddress("10.0.0.1", n), SocketAddress("10.0.0.2", 80))
-)
-tokens = st.sampled_from([7, 7, 7, 8])
-u8 = st.integers(0, 255)
-events: st.SearchStrategy[kernel.Event] = st.one_of(
-    st.builds(kernel.SubflowEstablished, tokens, pairs, u8, u8, st.booleans(), u8),
-    st.builds(kernel.SubflowClosed, tokens, pairs, u8, u8, u8, st.none() | u8),
-    st.builds(kernel.SubflowPriority, tokens, pairs, st.booleans()),
-    st.builds(kernel.AddressAnnounced, tokens, u8, st.just(SocketAddress("10.0.0.3", 0))),
-    st.builds(kernel.AddressRemoved, tokens, u8),
-    st.builds(kernel.Overflow),
-)
-subflows = st.builds(
-    SubflowInfo,
-    st.integers(1, 9),
-    pairs,
-    st.sampled_from(State),
-    st.just(0.1),
-    u8,
-    u8,
-    u8,
-    st.just(0.0),
-    timeouts=st.none() | st.integers(0, 65_535),
-    backoff=u8,
-)
-looks = st.lists(subflows, max_size=4, unique_by=lambda s: (s.tuple,)).map(
-    lambda there: ConnectionInfo(7, 0, True, tuple(there))
-)
-steps = st.lists(st.tuples(st.lists(events, max_size=4), looks), max_size=8)
-
-
-def test_what_becomes_of_a_connection(
-    fuzz: Fuzz[tuple[ConnectionInfo, list[tuple[list[kernel.Event], ConnectionInfo]], bool]],
-) -> None:
+def test_what_becomes_of_a_connection(fuzz: Fuzz[bytes]) -> None:
     """Whatever events and looks say, nothing opens twice, and the end is told once."""
 
-    def follow(
-        told: tuple[ConnectionInfo, list[tuple[list[kernel.Event], ConnectionInfo]], bool],
-    ) -> None:
-        first, rest, events_tell = told
+    def follow(script: bytes) -> None:
+        first, steps = _acted(script[1:])
+        events_tell, idle = bool(script[:1] > b"\x7f"), bool(script[:1] > b"\xbf")
         tracker = ConnectionTracker(first, events_tell=events_tell)
-        live = {s.tuple for s in first.subflows if _usable(s)}
-        for batch, look in rest:
-            for event in tracker.step(batch, look):
+        live = _usable(first)
+        for events, look in steps:
+            for event in tracker.step(events, look, idle=idle):
                 if isinstance(event, SubflowOpened):
                     assert event.tuple not in live
                     live.add(event.tuple)
                 elif isinstance(event, SubflowClosed):
                     live.discard(event.tuple)
-            if not events_tell or kernel.Overflow() in batch:
-                assert live == {s.tuple for s in look.subflows if _usable(s)}
+            if not events_tell or kernel.Overflow() in events:
+                assert live == _usable(look)
         assert len(tracker.step([], None)) == 1
         assert tracker.step([], None) == []
 
-    fuzz(st.tuples(looks, steps, st.booleans()), follow)
+    fuzz(st.binary(max_size=150), follow)
 
 
-def _usable(subflow: SubflowInfo) -> bool:
+def _acted(script: bytes) -> tuple[ConnectionInfo, list[tuple[list[kernel.Event], ConnectionInfo]]]:
+    """Make events and looks of bytes, three for each: what it is, which subflow, and a detail."""
+    events: list[kernel.Event] = []
+    steps = []
+    there: dict[int, SubflowInfo] = {}
+    for what, which, detail in zip(script[::3], script[1::3], script[2::3], strict=False):
+        match what % 10:
+            case 0 | 1:
+                there[which % 6] = _subflow(which % 6, detail)
+            case 2:
+                there.pop(which % 6, None)
+            case 3:
+                steps.append((events, _look(there)))
+                events = []
+            case _:
+                events.append(_event(what % 10, which, detail))
+    return _look({}), [*steps, (events, _look(there))]
+
+
+def _look(there: dict[int, SubflowInfo]) -> ConnectionInfo:
+    return ConnectionInfo(7, 0, True, tuple(there.values()))
+
+
+def _pair(which: int) -> FourTuple:
+    return FourTuple(SocketAddress("10.0.0.1", which % 6), SocketAddress("10.0.0.2", 80))
+
+
+def _subflow(which: int, detail: int) -> SubflowInfo:
+    state = State(detail % len(State) + 1)
+    return SubflowInfo(detail, _pair(which), state, 0.1, 0, 0, 0, 0.0, timeouts=detail * 257)
+
+
+def _event(kind: int, which: int, detail: int) -> kernel.Event:
+    token, pair = 7 if which < 240 else 8, _pair(which)
+    match kind:
+        case 4 | 5:
+            return kernel.SubflowEstablished(token, pair, 1, 1, False, 0)
+        case 6 | 7:
+            return kernel.SubflowClosed(token, pair, 1, 1, detail, detail)
+        case 8:
+            if detail < 128:
+                return kernel.AddressAnnounced(token, which, SocketAddress("10.0.0.3", detail))
+            return kernel.AddressRemoved(token, which)
+        case _:
+            return kernel.Overflow() if detail < 64 else kernel.SubflowPriority(token, pair, True)
+
+
+def _usable(look: ConnectionInfo) -> set[FourTuple]:
     handshake = (State.SYN_SENT, State.SYN_RECV, State.NEW_SYN_RECV)
-    return not subflow.closed and subflow.state not in handshake
+    return {s.tuple for s in look.subflows if not s.closed and s.state not in handshake}

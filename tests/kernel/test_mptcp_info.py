@@ -159,3 +159,24 @@ def test_damaged_memory_ends_in_values_or_a_protocol_error(
         memory[at : at + 4] = data.draw(st.binary(min_size=4, max_size=4))
     with suppress(ProtocolError):
         decode_full(bytes(memory))
+
+
+@pytest.mark.parametrize(("size", "timeouts"), [(242, 300), (248, 300), (241, None), (144, None)])
+def test_timeouts_are_read_where_the_kernel_has_them(size: int, timeouts: int | None) -> None:
+    """tcpi_total_rto came with 6.7; how many there were in a row has always been told."""
+    memory = bytearray(248)
+    memory[0], memory[2] = TCPState.ESTABLISHED, 5
+    struct.pack_into("=H", memory, 240, 300)
+    pair = FourTuple(SocketAddress("10.0.0.1", 1), SocketAddress("10.0.0.2", 2))
+    read = decode_tcp(1, pair, bytes(memory[:size]))
+    assert (read.timeouts, read.backoff) == (timeouts, 5)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+@pytest.mark.parametrize("size", [4, 7])
+def test_an_address_that_was_cut_is_an_error(family: int, size: int) -> None:
+    """Found by a fuzzer: the kernel's size of a subflow's addresses is smaller than an address."""
+    header = struct.pack("=6I2Q", 280, 144, 264, 8 + size, 1, 1, 0, 8 + size)
+    subflow = struct.pack("=I4xH", 1, family).ljust(8 + size, b"\0")
+    with pytest.raises(ProtocolError):
+        decode_full(header + info(2, 1, 1) + subflow + bytes([1]).ljust(144, b"\0"))
