@@ -26,6 +26,7 @@ from .downloads import carried
 from .leaks import Opened, eventually
 from .servers import WITH_MPTCP
 from .test_nginx import SIZE, folder, nginx  # noqa: F401  a fixture
+from .test_proxies import HTTP, tinyproxy
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
@@ -175,6 +176,16 @@ def test_threads_and_tasks_don_t_get_into_each_other_s_way(
     finally:
         sys.setswitchinterval(before)
     assert lengths == [SMALL] * 120
+
+
+def test_a_proxy_lets_it_through(lab: LabClient, server: Path, door: Door, tmp_path: Path) -> None:
+    """The subflows lead to the proxy."""
+    with tinyproxy(lab, tmp_path) as place, client(door, server, proxy=f"http://{place}") as http:
+        reports = [fetch(http) for _ in range(2)]
+    assert len({first_local(report) for report in reports}) == 1
+    for report in reports:
+        assert [subflow.path for subflow in report.subflows] == ["wifi", "lte"]
+        assert {subflow.remote[1] for subflow in report.subflows} == {HTTP}
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
