@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 program.check()
             gc.freeze()
             server = Server(listener, namespaces, rules, _log)
+            signal.set_wakeup_fd(server.waker())
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, server.stop)
             _log(f"listening on {listener.getsockname()}")

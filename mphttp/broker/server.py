@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import os
 import select
 import socket
 import struct
@@ -67,8 +66,9 @@ class Server:
         listener.setblocking(False)
         self._poll.register(listener, select.EPOLLIN)
         self._stopped = False
-        self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poll.register(self._waker, select.EPOLLIN)
+        self._woken, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
+        self._poll.register(self._woken, select.EPOLLIN)
         self._hear(namespaces.own)
 
     def run(self) -> None:
@@ -79,9 +79,12 @@ class Server:
             self._resume()
 
     def stop(self, *_signal: object) -> None:
-        """End `run` soon; also the handler of a signal."""
+        """End `run` when it wakes; the handler of a signal."""
         self._stopped = True
-        os.eventfd_write(self._waker, 1)
+
+    def waker(self) -> int:
+        """The descriptor that wakes it, for `signal.set_wakeup_fd`: any thread gets a signal."""
+        return self._waker.fileno()
 
     def _on_ready(self, fd: int) -> None:
         if fd == self._listener.fileno():
