@@ -20,6 +20,7 @@ from .info import IPPROTO_MPTCP, FullCapture, capture
 from .mechanism import Mechanism
 from .netlink_mechanism import NetlinkMechanism
 from .readonly_mechanism import ReadonlyMechanism
+from .sockopt_mechanism import SockoptMechanism
 
 _USERSPACE_MANAGER = (5, 19)
 _IPV4_CONF = Path("/proc/sys/net/ipv4/conf")
@@ -48,23 +49,28 @@ class Finding:
 
 def findings() -> list[Finding]:
     """Look at everything that controlling subflows needs; needs no privilege, changes nothing."""
+    paper = _sockopt()
+    others = [_path_manager(), *_control()]
     return [
         _kernel(),
         _mptcp(),
         _full_info(),
-        _path_manager(),
-        *_control(),
+        *([paper, *(replace(other, needed=False) for other in others)] if paper else others),
         *_reverse_path_filters(),
         _subflow_options(),
     ]
 
 
 def best_mechanism() -> Mechanism:
-    """Choose what carries out the calls: netlink where it can, a broker where it may, else nothing.
+    """Choose what carries out the calls: socket options, netlink, a broker, or else nothing.
 
     Returns:
         A mechanism that the caller closes; a readonly one has the `reason`.
     """
+    try:
+        return SockoptMechanism()
+    except NotSupported:
+        pass  # as on every kernel but that of kernel/linux
     if not userspace_manager_selected() and not mptcp_error():
         what = "the kernel manages the paths of new connections by itself"
         return ReadonlyMechanism(NotSupported(what, hint=select_userspace_manager()))
@@ -141,6 +147,15 @@ def _control() -> list[Finding]:
     """Look at the two ways to control subflows; one of them is enough."""
     netlink, broker = _netlink(), _broker()
     return [replace(netlink, needed=not broker.ok), replace(broker, needed=not netlink.ok)]
+
+
+def _sockopt() -> Finding | None:
+    """Look for the paper's own way, which needs none of the others."""
+    try:
+        SockoptMechanism().close()
+    except NotSupported:
+        return None
+    return Finding("socket options", True, "whoever holds a connection's socket controls it")
 
 
 def _netlink() -> Finding:
