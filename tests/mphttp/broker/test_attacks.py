@@ -113,7 +113,7 @@ def test_only_a_connected_mptcp_socket_will_do(net: Net) -> None:
             for request in requests(net):
                 assert kind_of(stranger.ask(request, descriptor)) is kind, name
         eventually(broker.descriptors, before)
-        assert len(broker.log) > 10  # refusals are logged, some a second
+        assert len(broker.log) > 5  # refusals are logged, so many a second
 
 
 def test_who_holds_no_socket_gets_nothing(net: Net) -> None:
