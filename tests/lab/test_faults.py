@@ -88,7 +88,7 @@ def test_a_process_without_privilege(lab: LabClient, strategy: tuple[str, ...]) 
     told = get(url(SIZE), "--strategy", *strategy, through=WITHOUT_PRIVILEGE)
     assert (told["mechanism"], told["protocol"]) == ("readonly", "mptcp")
     assert "CAP_NET_ADMIN" in told["problems"][0]["what"]
-    assert told["problems"][0]["hint"].startswith("sudo setpriv ")
+    assert told["problems"][0]["hint"].startswith("sudo mphttp setup, once; or sudo setpriv ")
     assert lab.counters()["lte"].up.syns == 0
 
 
