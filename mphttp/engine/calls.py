@@ -282,7 +282,8 @@ class Calls:
                 entry.closed_at = now
         self._owners = {i: o - {exchange} for i, o in self._owners.items() if i not in done}
         for entry in self._ledger.alive():
-            if exchange in self._users.get(entry.id, ()) and not entry.initial:
+            used = exchange in self._users.get(entry.id, ())
+            if used and not entry.initial and not self._is_last(entry):
                 with contextlib.suppress(KernelError):  # it may be gone, or there is no control
                     self._set_backup(exchange, entry, True)
         alive = {entry.id for entry in self._ledger.open()}

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from mphttp import FullMesh, Report, SinglePath
+from mphttp import FullMesh, Refresh, Report, SinglePath
 from mphttp.lab import LabClient, names
 
 from .downloads import Fault, carried, carries, download, fetch, make_client, url
@@ -41,6 +41,15 @@ def test_every_response_opens_its_own_second_subflow(lab: LabClient) -> None:
     assert len({report.subflows[1].local for report in reports}) == 4
     for report in reports:
         assert SIZE // 2 <= carried(report, "wifi") + carried(report, "lte") < SIZE
+
+
+def test_the_only_subflow_that_is_left_is_no_backup(lab: LabClient) -> None:
+    """Refresh has replaced what the connection began with; the next response builds on the rest."""
+    with make_client(Refresh(SIZE // 2)) as client:
+        first, second = (fetch(client, url(SIZE)) for _ in range(2))
+    assert first.subflows[0].closed_at is not None
+    assert {subflow.backup for subflow in (*first.subflows, *second.subflows)} == {False}
+    assert "subflow_paused" not in {event.kind for event in (*first.events, *second.events)}
 
 
 def test_a_report_of_a_closed_response_stays_as_it_is(lab: LabClient) -> None:

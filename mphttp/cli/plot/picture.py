@@ -149,7 +149,7 @@ class _Picture:
 
     def _moments(self) -> Iterator[str]:
         for moment in self.facts.moments:
-            if moment.at <= self.end:
+            if moment.at <= self.facts.seconds:
                 yield _mark(moment).shape((self.x(moment.at), self._height(moment)))
 
     def _height(self, moment: Moment) -> float:
