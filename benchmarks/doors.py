@@ -4,8 +4,8 @@
 
 Each contender downloads in a process of its own, in turns, so that what else the machine does hits
 all of them: a raw `recv_into` loop, the doors of mphttp, and plain httpx, pycurl and curl made to
-speak MPTCP by mptcpize. Prints medians: GB/s, CPU seconds of the client per GB, and the ratio to the
-raw loop's throughput, turn by turn.
+speak MPTCP by mptcpize. Prints medians: GB/s, CPU seconds of the client per GB, and the ratio to
+the raw loop's throughput, turn by turn.
 """
 
 from __future__ import annotations

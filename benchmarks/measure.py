@@ -41,6 +41,11 @@ def bytes_received(interface: str) -> int:
     return _counter(interface, 0)
 
 
+def bytes_sent(interface: str) -> int:
+    """Return the bytes that left by an interface, as Linux counts them."""
+    return _counter(interface, 8)
+
+
 def _counter(interface: str, column: int) -> int:
     for line in Path("/proc/net/dev").read_text().splitlines():
         name, _, numbers = line.partition(":")
