@@ -4,7 +4,6 @@ FUZZ_SECONDS ?= 60
 venv := .venv
 runs := $(venv)/.runs
 develops := $(venv)/.develops
-lab_report := $(venv)/lab.xml
 other_report := $(venv)/other.xml
 
 # Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
@@ -18,7 +17,7 @@ demo: $(runs)
 test: $(develops)
 	scripts/packages
 	$(venv)/bin/pytest -m "not lab" --junit-xml=$(other_report)
-	$(venv)/bin/mphttp lab run -- $(venv)/bin/pytest -m lab --junit-xml=$(lab_report)
+	scripts/lab_tests $(venv)
 
 check: $(develops)
 	$(venv)/bin/ruff check
