@@ -6,13 +6,15 @@ import math
 
 _MEMORY = 4.0
 """Seconds for which a rate counts: several times as long as it stays high or low."""
-_FRESH = 0.5
+_FRESH = 0.8
 """Seconds for which a rate counts that is to tell of a fall soon."""
 _CORRELATION = 1.0
 """Seconds for which a rate tells of the rate after it: as long as a fade."""
-_KNOWN_AFTER = 0.3
+_KNOWN_AFTER = 0.5
 """Seconds of observation without which nothing is promised."""
-_FALL = 0.1
+_DOUBT = 0.4
+"""Seconds of a rate by which a count may be off: what is lost in a burst is there a while later."""
+_FALL = 0.2
 """The least share by which the fresh rate is below the usual one when it counts as falling."""
 
 
@@ -30,7 +32,7 @@ class Forecast:
         rate: bytes a second, in the mean.
     """
 
-    def __init__(self, stall_after: float = 0.1) -> None:
+    def __init__(self, stall_after: float = 0.2) -> None:
         self.rate = 0.0
         self._stall_after = stall_after
         self._variance = 0.0
@@ -95,10 +97,20 @@ class Forecast:
         return rate * max(0.0, seconds - silent)
 
     def deviation(self, seconds: float) -> float:
-        """Return the standard deviation of what is expected, in bytes."""
+        """Return the standard deviation of what is expected, in bytes.
+
+        What changes from one look to the next is no property of the path, but of its packets: only
+        what neighbouring rates have in common counts.
+        """
         if seconds <= 0 or not self._weight:
             return 0.0
+        variance = max(0.0, self._variance - self._jitter)
         memory = 2 * _CORRELATION
         to_come = seconds * min(seconds, memory)
         unknown = seconds**2 * min(1.0, memory / self._weight)
-        return math.sqrt(self._variance * (to_come + unknown))
+        return math.sqrt(variance * (to_come + unknown))
+
+    @property
+    def doubt(self) -> float:
+        """The share of the rate by which its mean may be off yet, since little was observed."""
+        return min(1.0, _DOUBT / max(_DOUBT, self._observed))
