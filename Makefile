@@ -1,6 +1,7 @@
 # Each target does its own set-up, from a fresh clone and again whenever pyproject.toml changes.
 PYTHON ?= python3
 FUZZ_SECONDS ?= 60
+BENCH_RESULTS ?= build/benchmarks
 venv := .venv
 runs := $(venv)/.runs
 develops := $(venv)/.develops
@@ -9,14 +10,14 @@ other_report := $(venv)/other.xml
 # Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check fuzz bpf
+.PHONY: demo test check fuzz bpf bench bench-full
 
 demo: $(runs)
 	$(venv)/bin/mphttp demo
 
 test: $(develops)
 	scripts/packages
-	$(venv)/bin/pytest -m "not lab" --junit-xml=$(other_report)
+	$(venv)/bin/pytest -m "not lab and not guest" --junit-xml=$(other_report)
 	scripts/lab_tests $(venv)
 
 check: $(develops)
@@ -26,6 +27,13 @@ check: $(develops)
 
 fuzz: $(develops)
 	$(venv)/bin/pytest tests/fuzz --fuzz-seconds=$(FUZZ_SECONDS)
+
+# Results as JSON go to BENCH_RESULTS. The rivals are Debian's: the script names what is missing.
+bench: $(develops)
+	scripts/bench $(venv) $(BENCH_RESULTS)
+
+bench-full: $(develops)
+	scripts/bench $(venv) $(BENCH_RESULTS) --full
 
 # The object is committed; this is for who changes its source.
 bpf:

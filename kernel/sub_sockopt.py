@@ -50,7 +50,7 @@ def decode_ids(data: bytes) -> list[Status]:
     Raises:
         ProtocolError: it is shorter than it says.
     """
-    if not data or len(data) < 2 + 2 * data[0]:
+    if len(data) < 2 or len(data) < 2 + 2 * data[0]:
         raise ProtocolError(f"MPTCP_GET_SUB_IDS gave {len(data)} bytes")
     # Compilers put the bits into the byte after the id, where a u16 has room for them.
     return [Status(data[at], bool(data[at + 1] & _LOW_PRIO)) for at in range(2, 2 + 2 * data[0], 2)]
