@@ -41,10 +41,10 @@ FIGURES = (
     Figure(
         "deadline",
         10_000_000,
-        ("--deadline", "11s"),
+        ("--deadline", "12s"),
         (
-            (3.0, lambda lab: lab.change("wifi", rate="2mbit")),
-            (6.0, lambda lab: lab.change("wifi", rate="10mbit")),
+            (2.0, lambda lab: lab.change("wifi", rate="3mbit")),
+            (6.0, lambda lab: lab.change("wifi", rate="8mbit")),
         ),
     ),
     Figure(

@@ -109,12 +109,14 @@ class _Picture:
         yield line((_LEFT, self.floor), (right, self.floor), stroke=INK)
 
     def _areas(self) -> Iterator[str]:
+        outlines: list[str] = []
         for style, one, (lower, upper) in zip(
             self.styles.values(), self.series, self.edges, strict=True
         ):
             above, below = self._steps(one.step, upper), self._steps(one.step, lower)
             yield drawn([*above, *reversed(below)], closed=True, fill=style.fill)
-            yield drawn(above, stroke=style.colour, stroke_width=1.6, fill="none")
+            outlines.append(drawn(above, stroke=style.colour, stroke_width=1.6, fill="none"))
+        yield from reversed(outlines)  # that of a path which brings nothing lies below
         yield line((_LEFT, self.base), (WIDTH - _RIGHT, self.base), stroke=INK)
 
     def _steps(self, step: float, values: list[float]) -> list[Point]:
