@@ -14,6 +14,7 @@ _COMMANDS = {
     "get": "download over several paths",
     "plot": "a picture of a download, from its report",
     "doctor": "what this machine and a server can do, and what mends the rest",
+    "setup": "let ordinary users control the paths of their own connections",
     "watch": "see the MPTCP connections of this machine, live",
     "lab": "run a command with two or more real paths on this machine, without root",
     "demo": "watch a download meet its deadline over two real paths",

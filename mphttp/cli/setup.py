@@ -1,0 +1,142 @@
+"""`mphttp setup`: let ordinary users control the paths of their own connections."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import mphttp
+from mphttp.broker.installation import Remove, Run, Step, Write, install, undo
+from mphttp.broker.unit import GROUP
+from mphttp.kernel.broker_channel import DEFAULT_SOCKET
+from mphttp.kernel.hints import SYSCTL
+
+from .environment import Environment
+from .exits import ExitCode, Failure, unwritable
+
+_HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+"""What the service can't see (ProtectHome=, PrivateTmp=)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `mphttp setup`."""
+    parser.epilog = (
+        "It needs root. What it would do, --dry-run tells; what it did, --undo takes back. "
+        f"Users of the group {GROUP} may ask the broker then."
+    )
+    add = parser.add_argument
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--install", action="store_true", help="set it up (the default)")
+    which.add_argument("--undo", action="store_true", help="take it all back")
+    add("--dry-run", action="store_true", help="only tell what would be done")
+    add("--root", metavar="DIR", type=Path, help="write beneath this folder, and run nothing")
+    add("--subflow-options", action="store_true", help="the broker sets options on one subflow")
+    add(
+        "--other-namespaces",
+        action="store_true",
+        help="the broker serves containers and other network namespaces",
+    )
+
+
+def run(arguments: argparse.Namespace, environment: Environment) -> int:
+    """Set up, or take back.
+
+    Raises:
+        Failure: a file can't be written, or a command fails.
+    """
+    root: Path | None = arguments.root
+    if os.geteuid() and not arguments.dry_run and root is None:
+        what = "only root may set up the broker"
+        raise Failure(ExitCode.WRITE, what, "sudo mphttp setup, or --dry-run to see what it does")
+    steps = _steps(arguments)
+    for step in steps:
+        _tell(step, environment, whole=arguments.dry_run)
+        if not arguments.dry_run:
+            _do(step, root, environment)
+    if not arguments.undo:
+        _say_what_is_left(environment)
+    return ExitCode.OK
+
+
+def _steps(arguments: argparse.Namespace) -> Sequence[Step]:
+    systemd = Path("/run/systemd/system").exists()
+    newer = (SYSCTL / "path_manager").exists()
+    if arguments.undo:
+        setting = "net.mptcp.path_manager=kernel" if newer else "net.mptcp.pm_type=0"
+        return undo(setting, systemd=systemd)
+    setting = "net.mptcp.path_manager=userspace" if newer else "net.mptcp.pm_type=1"
+    options = [
+        option
+        for option, wanted in (
+            ("--subflow-options", arguments.subflow_options),
+            ("--other-namespaces", arguments.other_namespaces),
+        )
+        if wanted
+    ]
+    return install(sys.executable, DEFAULT_SOCKET, setting, options, systemd=systemd)
+
+
+def _tell(step: Step, environment: Environment, *, whole: bool) -> None:
+    match step:
+        case Write(path, text, why):
+            environment.write(f"write {path}: {why}\n")
+            if whole:
+                environment.write("".join(f"    {line}\n" for line in text.splitlines()))
+        case Remove(path, why):
+            environment.write(f"remove {path}: {why}\n")
+        case Run(command, why):
+            environment.write(f"run {' '.join(command)}: {why}\n")
+
+
+def _do(step: Step, root: Path | None, environment: Environment) -> None:
+    match step:
+        case Write(path, text):
+            _write(_beneath(root, path), text)
+        case Remove(path):
+            with suppress(FileNotFoundError):
+                _beneath(root, path).unlink()
+        case Run():
+            if root is None:
+                _run(step, environment)
+
+
+def _beneath(root: Path | None, path: str) -> Path:
+    return Path(path) if root is None else root / path.lstrip("/")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        raise unwritable(str(path), error) from None
+
+
+def _run(step: Run, environment: Environment) -> None:
+    words = " ".join(step.command)
+    try:
+        done = subprocess.run(step.command, capture_output=True, text=True, check=False)
+        told, failed = done.stderr.strip(), done.returncode != 0
+    except OSError as error:
+        told, failed = error.strerror or str(error), True
+    if failed and step.needed:
+        raise Failure(ExitCode.MISSING, f"{words} failed: {told}", "mphttp setup --undo")
+    if failed:
+        environment.say(f"{words} failed: {told}")
+
+
+def _say_what_is_left(environment: Environment) -> None:
+    """Tell what root has to do by hand."""
+    if not Path("/run/systemd/system").exists():
+        environment.say(f"systemd doesn't run here: start {sys.executable} -m mphttp.broker")
+    environment.say(f"to let a user ask: usermod --append --groups {GROUP} USER; then log in again")
+    package = Path(mphttp.__file__).parent
+    places = [sys.executable, *(str(p.resolve()) for p in (Path(sys.executable), package))]
+    for place in dict.fromkeys(places):
+        if place.startswith(tuple(f"{hidden}/" for hidden in _HIDDEN)):
+            environment.say(f"warning: the service can't see {place}: install mphttp elsewhere")

@@ -1,0 +1,139 @@
+"""`mphttp setup`: what it writes, and that it takes all of it back."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mphttp.broker.__main__ import _parser
+from mphttp.broker.installation import Remove, Run, Write, install, undo
+from mphttp.broker.unit import service, socket_unit
+
+BOTH = ("--subflow-options", "--other-namespaces")
+FILES = {
+    "etc/sysctl.d/90-mphttp.conf",
+    "etc/systemd/system/mphttpd.service",
+    "etc/systemd/system/mphttpd.socket",
+}
+
+
+class _Repeated(dict[str, str]):
+    """Keeps all values of a key that is there several times."""
+
+    def __setitem__(self, key: str, value: object) -> None:
+        if isinstance(value, list) and key in self:
+            value = [*self[key], *value]
+        super().__setitem__(key, value)  # type: ignore[assignment]
+
+
+def parsed(text: str) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(dict_type=_Repeated, strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text)
+    return parser
+
+
+def setup(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mphttp", "setup", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def files(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def test_it_writes_three_files_and_removes_them(tmp_path: Path) -> None:
+    assert setup("--root", str(tmp_path)).returncode == 0
+    assert files(tmp_path) == FILES
+    done = setup("--root", str(tmp_path), "--undo")
+    assert done.returncode == 0
+    assert files(tmp_path) == set()
+    assert setup("--root", str(tmp_path), "--undo").returncode == 0  # again: nothing to do
+
+
+def test_a_dry_run_changes_nothing_and_tells_all(tmp_path: Path) -> None:
+    done = setup("--dry-run", "--root", str(tmp_path))
+    assert done.returncode == 0
+    assert files(tmp_path) == set()
+    for word in ("groupadd", "net.mptcp.", "CAP_NET_ADMIN", "mphttpd.socket", "SocketGroup=mphttp"):
+        assert word in done.stdout
+    assert "the kernel opens none by itself any more" in done.stdout
+
+
+def test_every_step_has_one_back() -> None:
+    for systemd in (False, True):
+        there = install("python", "/run/x.sock", "net.mptcp.pm_type=1", (), systemd=systemd)
+        back = undo("net.mptcp.pm_type=0", systemd=systemd)
+        written = [step.path for step in there if isinstance(step, Write)]
+        assert sorted(written) == sorted(step.path for step in back if isinstance(step, Remove))
+        commands = [step.command for step in (*there, *back) if isinstance(step, Run)]
+        assert any(command[0] == "systemctl" for command in commands) == systemd
+        assert {command[0] for command in commands} >= {"groupadd", "groupdel", "sysctl"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="asks what root can't do")
+def test_an_ordinary_user_is_told_what_to_do() -> None:
+    # The interpreter may be where only root can look, so it becomes ordinary once it runs.
+    program = "import os, sys; from mphttp.cli import main, setup; "
+    program += "os.seteuid(65534); sys.exit(main(['setup']))"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 23
+    assert done.stderr.startswith("error: only root")
+    assert "hint: sudo mphttp setup" in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), BOTH])
+def test_the_service_starts_what_the_broker_understands(options: tuple[str, ...]) -> None:
+    unit = parsed(service("/usr/bin/python3", options))
+    python, *rest = unit["Service"]["ExecStart"].split()
+    assert python == "/usr/bin/python3"
+    assert rest[:3] == ["-I", "-m", "mphttp.broker"]
+    _parser().parse_args(rest[3:])
+
+
+def test_the_service_has_one_capability() -> None:
+    unit = parsed(service("/usr/bin/python3"))["Service"]
+    for name in ("CapabilityBoundingSet", "AmbientCapabilities"):
+        assert unit[name] == "CAP_NET_ADMIN"
+    more = parsed(service("/usr/bin/python3", BOTH))["Service"]["CapabilityBoundingSet"]
+    assert set(more.split()) == {"CAP_NET_ADMIN", "CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN"}
+
+
+def test_the_service_sees_next_to_nothing() -> None:
+    unit = parsed(service("/usr/bin/python3"))["Service"]
+    assert unit["DynamicUser"] == unit["NoNewPrivileges"] == unit["ProtectHome"] == "yes"
+    assert unit["ProtectSystem"] == "strict"
+    families = {"AF_UNIX", "AF_NETLINK", "AF_INET", "AF_INET6"}
+    assert set(unit["RestrictAddressFamilies"].split()) == families
+    assert unit["SystemCallFilter"].split("\n") == [
+        "@system-service",
+        "~@privileged @resources @obsolete",
+        "capset",
+    ]
+
+
+def test_the_socket_is_the_groups() -> None:
+    unit = parsed(socket_unit("/run/mphttp/broker.sock"))["Socket"]
+    assert unit["ListenSequentialPacket"] == "/run/mphttp/broker.sock"
+    assert (unit["SocketGroup"], unit["SocketMode"]) == ("mphttp", "0660")
+
+
+def test_systemd_finds_little_to_complain_of(tmp_path: Path) -> None:
+    """`systemd-analyze security` says 2.0 at most; where there is no systemd, nobody says."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        print("systemd isn't here: the unit's exposure isn't known")
+        return
+    unit = tmp_path / "mphttpd.service"
+    unit.write_text(service("/usr/bin/python3"))
+    command = [analyze, "security", "--no-pager", "--offline=true", "--threshold=20", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    print(done.stdout.splitlines()[-1])
+    assert done.returncode == 0, done.stdout + done.stderr
