@@ -14,9 +14,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 _ETH_P_ALL, _SOL_PACKET, _PACKET_STATISTICS, _TIMESTAMP_NS = 3, 263, 6, 35
+_RCVBUFFORCE = 33
 _ROOM = 1 << 26
 _END_OF_OPTIONS, _NO_OPERATION, _MPTCP, _MP_JOIN, _SYN, _ACK = 0, 1, 30, 1, 2, 16
 _HEAD = 1024
+
+
+class Unseen(RuntimeError):
+    """Packets went by that the capture was too slow for."""
 
 
 class Segment(NamedTuple):
@@ -72,6 +77,9 @@ class Capture:
     Args:
         interfaces: their names.
 
+    Raises:
+        Unseen: at the end of the block, if some are missing.
+
     Attributes:
         segments: what was seen, in order; complete when the block is over.
     """
@@ -84,7 +92,10 @@ class Capture:
     def __enter__(self) -> Self:
         self._done = os.eventfd(0)
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _ROOM)
+        except PermissionError:  # an ordinary user has to do with what the machine allows
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
         self._socket.setsockopt(socket.SOL_SOCKET, _TIMESTAMP_NS, 1)
         self._thread.start()
         return self
@@ -97,7 +108,7 @@ class Capture:
         os.close(self._done)
         _, dropped = struct.unpack("=II", told)
         if dropped:
-            raise RuntimeError(f"{dropped} packets went by unseen: the machine is too busy")
+            raise Unseen(f"{dropped} packets went by unseen: the machine is too busy")
 
     def _run(self) -> None:
         while True:

@@ -17,7 +17,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from capture import Capture, flows
+from capture import Capture, Unseen, flows
 from contenders import METERED, SIZE, Contender, by_source_address, check_programs, contenders
 from fullmesh import add_endpoint
 from measure import bytes_received, bytes_sent, in_lab, origin
@@ -63,11 +63,14 @@ def metered_when_quiet(seconds: float = 0.4) -> int:
 
 
 def measured(contender: Contender, url: str) -> Run:
-    """Let a contender download once."""
+    """Let a contender download once; what wasn't seen whole is done again."""
     before = metered_when_quiet()
-    with Capture(["wifi", METERED]) as capture:
-        seconds, cpu = contender(url)
-        after = metered_when_quiet()
+    try:
+        with Capture(["wifi", METERED]) as capture:
+            seconds, cpu = contender(url)
+            after = metered_when_quiet()
+    except Unseen:
+        return measured(contender, url)
     seen = flows(capture.segments)
     return Run(seconds, cpu, after - before, len(seen), sum(not flow.received for flow in seen))
 
