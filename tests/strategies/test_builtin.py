@@ -100,7 +100,7 @@ def test_half_rule_looks_at_half_time(came: int, wanted: list[str]) -> None:
 
 
 def test_rate_rule_waits_for_its_grace_then_opens_when_too_slow() -> None:
-    replay = Replay(Deadline(10, grace=2.0))
+    replay = Replay(Deadline(10, "rate", grace=2.0))
     replay.at(1.9, 0)
     assert opened(replay) == []
     replay.at(2.0, 199)
@@ -108,7 +108,7 @@ def test_rate_rule_waits_for_its_grace_then_opens_when_too_slow() -> None:
 
 
 def test_rate_rule_looks_again_just_when_what_came_would_no_longer_do() -> None:
-    replay = Replay(Deadline(10, grace=1.0))
+    replay = Replay(Deadline(10, "rate", grace=1.0))
     replay.at(1.0, 300)
     assert replay.run.waiting is not None
     assert replay.run.waiting.elapsed == pytest.approx(3.0)
@@ -119,13 +119,13 @@ def test_rate_rule_looks_again_just_when_what_came_would_no_longer_do() -> None:
 
 
 def test_rate_rule_is_done_when_all_is_delivered() -> None:
-    replay = Replay(Deadline(10, grace=1.0))
+    replay = Replay(Deadline(10, "rate", grace=1.0))
     replay.at(1.0, 0, delivered=1000)
     replay.at(20.0, 0, delivered=1000)
     assert opened(replay) == []
 
 
-@pytest.mark.parametrize("rule", ["half", "rate"])
+@pytest.mark.parametrize("rule", ["forecast", "half", "rate"])
 def test_a_slow_reader_opens_no_path(rule: str) -> None:
     big = 10_000_000
     replay = Replay(Deadline(10, rule=rule, grace=5.0), length=big)  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ def test_a_slow_reader_opens_no_path(rule: str) -> None:
     assert opened(replay) == []
 
 
-@pytest.mark.parametrize("rule", ["half", "rate"])
+@pytest.mark.parametrize("rule", ["forecast", "half", "rate"])
 def test_unknown_length_opens_at_half_time(rule: str) -> None:
     replay = Replay(Deadline(10, rule=rule), length=None)  # type: ignore[arg-type]
     replay.at(4.9, 10**9)
@@ -158,7 +158,7 @@ def test_rate_rule_opens_if_and_only_if_the_rate_was_seen_too_low(
     d: float, steps: list[tuple[float, int]]
 ) -> None:
     length = 1_000_000
-    replay = Replay(Deadline(d), length=length)
+    replay = Replay(Deadline(d, "rate"), length=length)
     elapsed, came, too_slow = 0.0, 0, False
     for wait, more in steps:
         elapsed, came = elapsed + wait, min(length, came + more)
@@ -185,7 +185,7 @@ def test_bad_seconds_say_what_is_allowed(bad: object) -> None:
 
 
 def test_other_bad_parameters_say_what_is_allowed() -> None:
-    with pytest.raises(ValueError, match="'rate', 'half'"):
+    with pytest.raises(ValueError, match="'forecast', 'rate', 'half'"):
         Deadline(5, rule="both")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="name of an interface"):
         SinglePath(7)  # type: ignore[arg-type]
@@ -195,7 +195,7 @@ def test_other_bad_parameters_say_what_is_allowed() -> None:
     strategy=st.one_of(
         st.builds(Refresh, st.integers(1, 500)),
         st.builds(DelayedByContentLength, st.integers(1, 2000)),
-        st.builds(Deadline, st.floats(0.01, 20), st.sampled_from(["rate", "half"])),
+        st.builds(Deadline, st.floats(0.01, 20), st.sampled_from(["forecast", "rate", "half"])),
         st.just(FullMesh()),
         st.just(SinglePath()),
     ),

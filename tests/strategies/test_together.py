@@ -147,7 +147,7 @@ def test_the_report_names_all() -> None:
     told = (Deadline(10) & Mark({"lte": "ef"})).parameters()
     assert told == {
         "strategies": [
-            {"name": "deadline", "d": 10, "rule": "rate", "grace": None},
+            {"name": "deadline", **Deadline(10).parameters()},
             {"name": "mark", "dscp": {"lte": "ef"}},
         ]
     }

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mphttp.cli.get.limited import Limited
-from mphttp.strategies import Deadline, Transfer
+from mphttp.strategies import Deadline, Path, Subflow, Transfer
 
-NETWORK: Any = SimpleNamespace(delivered=lambda: 0)
+FIRST = Subflow(0, Path("wifi"))
+NETWORK: Any = SimpleNamespace(delivered=lambda: 0, subflows=lambda: (FIRST,))
 
 
 @given(st.none() | st.integers(1, 10**9), st.integers(1, 10**9))

@@ -1,0 +1,131 @@
+"""A path beside the preferred one: what it brought, what it will, and how it is paused."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .commands import Command, CommandFailed, Open, SetBackup
+from .forecast import Forecast
+from .view import Path, Subflow, Transfer
+
+_UNKNOWN = 0.1
+"""The share of the preferred path's rate that is supposed of a path that isn't known yet."""
+_TAIL = 0.6
+"""Seconds for which a paused path brings what was on its way, until that was seen once."""
+_DRAINED = 0.2
+"""Seconds of silence after which nothing was left on a paused path's way."""
+_WAITS = 2.0
+"""Seconds after which what came out of order is delivered, or came twice."""
+_HOLD = 0.2
+"""Seconds between two changes of a path: a change takes a round trip to be seen."""
+RETRY_AFTER = 2.0
+"""Seconds until a path that couldn't be opened, or wasn't there, is looked for again."""
+_RAMP = 3.0
+"""Round trips that slow start takes from what another path brings (RFC 5681, 3.1)."""
+_SETTLE = 2.0
+"""Round trips after which data comes over a path that was asked for it."""
+
+
+@dataclass
+class Extra:
+    """A path beside the preferred one.
+
+    Args:
+        path: where it leaves; None for whichever is unused when one is needed.
+        subflow: on it, or None.
+        active: whether the peer is to use it.
+        changed_at: when that was changed, in seconds since the request.
+        broken: whether the last command about it failed.
+        tail: seconds for which it goes on after it was paused.
+        brought: bytes that came over it.
+        brought_when_paused: how many those were when it was paused last.
+    """
+
+    path: Path | None
+    subflow: Subflow | None = None
+    active: bool = False
+    changed_at: float = -math.inf
+    broken: bool = False
+    forecast: Forecast = field(default_factory=Forecast)
+    tail: float = _TAIL
+    brought: int = 0
+    brought_when_paused: int = 0
+
+    def observe(self, transfer: Transfer) -> None:
+        """Look at what it has brought since the last time."""
+        subflow = next((s for s in transfer.subflows if self.is_on(s)), None)
+        self.active = self.active and subflow is not None
+        self.subflow = subflow
+        self.brought = subflow.bytes_received if subflow else self.brought
+        if subflow and transfer.elapsed >= self.changed_at + _SETTLE * subflow.rtt and self.active:
+            self.forecast.observe(transfer.elapsed, self.brought)
+        else:
+            self.forecast.pause()
+        if subflow and not self.active and subflow.idle > _DRAINED and self.forecast.rate:
+            self.tail = (self.brought - self.brought_when_paused) / self.forecast.rate
+
+    def is_on(self, subflow: Subflow) -> bool:
+        """Tell whether a subflow is this path's."""
+        return self.subflow is not None and subflow.id == self.subflow.id
+
+    def expected(self, seconds: float) -> float:
+        """Return the bytes that it would bring in the next seconds, as far as that is known."""
+        ramp = _RAMP * self.subflow.rtt if self.subflow else 0.0
+        known = self.forecast.known and not self.broken
+        return self.forecast.expected(seconds - ramp) if known else 0.0
+
+    @property
+    def supposed(self) -> float:
+        """The share of the preferred path's rate that it is supposed to have, unknown as it is."""
+        return 0.0 if self.active or self.broken or self.forecast.known else _UNKNOWN
+
+    @property
+    def coming(self) -> float:
+        """Bytes that are on their way, whether it is used any longer or not."""
+        came = 0 if self.active else self.brought - self.brought_when_paused
+        return max(0.0, self.forecast.rate * self.tail - came)
+
+    @property
+    def least(self) -> float:
+        """Bytes that it brings at least if it is used again: so many should be needed."""
+        return 0.0 if self.active else self.forecast.rate * (_HOLD + self.tail)
+
+    def use(self, transfer: Transfer, *, active: bool) -> Generator[Command, Any, None]:
+        """Let the peer use it, or not, unless that was changed a moment ago."""
+        if active == self.active or transfer.elapsed < self.changed_at + _HOLD or not self.path:
+            return
+        try:
+            if self.subflow is None:
+                self.subflow = yield Open(self.path)
+            else:
+                yield SetBackup(self.subflow, not active)
+            self.active, self.broken, self.changed_at = active, False, transfer.elapsed
+            self.brought_when_paused = self.brought
+        except CommandFailed:
+            self.broken, self.changed_at = True, transfer.elapsed + RETRY_AFTER
+
+
+class Held:
+    """What came over some path, and waits for what another one is to bring before it.
+
+    Bytes that came twice are never delivered either; but while those stay, what waits comes and
+    goes, so that only what is above the least of a while counts.
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def observe(self, now: float, undelivered: int) -> None:
+        """Take how much has come that wasn't delivered."""
+        self._seen.append((now, undelivered))
+        while self._seen[0][0] < now - _WAITS:
+            self._seen.popleft()
+
+    @property
+    def back(self) -> int:
+        """Bytes that need not come again."""
+        return self._seen[-1][1] - min(count for _, count in self._seen)

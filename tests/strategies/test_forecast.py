@@ -1,0 +1,104 @@
+"""What a path is going to bring: the forecast alone, of rates that are known."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mphttp.strategies.forecast import Forecast
+
+LOOKS = st.lists(
+    st.tuples(st.floats(0, 10), st.integers(0, 10**8), st.floats(0, 100)), min_size=1, max_size=40
+)
+
+
+def observed(rates: list[float], *, every: float = 0.1) -> Forecast:
+    """Return a forecast that has seen these rates, each for a while."""
+    forecast, now, count = Forecast(), 0.0, 0.0
+    forecast.observe(now, 0)
+    for rate in rates:
+        now, count = now + every, count + rate * every
+        forecast.observe(now, round(count))
+    return forecast
+
+
+@given(rate=st.integers(1000, 10**8), looks=st.integers(6, 50), ahead=st.floats(0.1, 100))
+def test_a_steady_rate_is_expected_to_stay_without_deviation(
+    rate: int, looks: int, ahead: float
+) -> None:
+    forecast = observed([rate] * looks)
+    assert forecast.known
+    assert not forecast.falling
+    assert forecast.expected(ahead) == pytest.approx(rate * ahead, rel=0.01)
+    assert forecast.deviation(ahead) <= 0.02 * rate * ahead
+
+
+@given(rate=st.integers(1000, 10**8), jitter=st.floats(0.1, 0.9))
+def test_what_only_the_packets_do_is_no_deviation(rate: int, jitter: float) -> None:
+    """Looks that catch too few and too many packets in turn say nothing of the time to come."""
+    forecast = observed([rate * (1 + jitter * (-1) ** n) for n in range(60)])
+    assert forecast.deviation(5) <= 0.05 * 5 * rate
+    assert not forecast.falling
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.3])
+def test_a_rate_that_wanders_is_expected_within_its_deviation(noise: float) -> None:
+    """Of 200 wandering rates, most of what comes is within two deviations of the forecast."""
+    within = 0
+    for seed in range(200):
+        chance, value, rates = random.Random(seed), 0.0, []
+        for _ in range(110):
+            value = 0.9 * value + math.sqrt(1 - 0.81) * chance.gauss(0, 1)
+            rates.append(1e6 * max(0.05, 1 + noise * value))
+        forecast = observed(rates[:60])
+        came = sum(rates[60:]) * 0.1
+        within += abs(came - forecast.expected(5)) <= 2 * forecast.deviation(5)
+    assert within >= 0.8 * 200
+
+
+def test_a_fall_is_noticed_within_a_second_and_what_is_left_is_expected() -> None:
+    forecast = observed([1e6] * 40 + [5e5] * 10)
+    assert forecast.falling
+    assert 5e5 <= forecast.expected(1) < 7e5
+
+
+def test_a_silence_is_expected_to_last_as_long_again() -> None:
+    forecast = Forecast(stall_after=0.2)
+    for look in range(11):
+        forecast.observe(look / 10, look * 100_000)
+    forecast.observe(1.1, 1_000_000, silent=0.5)
+    assert forecast.expected(0.5) == 0
+    assert 0 < forecast.expected(1.5) <= 1e6
+
+
+def test_what_comes_in_a_pause_tells_nothing() -> None:
+    forecast = observed([1e6] * 20)
+    forecast.pause()
+    forecast.observe(10.0, 2_000_001)
+    forecast.observe(10.1, 2_100_001)
+    assert forecast.rate == pytest.approx(1e6)
+
+
+def test_little_seen_is_doubted_and_not_built_on() -> None:
+    young, old = observed([1e6] * 2), observed([1e6] * 80)
+    assert not young.known
+    assert young.doubt == 1
+    assert old.doubt <= 0.06
+
+
+@given(looks=LOOKS, ahead=st.floats(-1, 1000))
+def test_no_history_gives_a_forecast_that_makes_no_sense(
+    looks: list[tuple[float, int, float]], ahead: float
+) -> None:
+    """Times that stand still, counts that fall back, silences of any length: all are numbers."""
+    forecast, now = Forecast(), 0.0
+    for wait, count, silent in looks:
+        now += wait
+        forecast.observe(now, count, silent)
+        for value in (forecast.expected(ahead), forecast.deviation(ahead), forecast.doubt):
+            assert value >= 0
+            assert math.isfinite(value)

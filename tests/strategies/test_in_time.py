@@ -1,0 +1,147 @@
+"""`Deadline(d)`: in time, released and taken up again, against the oracle on a virtual clock."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mphttp.strategies import Close, Deadline, Open, Path, SetBackup, Subflow
+from mphttp.testing import LTE, WIFI, Outcome, Replay, SimulatedPath, check_strategy, simulate
+
+MB = 1_000_000
+ETH = Path("eth")
+
+
+def path(name: str, rate: Any, **more: Any) -> SimulatedPath:
+    return SimulatedPath(name, rate, 0.05, slow_start=True, lag=0.5, **more)
+
+
+def changes(outcome: Outcome) -> list[str]:
+    """Tell what was done about other paths, in order."""
+    words = {True: "pause", False: "resume"}
+    return [
+        f"open {command.path.name}"
+        if isinstance(command, Open)
+        else f"{words[command.backup]} {command.subflow.path.name}"
+        for _, command in outcome.commands
+        if isinstance(command, Open | SetBackup)
+    ]
+
+
+@given(wifi=st.floats(2e5, 1e6), lte=st.floats(2e5, 1e6), d=st.floats(4, 30))
+def test_steady_paths_meet_what_can_be_met_with_little_more_than_is_needed(
+    wifi: float, lte: float, d: float
+) -> None:
+    """No miss where a tenth of the time is left, and a tenth of the body over the least."""
+    length = 5 * MB
+    outcome = simulate(Deadline(d), [path("wifi", wifi), path("lte", lte)], length)
+    needed = max(0.0, length - wifi * (d - 0.2))
+    if (wifi + lte) * (d * 0.9 - 1) > length:
+        assert outcome.seconds is not None
+        assert outcome.seconds <= d
+        assert outcome.carried["lte"] <= needed + 0.05 * wifi * d + 0.7 * lte
+    assert outcome.crash is None
+
+
+def test_a_path_that_is_enough_leaves_the_other_alone() -> None:
+    outcome = simulate(Deadline(6), [path("wifi", 1e6), path("lte", 1e6)], 5 * MB)
+    assert outcome.commands == ()
+
+
+def test_the_other_path_is_released_when_the_first_can_finish_alone() -> None:
+    outcome = simulate(Deadline(8), [path("wifi", 5e5), path("lte", 5e5)], 5 * MB)
+    assert changes(outcome)[:2] == ["open lte", "pause lte"]
+    assert outcome.seconds is not None
+    assert 7 < outcome.seconds <= 8
+
+
+def test_what_was_released_is_taken_up_again_when_the_first_path_falls_short() -> None:
+    wifi = path("wifi", [(0, 5e5), (6, 5e4)])
+    outcome = simulate(Deadline(9), [wifi, path("lte", 1e6)], 5 * MB)
+    assert changes(outcome)[:3] == ["open lte", "pause lte", "resume lte"]
+    assert outcome.seconds is not None
+    assert outcome.seconds <= 9
+
+
+def test_a_black_hole_is_noticed() -> None:
+    wifi = path("wifi", [(0, 1e6), (2, 0)])
+    outcome = simulate(Deadline(9), [wifi, path("lte", 1e6)], 5 * MB)
+    assert outcome.seconds is not None
+    assert outcome.seconds <= 6
+
+
+def test_a_late_transfer_goes_on_with_all_there_is() -> None:
+    outcome = simulate(Deadline(2), [path("wifi", 5e5), path("lte", 5e5)], 5 * MB)
+    assert outcome.seconds is not None
+    assert outcome.seconds < 6.5
+
+
+def test_a_third_path_comes_in_only_when_the_second_is_not_enough() -> None:
+    paths = [path("wifi", 3e5), path("lte", 3e5), path("sat", 3e5)]
+    two = simulate(Deadline(10), paths, 5 * MB)
+    three = simulate(Deadline(7), paths, 5 * MB)
+    assert two.carried["sat"] == 0
+    assert changes(three)[:2] == ["open lte", "open sat"]
+    assert three.seconds is not None
+    assert three.seconds <= 7
+
+
+def test_a_path_that_takes_no_subflow_makes_room_for_the_next() -> None:
+    replay = Replay(Deadline(10), 10 * MB, (WIFI, LTE, ETH), broken=frozenset({LTE}))
+    bring(replay, 0, until=4.0, rate=1e5)
+    assert [c.path for c in replay.commands if isinstance(c, Open)][:2] == [LTE, ETH]
+
+
+def test_a_slow_reader_is_not_fought() -> None:
+    """What was opened before is paused while the application doesn't read."""
+    replay = Replay(Deadline(10), 10 * MB)
+    bring(replay, 0, until=2.0, rate=5e5)
+    assert [type(c) for c in replay.commands] == [Open]
+    replay.at(2.5, 10_000, delivered=2 * MB)
+    assert isinstance(replay.commands[-1], SetBackup)
+    assert replay.commands[-1].backup
+
+
+def test_a_warm_path_is_resumed_without_a_handshake() -> None:
+    paths = [path("wifi", 5e5), path("lte", 5e5)]
+    outcome = simulate(Deadline(2, keep=True), paths, 1_200_000, warm={"lte"})
+    assert changes(outcome)[0] == "resume lte"
+    assert outcome.alive == ("wifi", "lte")
+    assert outcome.seconds is not None
+    assert outcome.seconds <= 2
+
+
+@given(
+    rates=st.lists(st.floats(1e4, 1e6), min_size=20, max_size=20),
+    d=st.floats(1, 20),
+)
+def test_paths_are_not_changed_more_often_than_that_can_be_seen(
+    rates: list[float], d: float
+) -> None:
+    wifi = path("wifi", [(index / 2, rate) for index, rate in enumerate(rates)])
+    outcome = simulate(Deadline(d), [wifi, path("lte", 3e5)], 5 * MB)
+    times = [time for time, _ in outcome.commands]
+    assert all(b - a >= 0.2 - 1e-6 for a, b in pairwise(times))
+    assert not any(isinstance(command, Close) for _, command in outcome.commands)
+
+
+@pytest.mark.parametrize(
+    "strategy", [Deadline(10), Deadline(0.01), Deadline(5, margin=1.0, keep=True)]
+)
+def test_the_default_rule_conforms(strategy: Deadline) -> None:
+    check_strategy(strategy, histories=300)
+
+
+def bring(replay: Replay, subflow: int, *, until: float, rate: float) -> None:
+    """Let a subflow bring bytes at a rate, and the strategy look."""
+    now = 0.0
+    while now < until:
+        now += 0.05
+        count = int(now * rate)
+        replay.change(subflow, bytes_received=count)
+        replay.at(now, count)
+    assert isinstance(replay.live[0], Subflow)
