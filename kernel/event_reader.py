@@ -31,6 +31,7 @@ _TELLS_OF_PEER = frozenset(
     {EventType.CREATED, EventType.ESTABLISHED, EventType.ANNOUNCED, EventType.REMOVED}
 )
 _MAX_WAITING = 4096  # connections whose messages are kept, about 1 KiB each
+_MAX_KEPT = 64  # messages of one connection
 
 
 @dataclass(slots=True)
@@ -92,7 +93,9 @@ class EventReader:
     def _keep(self, token: int, payload: bytes) -> None:
         if len(self._waiting) >= _MAX_WAITING and token not in self._waiting:
             del self._waiting[next(iter(self._waiting))]
-        self._waiting.setdefault(token, []).append(payload)
+        kept = self._waiting.setdefault(token, [])
+        if len(kept) < _MAX_KEPT:  # a peer can announce and withdraw for ever
+            kept.append(payload)
 
     def _decode(self, payload: bytes) -> list[Event]:
         try:

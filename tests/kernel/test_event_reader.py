@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mphttp.kernel import FourTuple, OpenRefused, SocketAddress
-from mphttp.kernel.event_reader import _MAX_WAITING, EventReader
+from mphttp.kernel.event_reader import _MAX_KEPT, _MAX_WAITING, EventReader
 from mphttp.kernel.events import (
     AddressAnnounced,
     AddressRemoved,
@@ -86,6 +86,14 @@ def test_what_waits_is_bounded() -> None:
     for token in (1, 2, _MAX_WAITING + 1):
         reader.claim(token)
     assert [bool(reader.announced(t)) for t in (1, 2, _MAX_WAITING + 1)] == [False, True, True]
+
+
+def test_what_waits_of_one_connection_is_bounded() -> None:
+    """A peer that announces and withdraws for ever fills no memory."""
+    reader = EventReader(every=False)
+    for _ in range(1000):
+        read(reader, AddressAnnounced(7, 1, THIRD), AddressRemoved(7, 1))
+    assert len(reader._waiting[7]) <= _MAX_KEPT
 
 
 def test_a_message_that_can_not_be_read_is_a_loss() -> None:
