@@ -91,15 +91,17 @@ def show(name: str, runs: list[Run]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=[""], help="words in the names of those wanted")
     parser.add_argument("--json", type=Path, help="write every run there")
     given = parser.parse_args()
     check_programs()
     in_lab(*LINKS)
     add_endpoint(METERED, "fullmesh")
-    results: dict[str, list[Run]] = {name: [] for name in contenders()}
+    chosen = {n: c for n, c in contenders().items() if any(word in n for word in given.only)}
+    results: dict[str, list[Run]] = {name: [] for name in chosen}
     with by_source_address():
         for _ in range(given.rounds):
-            for name, contender in contenders().items():
+            for name, contender in chosen.items():
                 results[name].append(measured(contender, origin(SIZE)))
     print(
         f"{f'{SIZE / 1e6:g} MB, {given.rounds} rounds':<32} median s   min..max  of sum"
