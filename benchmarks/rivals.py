@@ -91,7 +91,9 @@ def show(name: str, runs: list[Run]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", default=[""], help="words in the names of those wanted")
+    parser.add_argument(
+        "--only", nargs="*", default=[""], help="words in the names of those wanted"
+    )
     parser.add_argument("--json", type=Path, help="write every run there")
     given = parser.parse_args()
     check_programs()
