@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ class Broker:
 
     def __init__(self, *options: str, path: str | None = None) -> None:
         self.path = path or os.path.join(tempfile.mkdtemp(prefix="broker-"), "broker.sock")
+        self._told = ""
         self._log = Path(os.path.dirname(self.path), f"log-{time.monotonic_ns()}")
         command = [sys.executable, "-m", "mphttp.broker", "--socket", self.path, *options]
         with self._log.open("w") as log:
@@ -39,7 +41,7 @@ class Broker:
     @property
     def log(self) -> list[str]:
         """What it has told so far, without its name."""
-        lines = self._log.read_text().splitlines()
+        lines = (self._told or self._log.read_text()).splitlines()
         return [line.removeprefix("mphttpd: ") for line in lines]
 
     def descriptors(self) -> int:
@@ -66,6 +68,8 @@ class Broker:
         assert self.process.poll() is None, self.log
         self.process.terminate()
         assert self.process.wait() == 0, self.log
+        self._told = self._log.read_text()
+        shutil.rmtree(os.path.dirname(self.path))
 
 
 @contextmanager

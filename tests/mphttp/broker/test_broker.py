@@ -320,13 +320,14 @@ def test_the_broker_holds_no_connection_open(net: Net) -> None:
 @pytest.mark.timeout(240)
 def test_ten_thousand_cycles_leave_memory_and_descriptors_flat(net: Net) -> None:
     with running("--requests-per-second", "100000") as broker:
+        before = broker.descriptors()
         client, _ = net.connection()
         mechanism = BrokerMechanism(broker.path)
         control = mechanism.control(client)
         control.listen()
         remote = SocketAddress("10.0.2.2", client.getpeername()[1])
 
-        def cycles(count: int) -> tuple[int, int]:
+        def cycles(count: int) -> int:
             done = 0
             while done < count:
                 # A peer that is still busy with the last ones refuses, or resets before we close.
@@ -335,9 +336,9 @@ def test_ten_thousand_cycles_leave_memory_and_descriptors_flat(net: Net) -> None
                     done += 1
                 mechanism.events()
             eventually(lambda: len(control.info().subflows), 1)
-            return broker.memory(), broker.descriptors()
+            return broker.memory()
 
-        memory, descriptors = cycles(1000)
-        later, descriptors_later = cycles(10_000)
-        assert descriptors_later == descriptors
+        memory = cycles(1000)
+        later = cycles(10_000)
+        eventually(broker.descriptors, before + 2)  # this client's two connections
         assert later <= memory + (1 << 20)

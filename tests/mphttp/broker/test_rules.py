@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mphttp.broker.__main__ import _parser
 from mphttp.broker.rules import Rules, TokenBucket
 from mphttp.broker.users import Users
 
@@ -53,7 +58,18 @@ def test_users_that_are_gone_are_forgotten_in_time() -> None:
 
 
 def test_every_limit_is_at_least_one() -> None:
-    from mphttp.broker.__main__ import _parser
-
     with pytest.raises(SystemExit):
         _parser().parse_args(["--clients", "0"])
+
+
+def test_the_documentation_has_every_limit_with_its_default() -> None:
+    text = Path(__file__).parents[3].joinpath("docs", "broker.md").read_text()
+    documented = dict(re.findall(r"^\| `--([a-z-]+)` \| (\d+) \|", text, re.MULTILINE))
+    limits = {field.name: field.default for field in fields(Rules) if field.metadata}
+    assert documented == {name.replace("_", "-"): str(value) for name, value in limits.items()}
+
+
+def test_the_documentation_has_every_option() -> None:
+    text = Path(__file__).parents[3].joinpath("docs", "broker.md").read_text()
+    options = {option for action in _parser()._actions for option in action.option_strings}
+    assert all(f"`{option}" in text for option in options - {"-h", "--help"})
