@@ -93,11 +93,18 @@ def download(strategy: Strategy | None, url: str) -> Download:
         return download_with(http, url)
 
 
-def download_with(http: httpx.Client, url: str) -> Download:
-    """Get a body with a client that may have a connection already; otherwise as `download`."""
+def download_with(http: httpx.Client, url: str, strategy: Strategy | None = None) -> Download:
+    """Get a body with a client that may have a connection already; otherwise as `download`.
+
+    Args:
+        http: the client.
+        url: what to get.
+        strategy: of this request; None for the client's.
+    """
     began = time.monotonic()
     digest = hashlib.sha256()
-    with http.stream("GET", url) as response:
+    extensions = {} if strategy is None else {"strategy": strategy}
+    with http.stream("GET", url, extensions=extensions) as response:
         response.raise_for_status()
         for chunk in response.iter_raw():
             digest.update(chunk)

@@ -11,9 +11,11 @@ _FRESH = 0.8
 _CORRELATION = 1.0
 """Seconds for which a rate tells of the rate after it: as long as a fade."""
 _KNOWN_AFTER = 0.5
-"""Seconds of observation without which nothing is promised."""
+"""Seconds of observation without which nothing is promised, where there is time for so many."""
 _DOUBT = 0.4
 """Seconds of a rate by which a count may be off: what is lost in a burst is there a while later."""
+_ENOUGH_TIME = 8.0
+"""Seconds of a deadline that leaves time for these; a shorter one has to do with less."""
 _FALL = 0.2
 """The least share by which the fresh rate is below the usual one when it counts as falling."""
 
@@ -27,13 +29,17 @@ class Forecast:
 
     Args:
         stall_after: seconds of silence that are no accident.
+        deadline: seconds for all that is decided by it.
 
     Attributes:
         rate: bytes a second, in the mean.
     """
 
-    def __init__(self, stall_after: float = 0.2) -> None:
+    def __init__(self, stall_after: float = 0.2, deadline: float = _ENOUGH_TIME) -> None:
         self.rate = 0.0
+        hurry = min(1.0, deadline / _ENOUGH_TIME)
+        self._known_after = hurry * _KNOWN_AFTER
+        self._doubt = hurry * _DOUBT
         self._stall_after = stall_after
         self._variance = 0.0
         self._jitter = 0.0
@@ -79,7 +85,7 @@ class Forecast:
     @property
     def known(self) -> bool:
         """Whether the path was observed for long enough to build on it."""
-        return self._observed >= _KNOWN_AFTER
+        return self._observed >= self._known_after
 
     @property
     def falling(self) -> bool:
@@ -113,4 +119,4 @@ class Forecast:
     @property
     def doubt(self) -> float:
         """The share of the rate by which its mean may be off yet, since little was observed."""
-        return min(1.0, _DOUBT / max(_DOUBT, self._observed))
+        return self._doubt / max(self._doubt, self._observed)

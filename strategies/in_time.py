@@ -21,7 +21,7 @@ from .commands import Until
 from .extra_path import RETRY_AFTER, Extra, Held
 from .forecast import Forecast
 from .strategy import Steps
-from .view import Subflow, Transfer
+from .view import Path, Subflow, Transfer
 
 _LUCK = 0.5
 """Deviations above the expected that the preferred path may bring."""
@@ -58,10 +58,15 @@ class InTime:
         self._over_in = math.inf
         self._held = Held()
         self._start_until = transfer.elapsed + d / 8
-        self._forecast = Forecast(max(0.2, 4 * self._rtt))
+        self._forecast = Forecast(max(0.2, 4 * self._rtt), d)
         others = [s for s in transfer.subflows if s.path != first.path]
-        self._extras = [Extra(s.path, s, active=not s.backup) for s in others]
-        self._extras.append(Extra(None))
+        self._extras = [self._extra(s.path, s) for s in others]
+        self._extras.append(self._extra(None))
+
+    def _extra(self, path: Path | None, subflow: Subflow | None = None) -> Extra:
+        forecast = Forecast(deadline=self._d)
+        used = subflow is not None and not subflow.backup
+        return Extra(path, subflow, active=used, forecast=forecast)
 
     def run(self) -> Steps:
         """Decide until all is there."""
@@ -164,7 +169,7 @@ class InTime:
         unused = [path for path in self._transfer.unused_paths if path not in known]
         if unused:
             extra.path = unused[0]
-            self._extras += [Extra(path) for path in [*unused[1:], None]]
+            self._extras += [self._extra(path) for path in [*unused[1:], None]]
         else:
             extra.changed_at = self._transfer.elapsed + RETRY_AFTER
 

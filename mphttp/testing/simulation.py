@@ -269,7 +269,7 @@ class _Simulation:
             self._conclude(self.opening)
         for count in range(MOST_COMMANDS + 1):
             events, self.events = tuple(self.events), []
-            elapsed = self.now - self.begin
+            elapsed = self._elapsed()
             self._view.update(received=int(self.received), elapsed=elapsed, events=events)
             command = self._run.advance()
             if command is None:
@@ -284,6 +284,13 @@ class _Simulation:
                 self._run.fail(error)
             if self.opening is not None:
                 return
+
+    def _elapsed(self) -> float:
+        """Return the seconds since the request; those waited for are not missed by rounding."""
+        waiting = self._run.waiting
+        if waiting and waiting.elapsed and self.now >= self.begin + waiting.elapsed:
+            return max(waiting.elapsed, self.now - self.begin)
+        return self.now - self.begin
 
     def _carry_out(self, command: Command) -> None:
         match command:
