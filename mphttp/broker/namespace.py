@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import struct
@@ -10,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from fcntl import ioctl
 
+from mphttp.kernel.addresses import packed
 from mphttp.kernel.errors import KernelError, ProtocolError
 from mphttp.kernel.event_reader import EventReader
 from mphttp.kernel.mptcp_pm import PathManagerMessage, decode, encode
@@ -77,8 +77,8 @@ class Namespace:
             host: the address.
             interface: where to look first, because that is quick.
         """
-        if ipaddress.ip_address(host).is_unspecified:
-            return False
+        if not any(packed(host)[1]):
+            return False  # "any address", which routes take for this machine
         with suppress(OSError):  # the interface has no IPv4 address
             answer = ioctl(self._datagrams, _SIOCGIFADDR, _NAME.pack(os.fsencode(interface)))
             if socket.inet_ntop(socket.AF_INET, _IPV4_ADDRESS.unpack(answer)[0]) == host:

@@ -141,6 +141,9 @@ class Server:
             return
         try:
             self._answer(client, received)
+        except Exception as error:  # a fault of ours must not end everybody's service
+            self._log(f"user {client.user} process {client.process}: a bug: {error!r}")
+            self._drop(client)
         finally:
             if received.descriptors:
                 self._disposal.close(client.user, received.descriptors)
@@ -166,9 +169,9 @@ class Server:
         if isinstance(outcome.answer, Refused):
             self._refuse(client, outcome.answer.error())
             return
-        self._send(client, outcome.answer)
         if outcome.effect is not None:
             self._log(f"user {client.user} process {client.process}: {outcome.effect}")
+        self._send(client, outcome.answer)
 
     def _refuse(self, client: Client, error: KernelError) -> None:
         now = time.monotonic()

@@ -10,13 +10,22 @@ import signal
 import socket
 import statistics
 import struct
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from mphttp.broker.actions import Passed, act
 from mphttp.broker.descriptor import connection_of
+from mphttp.broker.listener import listen
 from mphttp.broker.namespace import Namespace
+from mphttp.broker.namespaces import Namespaces
+from mphttp.broker.rules import Rules
+from mphttp.broker.server import Server
+from mphttp.broker.service import Service
 from mphttp.kernel import (
     CallRefused,
     KernelError,
@@ -440,3 +449,27 @@ def test_subflows_are_capped(net: Net) -> None:
         for _ in range(2):
             assert isinstance(stranger.ask(an_open(net), client.fileno()), Opened)
         assert kind_of(stranger.ask(an_open(net), client.fileno())) is CallRefused
+
+
+def test_a_bug_that_a_client_finds_ends_its_own_conversation(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others are served on, by the same process."""
+    log: list[str] = []
+    rules = Rules()
+    path = os.path.join(tempfile.mkdtemp(), "broker.sock")
+    namespaces = Namespaces(enter=False, room=1)
+    server = Server(listen(path, 0o666, None), namespaces, rules, log.append)
+    threading.Thread(target=server.run, daemon=True).start()
+    good, bad = Stranger(path), Stranger(path)
+    client, _ = net.connection()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("found")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Service, "_on_connection", fail)
+        bad.send(encode_request(Watch()), [client.fileno()])
+        assert bad.receive() is None
+    assert isinstance(good.ask(Watch(), client.fileno()), Watching)
+    assert "a bug: RuntimeError('found')" in log[-1]
