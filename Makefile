@@ -10,7 +10,7 @@ other_report := $(venv)/other.xml
 # Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check fuzz bpf bench bench-full
+.PHONY: demo test check fuzz bpf bench bench-full kernel test-kernel
 
 demo: $(runs)
 	$(venv)/bin/mphttp demo
@@ -39,6 +39,14 @@ bench-full: $(develops)
 bpf:
 	scripts/packages
 	scripts/bpf
+
+# The paper's socket options in Linux 6.12, kept in the user's cache.
+kernel:
+	scripts/packages kernel
+	scripts/kernel
+
+test-kernel: $(develops)
+	scripts/test_kernel $(venv)
 
 $(runs): pyproject.toml scripts/environment
 	scripts/environment $(PYTHON) $(venv)

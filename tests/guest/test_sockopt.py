@@ -88,13 +88,19 @@ def test_a_strategy_runs_unchanged(lab: LabClient, strategy: Strategy, expected:
     assert lab.counters()["lte"].up.syns == opened.count("lte")
 
 
-def test_the_papers_refresh(lab: LabClient, record_property: pytest.RecordProperty) -> None:
+@pytest.mark.parametrize("strategy", [DelayedByContentLength(SIZE + 1), Deadline(60)])
+def test_a_strategy_leaves_the_second_path_alone(lab: LabClient, strategy: Strategy) -> None:
+    report = download(strategy, url(SIZE))
+    assert [subflow.path for subflow in report.subflows] == ["wifi"]
+    assert lab.counters()["lte"].up.syns == 0
+
+
+def test_the_papers_refresh(lab: LabClient) -> None:
     """A new subflow after every 1,024 bytes, as section 4.1 has it, and not a byte lost."""
     lab.change("wifi", rate="256kbit")
     report = download(Refresh(1024), url(57_344))
     ended = [subflow for subflow in report.subflows if subflow.closed_at is not None]
-    record_property("subflows", len(report.subflows))
-    print(f"{len(report.subflows)} successive subflows")
+    print(f"{len(report.subflows)} successive subflows in {report.seconds:.1f} s")
     assert len(ended) >= 3
     assert len({subflow.local for subflow in report.subflows}) == len(report.subflows)
     assert {subflow.path for subflow in report.subflows} == {"wifi"}
@@ -174,8 +180,8 @@ def test_too_early_is_not_ready() -> None:
 
 def test_32_subflows_are_the_limit(lab: LabClient, connection: socket.socket) -> None:
     """A link that swallows everything holds back the server's refusals."""
-    lab.cut("lte")
     _, lte = paths(connection)
+    lab.blackhole("lte")
     control = best_mechanism().control(connection)
     remote = SocketAddress(*connection.getpeername())
     opened = [control.open(lte, remote) for _ in range(31)]
