@@ -105,14 +105,14 @@ class EventChannel:
         self._socket = _connect(path)
 
     def watch(self, sock: socket.socket) -> None:
-        """Ask for the events of a connection; what the broker answers, `read` returns.
+        """Ask for the events of a connection, without waiting; what comes of it, `read` returns.
 
         Raises:
             NoSuchSubflow: the socket is closed.
-            KernelError: the broker has gone.
+            KernelError: the broker has gone, or lets this process wait.
         """
         try:
-            _pass(self._socket, Watch(), sock)
+            _pass(self._socket, Watch(), sock, socket.MSG_DONTWAIT)
         except OSError as error:
             raise _translated(error) from None
 
@@ -158,10 +158,12 @@ def _connect(path: str) -> socket.socket:
     raise KernelError(f"who listens at {path} is no broker")
 
 
-def _pass(broker: socket.socket, request: OnConnection, sock: socket.socket) -> None:
+def _pass(
+    broker: socket.socket, request: OnConnection, sock: socket.socket, flags: int = 0
+) -> None:
     rights = array.array("i", [sock.fileno()])
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
-    broker.sendmsg([encode_request(request)], ancillary, socket.MSG_NOSIGNAL)
+    broker.sendmsg([encode_request(request)], ancillary, flags | socket.MSG_NOSIGNAL)
 
 
 def _receive(broker: socket.socket, flags: int = 0) -> Answer:
