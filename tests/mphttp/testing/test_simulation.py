@@ -136,3 +136,45 @@ def test_every_byte_comes_over_some_path_and_none_twice(
     assert outcome.received == length
     assert sum(outcome.carried.values()) == pytest.approx(length, abs=10 + len(paths))
     assert outcome.crash is None
+
+
+def test_slow_start_and_the_first_round_trip_cost_their_time() -> None:
+    """A round trip without data, then windows of 10, 20 and 40 segments, then the rate."""
+    path = SimulatedPath("wifi", 1e6, 0.1, slow_start=True)
+    windows = 1428 * (10 + 20 + 40)
+    seconds = simulate(SinglePath(), [path], 5_000_000).seconds
+    assert seconds == pytest.approx(0.1 + 0.3 + (5_000_000 - windows) / 1e6, rel=1e-3)
+
+
+def test_a_paused_subflow_brings_what_is_on_its_way() -> None:
+    other = SimulatedPath("lte", 1e5, handshake=0.5)
+    wifi = SimulatedPath("wifi", 1e6, 0.04, lag=0.25)
+    assert simulate(Pauses(False), [wifi, other], 5_000_000).carried["wifi"] == 2_250_000
+
+
+def test_the_peer_turns_to_a_backup_when_all_else_has_been_silent_for_three_seconds() -> None:
+    @dataclass(frozen=True)
+    class StandsBy(Strategy):
+        def run(self, transfer: Transfer) -> Steps:
+            yield Open(LTE, backup=True)
+
+    wifi = SimulatedPath("wifi", [(0, 1e6), (2, 0)])
+    outcome = simulate(StandsBy(), [wifi, SimulatedPath("lte", 1e6)], 5_000_000)
+    assert outcome.seconds == pytest.approx(2 + 3 + 3)
+
+
+@given(begin=st.floats(0, 1000), look=st.floats(0.01, 3))
+def test_a_strategy_that_waits_resumes_whenever_the_transfer_begins(
+    begin: float, look: float
+) -> None:
+    """Times that can't be written exactly in binary must not be missed for ever."""
+
+    @dataclass(frozen=True)
+    class Looks(Strategy):
+        def run(self, transfer: Transfer) -> Steps:
+            for n in range(1, 4):
+                yield Until(elapsed=n * look)
+            yield SetBackup(transfer.current, False)
+
+    outcome = simulate(Looks(), [WIFI], 10_000_000, begin=begin)
+    assert [time for time, _ in outcome.commands] == [pytest.approx(3 * look)]
