@@ -150,12 +150,15 @@ def _mptcp_options(left: bytes) -> Iterator[bytes]:
 
 def flows(segments: Iterable[Segment]) -> list[Flow]:
     """Return what was opened, in order; a SYN that was sent again counts once."""
-    found: dict[tuple[str, int], Flow] = {}
+    found: list[Flow] = []
+    current: dict[tuple[str, int], tuple[int, int]] = {}  # by port: its SYN's number, its place
     for segment in segments:
         key = segment.interface, segment.port
-        if segment.opens and key not in found:
-            found[key] = Flow(segment.at, segment.interface, segment.join, 0)
-        elif not segment.outgoing and segment.length and key in found:
-            flow = found[key]
-            found[key] = flow._replace(received=flow.received + segment.length)
-    return list(found.values())
+        syn, place = current.get(key, (-1, -1))
+        if segment.opens and segment.sequence != syn:  # else it was sent again
+            current[key] = segment.sequence, len(found)
+            found.append(Flow(segment.at, segment.interface, segment.join, 0))
+        elif not segment.outgoing and segment.length and place >= 0:
+            flow = found[place]
+            found[place] = flow._replace(received=flow.received + segment.length)
+    return found

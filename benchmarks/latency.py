@@ -2,7 +2,7 @@
 
     python benchmarks/latency.py [--runs 1000] [--json FILE]
 
-Small objects over two links of 20 Mbit/s, 10 ms one way; the strategy opens the second path at
+Objects of 1 MB over two links of 50 Mbit/s, 5 ms one way; the strategy opens the second path at
 64 KiB. The kernel's timestamps of two packets are compared: the one with the last byte that was
 needed, and the SYN with MP_JOIN. So what lies between is all of it: the kernel wakes the reader,
 TCP and HTTP are read, the engine's thread is woken, the strategy decides, netlink asks the kernel.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from measure import client, download_with, in_lab, origin
 from mphttp import Strategy
 from mphttp.strategies import Open, Steps, Transfer, Until
 
-SIZE, THRESHOLD = 200_000, 65536
+SIZE, THRESHOLD = 1_000_000, 65536
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,10 @@ class OpenAt(Strategy):
 
 
 def latency(segments: Iterable[Segment], threshold: int) -> float:
-    """Return the seconds from the packet with the threshold's byte to the SYN."""
+    """Return the seconds from the packet that completes what is needed to the SYN, or infinity."""
     first: int | None = None
-    need, needed_at = 0, 0.0
+    need, needed_at, edge = 0, 0.0, 0
+    ahead: list[tuple[int, int]] = []  # what came before its turn
     for segment in segments:
         if segment.opens and segment.join:
             assert needed_at, "the SYN left before the threshold was crossed"
@@ -50,10 +52,13 @@ def latency(segments: Iterable[Segment], threshold: int) -> float:
         if first is None:
             first = segment.sequence
             need = segment.head.index(b"\r\n\r\n") + 4 + threshold
-        end = (segment.sequence - first) % 2**32 + segment.length
-        if not needed_at and end >= need:
+        start = (segment.sequence - first) % 2**32
+        ahead = sorted([*ahead, (start, start + segment.length)])
+        while ahead and ahead[0][0] <= edge:
+            edge = max(edge, ahead.pop(0)[1])
+        if not needed_at and edge >= need:
             needed_at = segment.at
-    raise ValueError("no SYN was seen")
+    return math.inf  # the whole body was there first
 
 
 def once() -> float:
@@ -71,13 +76,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--json", type=Path, help="write every latency there, in seconds")
     given = parser.parse_args()
-    in_lab("wifi=20mbit,10ms", "lte=20mbit,10ms")
+    in_lab("wifi=50mbit,5ms", "lte=50mbit,5ms")
     taken = sorted(once() for _ in range(given.runs))
+    taken, never = [t for t in taken if t < math.inf], taken.count(math.inf)
     cuts = statistics.quantiles(taken, n=100, method="inclusive")
     median, p90, p99 = (f"{1e3 * cuts[n - 1]:.2f} ms" for n in (50, 90, 99))
     print(
         f"{given.runs} runs: median {median}, 90% {p90}, 99% {p99}"
-        f" ({taken[0] * 1e3:.2f}..{taken[-1] * 1e3:.2f})"
+        f" ({taken[0] * 1e3:.2f}..{taken[-1] * 1e3:.2f}); {never} bodies were there before the SYN"
     )
     if given.json:
         given.json.write_text(json.dumps(taken))

@@ -83,7 +83,7 @@ def fetched(strategy: Strategy | None, objects: list[int]) -> Outcome:
                 times.append(download_with(http, origin(size)).seconds)
     metered = bytes_received(METERED) + bytes_sent(METERED) - before
     made = connections(flows(capture.segments))
-    assert len(made) == len(objects)
+    assert len(made) == len(objects), f"{len(made)} connections for {len(objects)} objects"
     joined = [made_of[1:] for made_of in made if made_of[1:]]
     idle = sum(not any(flow.received for flow in further) for further in joined)
     ninth = statistics.quantiles(times, n=10)[-1]
