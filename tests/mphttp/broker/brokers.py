@@ -18,6 +18,14 @@ from pathlib import Path
 from mphttp.kernel.broker_messages import Answer, Hello, Request
 from mphttp.kernel.broker_wire import decode_answer, encode_request
 
+_RUN = """
+import runpy, signal
+from mphttp.lab.linux import die_with_parent
+die_with_parent(signal.SIGKILL)
+runpy.run_module("mphttp.broker", run_name="__main__", alter_sys=True)
+"""
+"""`python -m mphttp.broker`, which doesn't outlive a test that fails."""
+
 
 class Broker:
     """A running broker.
@@ -31,7 +39,7 @@ class Broker:
         self.path = path or os.path.join(tempfile.mkdtemp(prefix="broker-"), "broker.sock")
         self._told = ""
         self._log = Path(os.path.dirname(self.path), f"log-{time.monotonic_ns()}")
-        command = [sys.executable, "-m", "mphttp.broker", "--socket", self.path, *options]
+        command = [sys.executable, "-c", _RUN, "--socket", self.path, *options]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(command, stderr=log)
         os.chmod(os.path.dirname(self.path), 0o755)  # other users connect, too
