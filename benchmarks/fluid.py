@@ -18,6 +18,7 @@ from pathlib import Path
 from measure import download, in_lab, origin
 from oracle import KINDS, LTE, RTT, SECONDS, SIZE, TAIL, WIFI
 
+from mphttp.lab import inside
 from mphttp.strategies import Deadline, FullMesh, SinglePath, Strategy
 from mphttp.testing import SimulatedPath, simulate
 from mphttp.testing.traces import in_bytes, write_trace
@@ -34,6 +35,7 @@ def compare(kind: str, seed: int) -> None:
             for name, trace in traces(kind, seed).items()
         ]
         fluid = simulate(strategy, paths, SIZE)
+        restart_traces()
         report = download(strategy, origin(SIZE)).report
         lte = sum(s.bytes_received for s in report.subflows if s.path == "lte")
         seconds = fluid.seconds or 0.0
@@ -42,6 +44,15 @@ def compare(kind: str, seed: int) -> None:
             f"{fluid.carried['lte'] / SIZE:.4f} {lte / SIZE:.4f}",
             flush=True,
         )
+
+
+def restart_traces() -> None:
+    """Let both links' traces begin anew, as the simulator's do."""
+    lab = inside()
+    for link in ("wifi", "lte"):
+        lab.change(link, rate="1mbit")
+        lab.restore(link)
+    lab.close()
 
 
 def traces(kind: str, seed: int) -> dict[str, list[tuple[float, float]]]:

@@ -33,6 +33,9 @@ _HYSTERESIS = 0.1
 """The share of another path's rate by which a danger must be over."""
 _GROWTH = 1.25
 """A sender that brings so many times as much in two round trips is in slow start still."""
+_SHORT = 3.0
+"""Seconds of a deadline so short that the peer's kernel may queue all for one path before it is
+known what that brings: a warm path takes part from the beginning."""
 _SOONEST = 0.03
 """Seconds until a look at what is all but over."""
 
@@ -71,6 +74,8 @@ class InTime:
     def run(self) -> Steps:
         """Decide until all is there."""
         transfer = self._transfer
+        if self._d < _SHORT and not transfer.slow_reader:
+            yield from self._extras[0].use(transfer, active=True)
         yield from self._start()
         while transfer.delivered < self._length:
             self._observe()
@@ -112,8 +117,10 @@ class InTime:
     def _wanted(self) -> list[bool]:
         """Tell of each other path whether it is to carry something now."""
         starting = not self._forecast.known and self._transfer.elapsed < self._start_until
-        if starting or self._transfer.slow_reader:
+        if self._transfer.slow_reader:
             return [False] * len(self._extras)
+        if starting:
+            return [extra.active for extra in self._extras]
         left = self._left
         coming = sum(extra.coming for extra in self._extras)
         missing = self._length - self._transfer.delivered - self._held.back - coming
