@@ -95,7 +95,7 @@ STRATEGIES = {
     Refresh(SIZE // 3): lambda paths: 2 <= len(paths) <= 3 and set(paths) == {"wifi"},
     DelayedByContentLength(SIZE // 2): lambda paths: paths == ["wifi", "lte"],
     # The first path alone takes longer.
-    Deadline(0.2): lambda paths: paths == ["wifi", "lte"],
+    Deadline(0.1): lambda paths: paths == ["wifi", "lte"],
 }
 
 
