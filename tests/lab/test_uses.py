@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -57,18 +59,18 @@ class TestHandover:
 
     def test_the_server_is_told_which_path_is_dead(self, lab: LabClient) -> None:
         """The address with the identifier 0, which the connection began with, is withdrawn."""
-        with capture("lte") as lte:
+        with seen("lte") as packets:
             download(Handover(), url(SIZE), Fault(HALF, lambda: lab.blackhole("wifi")))
-            assert withdrawn(lte) == {0}
+        assert withdrawn(packets) == {0}
 
     def test_where_nothing_can_be_withdrawn_the_dead_path_is_closed(
         self, lab: LabClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As with a broker: the strategy doesn't notice, and the report has no problem."""
         monkeypatch.setattr(NetlinkControl, "withdraw", ConnectionControl.withdraw)
-        with capture("lte") as lte:
+        with seen("lte") as packets:
             report = download(Handover(), url(SIZE), Fault(HALF, lambda: lab.blackhole("wifi")))
-            assert withdrawn(lte) == set()
+        assert withdrawn(packets) == set()
         assert ended(report, "wifi")
         assert report.problems == ()
 
@@ -107,10 +109,34 @@ def test_drop_slow_keeps_two_that_are_alike(lab: LabClient) -> None:
     assert not any(ended(report, path) for path in ("wifi", "lte"))
 
 
-def segments(sniffer: socket.socket) -> Iterator[tuple[bytes, bytes]]:
-    """Read the TCP segments that a packet socket has kept, the earliest first: header, payload."""
+def kept(sniffer: socket.socket) -> Iterator[bytes]:
+    """Read the packets that a packet socket has kept, the earliest first."""
     while select.select([sniffer], [], [], 0)[0]:
-        packet = sniffer.recv(65536)
+        yield sniffer.recv(65536)
+
+
+@contextmanager
+def seen(link: str) -> Iterator[list[bytes]]:
+    """Collect all packets of a link meanwhile: more than a packet socket keeps."""
+    packets: list[bytes] = []
+    done = threading.Event()
+
+    def read(sniffer: socket.socket) -> None:
+        while not done.wait(0.005):
+            packets.extend(kept(sniffer))
+        packets.extend(kept(sniffer))
+
+    with capture(link) as sniffer:
+        reader = threading.Thread(target=read, args=[sniffer])
+        reader.start()
+        yield packets
+        done.set()
+        reader.join()
+
+
+def segments(packets: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Read the TCP segments among packets: header, payload."""
+    for packet in packets:
         if packet[0] >> 4 == 4 and packet[9] == socket.IPPROTO_TCP:
             segment = packet[(packet[0] & 15) * 4 :]
             length = (segment[12] >> 4) * 4
@@ -126,16 +152,16 @@ def options(header: bytes) -> Iterator[tuple[int, bytes]]:
         left = left[length:]
 
 
-def withdrawn(sniffer: socket.socket) -> set[int]:
+def withdrawn(packets: Iterable[bytes]) -> set[int]:
     """Read the identifiers of the addresses that REMOVE_ADDR withdrew (RFC 8684, 3.4.2)."""
-    every = (option for header, _ in segments(sniffer) for option in options(header))
+    every = (option for header, _ in segments(packets) for option in options(header))
     values = (value for kind, value in every if kind == _MPTCP)
     return {number for v in values if v[0] >> 4 == _REMOVE_ADDR for number in v[1:]}
 
 
 def handshakes(sniffer: socket.socket) -> int:
     """Count the segments that begin with a TLS handshake record (RFC 8446, 5.1)."""
-    return sum(payload[:2] == b"\x16\x03" for _, payload in segments(sniffer))
+    return sum(payload[:2] == b"\x16\x03" for _, payload in segments(kept(sniffer)))
 
 
 def capture(link: str) -> socket.socket:
