@@ -7,7 +7,8 @@ docs/your-own-strategy.md leads through them.
 
 from .conformance import NotConforming, check_strategy, opened
 from .replay import LTE, SERVER, WIFI, Replay
-from .simulation import Outcome, SimulatedPath, simulate
+from .simulated_path import SimulatedPath
+from .simulation import Outcome, simulate
 
 __all__ = [
     "LTE",

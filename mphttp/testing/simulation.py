@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from mphttp.strategies import (
     Close,
@@ -35,59 +34,13 @@ from mphttp.strategies import (
 )
 
 from .replay import MOST_COMMANDS, SERVER, end_restless
-from .supply import Supply
+from .simulated_path import Carrier, SimulatedPath
 
 _OPEN_TIMEOUT = 5.0  # seconds, as the engine's
-_INITIAL_WINDOW = 10 * 1428.0  # bytes (RFC 6928), with the options of MPTCP
 _STALE_AFTER = 3.0
 """Seconds of silence after which the peer turns to backups: Linux waits for 4 retransmissions."""
 _LOOK_AT_STALE = 0.1  # seconds, until which a subflow that works again isn't noticed
 _EXACTLY = 1e-6  # bytes more than what is waited for, or rounding could leave it short for ever
-
-
-@dataclass(frozen=True)
-class SimulatedPath:
-    """A path of the simulation.
-
-        SimulatedPath("wifi", [(0, 1e6), (3, 0)])  # 1 MB/s, and a black hole after 3 s
-
-    Args:
-        name: of the interface.
-        rate: bytes a second; or a trace, pairs of a time in seconds and the rate from then on. A
-            rate of 0 is a black hole: nobody is told, and nothing opens.
-        rtt: round-trip time in seconds.
-        handshake: seconds that opening a subflow takes; None is one and a half round trips.
-        cut_at: seconds after which the interface is gone, of which everybody is told.
-        slow_start: the first bytes come a round trip after they are asked for, and no more than 10
-            segments, then twice as many each round trip (RFC 5681), also after a pause.
-        lag: seconds for which a paused subflow still brings what is on its way: a round trip, and
-            what a queue holds.
-    """
-
-    name: str
-    rate: float | Sequence[tuple[float, float]]
-    rtt: float = 0.05
-    handshake: float | None = None
-    cut_at: float = math.inf
-    slow_start: bool = False
-    lag: float = 0.0
-
-    @cached_property
-    def supply(self) -> Supply:
-        """What the path could have delivered by any time."""
-        rate = self.rate
-        trace = [(0.0, rate)] if isinstance(rate, int | float) else rate
-        return Supply(trace, self.cut_at)
-
-    @cached_property
-    def as_path(self) -> Path:
-        """The path as strategies see it."""
-        return Path(self.name)
-
-    @property
-    def opening_time(self) -> float:
-        """Seconds that opening a subflow takes."""
-        return 1.5 * self.rtt if self.handshake is None else self.handshake
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,47 +89,6 @@ def simulate(
     return simulation.run(give_up_after, warm)
 
 
-@dataclass(slots=True, eq=False)
-class _Carrier:
-    """A subflow of the simulation; times are the traces'.
-
-    Args:
-        window: bytes that it may bring in a round trip, infinite after slow start.
-        grows_at: when its window doubles next.
-        flows_from: when its data begins to come.
-        flows_until: when its data ends to come, which is a while after it was paused.
-    """
-
-    id: int
-    path: SimulatedPath
-    opened_at: float
-    backup: bool
-    remote: Remote
-    carried: float = 0.0
-    last_data_at: float = 0.0
-    initial: bool = False
-    window: float = math.inf
-    grows_at: float = math.inf
-    flows_from: float = 0.0
-    flows_until: float = math.inf
-
-    def start(self, now: float) -> None:
-        """Begin to send, or begin again."""
-        if not self.path.slow_start:
-            self.flows_from = now
-            return
-        self.window = _INITIAL_WINDOW
-        self.flows_from = now + self.path.rtt
-        self.grows_at = self.flows_from + self.path.rtt
-
-    def grow(self, now: float) -> None:
-        """Take that a round trip has passed."""
-        self.window *= 2
-        self.grows_at = now + self.path.rtt
-        if self.window >= self.path.supply.rate_at(now) * self.path.rtt:
-            self.window = self.grows_at = math.inf
-
-
 @dataclass(slots=True)
 class _Opening:
     command: Open
@@ -193,8 +105,8 @@ class _Simulation:
     length_known: bool
     begin: float = 0.0
     received: float = 0.0
-    live: list[_Carrier] = field(default_factory=list)
-    ended: list[_Carrier] = field(default_factory=list)
+    live: list[Carrier] = field(default_factory=list)
+    ended: list[Carrier] = field(default_factory=list)
     commands: list[tuple[float, Command]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     opening: _Opening | None = None
@@ -247,7 +159,7 @@ class _Simulation:
     def delivered(self) -> int:
         return int(self.received)
 
-    def _shown(self, carrier: _Carrier) -> Subflow:
+    def _shown(self, carrier: Carrier) -> Subflow:
         return Subflow(
             id=carrier.id,
             path=carrier.path.as_path,
@@ -311,7 +223,7 @@ class _Simulation:
                 self._carrier(subflow)
                 self._run.answer()
 
-    def _set_backup(self, carrier: _Carrier, backup: bool) -> None:
+    def _set_backup(self, carrier: Carrier, backup: bool) -> None:
         if backup == carrier.backup:
             return
         carrier.backup = backup
@@ -322,7 +234,7 @@ class _Simulation:
             carrier.start(self.now)
         carrier.flows_until = math.inf
 
-    def _carrier(self, subflow: Subflow) -> _Carrier:
+    def _carrier(self, subflow: Subflow) -> Carrier:
         carrier = next((carrier for carrier in self.live if carrier.id == subflow.id), None)
         if carrier is None:
             raise CommandFailed(f"subflow {subflow.id} is closed already")
@@ -348,9 +260,9 @@ class _Simulation:
 
     def _add(
         self, path: SimulatedPath, *, backup: bool, remote: Remote, initial: bool = False
-    ) -> _Carrier:
+    ) -> Carrier:
         number = len(self.live) + len(self.ended)
-        carrier = _Carrier(number, path, self.now, backup, remote, 0.0, self.now, initial)
+        carrier = Carrier(number, path, self.now, backup, remote, 0.0, self.now, initial)
         if backup:
             carrier.flows_until = self.now
         else:
@@ -369,7 +281,7 @@ class _Simulation:
         since = self.now - _STALE_AFTER
         return all(c.backup or c.last_data_at <= since for c in self.live)
 
-    def _flowing(self) -> list[_Carrier]:
+    def _flowing(self) -> list[Carrier]:
         """Return the subflows that the peer uses now, or whose last data is on its way."""
         ready = [c for c in self.live if c.flows_from <= self.now]
         return ready if self._stale else [c for c in ready if self.now < c.flows_until]
@@ -397,7 +309,7 @@ class _Simulation:
             return max(self.received, min(self.length, waiting.received))
         return float(self.length)
 
-    def _brings(self, flowing: Sequence[_Carrier], then: float) -> list[float]:
+    def _brings(self, flowing: Sequence[Carrier], then: float) -> list[float]:
         """Return the bytes that each of these brings from now until then."""
         brought = []
         for carrier in flowing:
@@ -428,7 +340,7 @@ class _Simulation:
             if carrier.grows_at <= then:
                 carrier.grow(then)
 
-    def _time_of(self, missing: float, flowing: Sequence[_Carrier], then: float) -> float:
+    def _time_of(self, missing: float, flowing: Sequence[Carrier], then: float) -> float:
         """Return when these bring so many bytes, at the latest `then`, to the nanosecond."""
         before = self.now
         while then - before > 1e-9 * max(1.0, then):
