@@ -1,4 +1,4 @@
-"""The rule of MP-DASH, as its paper gives it, to compare with.
+"""The rule of MP-DASH as we understand its paper, to compare with; not its authors' code.
 
 Han, Qian, Ji, Gopalakrishnan: "MP-DASH: Adaptive Video Streaming Over Preference-Aware Multipath",
 CoNEXT 2016, section 4: the costly path is enabled exactly while the preferred one, at the rate that
