@@ -89,11 +89,11 @@ def body_of() -> Callable[[int], bytes]:
 def packed(coding: str, data: bytes) -> bytes:
     match coding:
         case "gzip":
-            return gzip.compress(data)
+            return gzip.compress(data, mtime=0)
         case "deflate":
             return zlib.compress(data)
         case "gzip, deflate":
-            return zlib.compress(gzip.compress(data))
+            return zlib.compress(gzip.compress(data, mtime=0))
     return data
 
 
