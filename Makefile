@@ -17,7 +17,8 @@ demo: $(runs)
 
 test: $(develops)
 	scripts/packages
-	$(venv)/bin/pytest -m "not lab and not guest" --junit-xml=$(other_report)
+	scripts/second_look $(venv)/other.cache \
+		$(venv)/bin/pytest -m "not lab and not guest" --junit-xml=$(other_report)
 	scripts/lab_tests $(venv)
 
 check: $(develops)
