@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from .checks import one_of, positive_seconds
 from .commands import Until
-from .in_time import InTime
+from .in_time import SHORT, SOONEST, InTime
 from .steps import open_first
 from .strategy import Steps, Strategy
 from .view import Transfer
@@ -62,6 +62,10 @@ class Deadline(Strategy):
 
     def run(self, transfer: Transfer) -> Steps:
         if self.rule == "forecast" and transfer.length is not None:
+            if self.d >= SHORT:  # most bodies are there before there is anything to forecast
+                yield Until(elapsed=SOONEST)
+            while not transfer.subflows:
+                yield Until(elapsed=transfer.elapsed + SOONEST)
             yield from InTime(transfer, transfer.length, self.d, self.margin).run()
         else:
             yield from self._run_once(transfer)

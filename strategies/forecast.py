@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+_INSTANT = 1e-4
+"""Seconds within which two looks are one."""
 _MEMORY = 4.0
 """Seconds for which a rate counts: several times as long as it stays high or low."""
 _FRESH = 0.8
@@ -60,7 +62,10 @@ class Forecast:
             silent: seconds since the last one came.
         """
         self._silent = silent
-        last, self._last = self._last, (now, count)
+        last = self._last
+        if last is not None and 0 <= now - last[0] < _INSTANT and count >= last[1]:
+            return  # too soon for a rate: the next look counts it
+        self._last = (now, count)
         if last is not None and now > last[0] and count >= last[1]:
             self._take((count - last[1]) / (now - last[0]), now - last[0])
 

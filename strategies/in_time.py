@@ -33,10 +33,10 @@ _HYSTERESIS = 0.1
 """The share of another path's rate by which a danger must be over."""
 _GROWTH = 1.25
 """A sender that brings so many times as much in two round trips is in slow start still."""
-_SHORT = 3.0
+SHORT = 3.0
 """Seconds of a deadline so short that the peer's kernel may queue all for one path before it is
 known what that brings: a warm path takes part from the beginning."""
-_SOONEST = 0.03
+SOONEST = 0.03
 """Seconds until a look at what is all but over."""
 
 
@@ -57,7 +57,7 @@ class InTime:
         first = transfer.subflows[0]
         self._rtt = max(first.rtt, 0.01)
         self._margin = max(2 * self._rtt, d / 30) if margin is None else margin
-        self._look_every = min(0.25, max(0.05, d / 100))
+        self._look_every = max(min(0.25, max(0.05, d / 100)), d / 400)
         self._over_in = math.inf
         self._held = Held()
         self._start_until = transfer.elapsed + d / 8
@@ -74,7 +74,7 @@ class InTime:
     def run(self) -> Steps:
         """Decide until all is there."""
         transfer = self._transfer
-        if self._d < _SHORT and not transfer.slow_reader:
+        if self._d < SHORT and not transfer.slow_reader:
             yield from self._extras[0].use(transfer, active=True)
         yield from self._start()
         while transfer.delivered < self._length:
@@ -93,7 +93,7 @@ class InTime:
             then, before = transfer.elapsed, self._brought()
             self._forecast.pause()
             self._forecast.observe(then, before)
-            yield Until(elapsed=min(end, then + 2 * self._rtt))
+            yield Until(elapsed=min(end, then + max(2 * self._rtt, self._d / 400)))
             rate = (self._brought() - before) / max(1e-6, transfer.elapsed - then)
             if 0 < rate < _GROWTH * last or transfer.elapsed >= end:
                 return
@@ -164,7 +164,7 @@ class InTime:
         return min(lucky, safe)
 
     def _next_look(self) -> float:
-        soon = max(_SOONEST, min(self._look_every, self._over_in))
+        soon = max(SOONEST, min(self._look_every, self._over_in))
         self._over_in = math.inf
         return self._transfer.elapsed + soon
 
