@@ -83,5 +83,6 @@ def test_refresh_replaces_subflow_by_subflow(lab: LabClient) -> None:
     assert len(report.subflows) >= 6
     assert {subflow.path for subflow in report.subflows} == {"wifi"}
     assert len({subflow.local for subflow in report.subflows}) == len(report.subflows)
-    assert all(subflow.closed_at is not None for subflow in report.subflows[:-1])
+    # The one that works at the end need not be the newest: that may have come too late.
+    assert sum(subflow.closed_at is None for subflow in report.subflows) <= 1
     assert lab.counters()["wifi"].up.syns >= len(report.subflows)
