@@ -86,7 +86,7 @@ class Opening:
             return
         self.subflow = subflow
         if subflow.state not in (TCPState.SYN_SENT, TCPState.ESTABLISHED):
-            self._refuse("the peer reset it")
+            self._refuse(subflow.error or "the peer reset it")
         if subflow.established:
             self._established(now)
         if subflow.segments_received >= _FOURTH_PACKET and self.outcome is None:

@@ -88,6 +88,7 @@ class SubflowInfo:
         segments_received: segments received in all, those of the handshake among them.
         timeouts: retransmission time-outs in all, modulo 65,536; None before 6.7.
         backoff: retransmission time-outs since data was last acknowledged.
+        error: why it ended, in words, where that is known; else "".
     """
 
     id: int
@@ -101,6 +102,7 @@ class SubflowInfo:
     segments_received: int = 0
     timeouts: int | None = None
     backoff: int = 0
+    error: str = ""
 
     @property
     def closed(self) -> bool:

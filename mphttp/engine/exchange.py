@@ -15,7 +15,7 @@ from mphttp.strategies import Command, Event, Path, Remote, Run, SinglePath, Sub
 from .ledger import Entry, Ledger
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .carrier import Carrier
     from .reader import Taken
     from .request import Request
 
@@ -32,7 +32,7 @@ class Exchange:
     All else happens under the connection's lock, on the engine's thread but for the first step.
 
     Args:
-        connection: what it comes over.
+        carrier: what it comes over.
         request: what was asked for.
         status: the response's status code.
         length: bytes of the body, or None.
@@ -40,7 +40,7 @@ class Exchange:
 
     def __init__(
         self,
-        connection: Connection,
+        carrier: Carrier,
         request: Request,
         *,
         status: int,
@@ -55,7 +55,7 @@ class Exchange:
         self.events: list[Event] = []
         self.failure: StrategyProblem | None = None
         self.sent_at = request.sent_at
-        self._connection = connection
+        self._carrier = carrier
         self._strategy = request.strategy
         self._strict = request.strict
         self._ended_at: float | None = None
@@ -82,17 +82,17 @@ class Exchange:
         Raises:
             StrategyProblem: `strict`, and something doesn't work.
         """
-        connection = self._connection
+        carrier = self._carrier
         now = time.monotonic()
-        with connection.lock:
-            self._base = connection.enter(self)
-            self._gone = connection.gone
+        with carrier.lock:
+            self._base = carrier.enter(self)
+            self._gone = carrier.gone
             self._command = self._decide(now)
             wanted = self._time_wanted()
         if self._command is not None or self.engaged:
-            connection.engine.wake(connection)
+            carrier.engine.wake(carrier)
         elif wanted is not None:
-            connection.engine.wake_at(connection, wanted)
+            carrier.engine.wake_at(carrier, wanted)
         self.check()
 
     def check(self) -> None:
@@ -113,7 +113,7 @@ class Exchange:
         """
         self.check()
         self.threshold = math.inf
-        self._connection.engine.wake(self._connection)
+        self._carrier.engine.wake(self._carrier)
 
     def finish(self, *, whole: bool) -> None:
         """End the response; what the strategy opened is closed after it.
@@ -121,14 +121,14 @@ class Exchange:
         Args:
             whole: whether the body came to its end.
         """
-        with self._connection.lock:
+        with self._carrier.lock:
             if self._ended_at is not None:
                 return
             self._ended_at = time.monotonic()
             self._whole = whole or self.received == self.length
             self._run.stop()
             self._note_crash()
-            self._end = self._connection.leave(self, whole=self._whole)
+            self._end = self._carrier.leave(self, whole=self._whole)
 
     # The engine's side, under the connection's lock.
 
@@ -142,7 +142,7 @@ class Exchange:
                 return self._time_wanted()
             self._pending = True  # until answer or fail
             self.engaged = True
-            self._connection.carry_out(self, command, now)
+            self._carrier.carry_out(self, command, now)
             if self._pending:
                 return None
             command = self._decide(now)
@@ -197,7 +197,7 @@ class Exchange:
     @property
     def busy(self) -> bool:
         """Whether something that was asked for is under way: an open, or a subflow that drains."""
-        return self._pending or self._connection.busy
+        return self._pending or self._carrier.busy
 
     @property
     def settled(self) -> bool:
@@ -206,8 +206,8 @@ class Exchange:
 
     def wait_settled(self) -> None:
         """Wait until the engine has closed what the strategy opened, which takes no round trip."""
-        with self._connection.lock:
-            self._connection.settled.wait_for(lambda: self.settled, _SETTLE_TIME)
+        with self._carrier.lock:
+            self._carrier.settled.wait_for(lambda: self.settled, _SETTLE_TIME)
 
     @property
     def wants_subflows(self) -> bool:
@@ -270,7 +270,7 @@ class Exchange:
 
     def paths(self) -> tuple[Path, ...]:
         """Return the paths, preferred first; a strategy that asks wants more than one."""
-        paths = tuple(Path(path.name) for path in self._connection.paths())
+        paths = tuple(Path(path.name) for path in self._carrier.paths())
         if len(paths) < 2:
             what = f"only {paths[0].name} reaches the server" if paths else "no path is left"
             self.problem(what, "`mphttp doctor URL` tells what other interfaces lack")
@@ -278,16 +278,16 @@ class Exchange:
 
     def subflows(self) -> tuple[Subflow, ...]:
         """Return the live subflows, oldest first."""
-        self._connection.look(self._now)
-        return tuple(self.subflow(entry) for entry in self._connection.ledger.alive())
+        self._carrier.look(self._now)
+        return tuple(self.subflow(entry) for entry in self._carrier.ledger.alive())
 
     def remotes(self) -> tuple[Remote, ...]:
         """Return the peer's addresses, the connection's own first."""
-        return tuple(Remote(*remote) for remote in self._connection.remotes())
+        return tuple(Remote(*remote) for remote in self._carrier.remotes())
 
     def delivered(self) -> int:
         """Return the bytes of the body that the network has delivered."""
-        total = self._connection.bytes_received()
+        total = self._carrier.bytes_received()
         if total is None or self._base is None:
             return self.received
         came = total - self._base.bytes_received
@@ -318,12 +318,12 @@ class Exchange:
     @property
     def protocol(self) -> str:
         """The protocol of the connection."""
-        return self._connection.protocol
+        return self._carrier.protocol
 
     @property
     def mechanism(self) -> str:
         """What carried out the calls."""
-        return self._connection.mechanism_name
+        return self._carrier.mechanism_name
 
     @property
     def strategy(self) -> dict[str, Any]:
@@ -343,24 +343,24 @@ class Exchange:
     @property
     def path_names(self) -> tuple[str, ...]:
         """Names of the paths, preferred first."""
-        return tuple(path.name for path in self._connection.paths())
+        return tuple(path.name for path in self._carrier.paths())
 
     @property
     def subflow_reports(self) -> tuple[SubflowReport, ...]:
         """Every subflow that was alive during the response."""
-        with self._connection.lock:
+        with self._carrier.lock:
             self.wait_settled()
             if self._rows is not None:
                 return self._rows
             if self._ended_at is None or self.engaged:
-                self._connection.look(time.monotonic())
-                return self._rows_of(self._connection.ledger)
+                self._carrier.look(time.monotonic())
+                return self._rows_of(self._carrier.ledger)
             self._rows = self._rows_of(self._ledger_of_captures())
             return self._rows
 
     def _ledger_of_captures(self) -> Ledger:
         """Make a book of a response that the engine had nothing to do with."""
-        ledger = self._connection.new_ledger()
+        ledger = self._carrier.new_ledger()
         for taken, at in ((self._base, self.sent_at), (self._end, self._ended_at)):
             if taken is not None and at is not None:
                 ledger.observe(taken.decode(), at)
@@ -376,7 +376,7 @@ class Exchange:
             return round(max(0.0, (at or 0.0) - self.sent_at), 6)
 
         return SubflowReport(
-            id=entry.id if self.protocol == "mptcp" else None,
+            id=None if self.mechanism == "none" else entry.id,
             path=entry.path,
             local=entry.tuple.local,
             remote=entry.tuple.remote,

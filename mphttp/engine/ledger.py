@@ -68,6 +68,8 @@ class Ledger:
         entry = self._entries.get(subflow.id)
         if entry is not None:
             entry.info = subflow
+            if not subflow.closed:
+                entry.tuple = subflow.tuple  # one that connects again has another port
         elif subflow.established:
             # Not asked for by us: the first one, or the in-kernel path manager's.
             first = not self._entries if self._initial is None else subflow.id == self._initial

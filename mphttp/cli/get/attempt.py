@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from mphttp import Report
+from mphttp.ranges.fields import retry_after
 from mphttp.sampling import sampled
 from mphttp.strategies import Strategy
 
@@ -35,7 +36,7 @@ from .resume import (
     range_fields,
     version_of,
 )
-from .retry import STATUSES, Busy, retry_after
+from .retry import STATUSES, Busy
 from .verbose import Verbose, head
 
 

@@ -10,14 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 
-_STRONG_TAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+from mphttp.ranges.fields import content_range, strong_validator, told_validator
+
 _UNSATISFIED = re.compile(r"bytes \*/(\d+)", re.ASCII)
-_SURELY_BEFORE = timedelta(seconds=60)
-"""RFC 9110, 8.8.2.2: so much that Date and Last-Modified may come from two clocks (RFC 7232)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +134,7 @@ def range_fields(held: Held) -> dict[str, str]:
 
 def version_of(answer: Answer) -> Version | None:
     """Return the version that an answer with status 200 or 206 is of, None without strong proof."""
-    validator = _validator(answer.headers)
+    validator = strong_validator(answer.headers)
     return None if validator is None else Version(answer.source, validator, _length(answer))
 
 
@@ -169,13 +165,11 @@ def _unbound(held: Held, answer: Answer) -> Decision:
 
 
 def _on_part(held: Held, answer: Answer) -> Append | AskAgain:
-    match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
-    if not match:
+    told = content_range(answer.headers.get("content-range"))
+    if told is None:
         return AskAgain("the server didn't say which part it sent")
-    first, last = int(match[1]), int(match[2])
-    length = None if match[3] == "*" else int(match[3])
-    bounded = first <= last and (length is None or last < length)
-    if first != held.size or not bounded or not _sized(answer, last - first + 1):
+    first, last, length = told
+    if first != held.size or not _sized(answer, last - first + 1):
         return AskAgain("the server sent another part than it was asked for")
     if held.version is None:
         return Append(last + 1, length) if held.vouched else AskAgain(_UNKNOWN)
@@ -204,7 +198,7 @@ def _on_whole(held: Held, answer: Answer) -> StartOver | Skip:
 
 def _same(version: Version, answer: Answer, length: int | None) -> bool:
     """Whether a part is of this version: If-Range says so, unless the answer contradicts itself."""
-    told = answer.headers.get("etag" if version.validator.startswith('"') else "last-modified")
+    told = told_validator(answer.headers, version.validator)
     return (
         answer.source == version.source
         and told in (None, version.validator)
@@ -218,27 +212,8 @@ def _sized(answer: Answer, count: int) -> bool:
 
 def _length(answer: Answer) -> int | None:
     if answer.status == 206:
-        match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
-        return int(match[3]) if match and match[3] != "*" else None
+        part = content_range(answer.headers.get("content-range"))
+        return part.total if part else None
     told = answer.headers.get("content-length", "")
     chunked = "transfer-encoding" in answer.headers
     return int(told) if re.fullmatch(r"[0-9]+", told) and not chunked else None
-
-
-def _validator(headers: Mapping[str, str]) -> str | None:
-    tag = headers.get("etag")
-    if tag is not None:  # with a weak one, a date isn't allowed either (RFC 9110, 13.1.5)
-        return tag if _STRONG_TAG.fullmatch(tag) else None
-    modified, sent = headers.get("last-modified"), headers.get("date")
-    if modified is None or sent is None:
-        return None
-    changed, told = _date(modified), _date(sent)
-    surely = changed is not None and told is not None and told - changed >= _SURELY_BEFORE
-    return modified if surely else None
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        return parsedate_to_datetime(text)
-    except ValueError:
-        return None

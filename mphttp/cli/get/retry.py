@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from ..exits import ExitCode, Failure
 
@@ -42,7 +40,6 @@ _LASTING = frozenset(
 
 _FIRST = 1.0
 _MOST = 600.0
-_MOST_ASKED = 1e8  # seconds; time.sleep takes no number whatsoever
 
 
 class Busy(Failure):
@@ -96,25 +93,3 @@ class Retry:
         if self.all_errors:
             return failure.code not in _LASTING
         return isinstance(failure, Busy) or failure.code in _PASSING
-
-
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a Retry-After field (RFC 9110, 10.2.3), a number of seconds or a date.
-
-    Args:
-        value: of the field, or None.
-        now: with a time zone.
-
-    Returns:
-        seconds from now, or None if it doesn't tell.
-    """
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        # Longer than this it is beyond any wait; int() itself refuses thousands of digits.
-        return _MOST_ASKED if len(text) > 8 else float(text)
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return min(max(0.0, (aware - now).total_seconds()), _MOST_ASKED)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mphttp.cli.exits import ExitCode, Failure
-from mphttp.cli.get.retry import Busy, Retry, retry_after
+from mphttp.cli.get.retry import Busy, Retry
+from mphttp.ranges.fields import retry_after
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 LATE = Failure(ExitCode.TIMEOUT, "late")
