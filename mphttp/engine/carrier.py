@@ -36,7 +36,6 @@ from .exchange import Exchange
 from .ledger import Entry, Ledger
 from .loop import Engine
 from .paths import usable_paths
-from .reader import Taken
 
 _LOOK_EVERY = 0.2
 """Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
@@ -44,11 +43,23 @@ _PATHS_FOR = 1.0
 """Seconds for which the list of paths is taken as it was."""
 
 
+class Taken(Protocol):
+    """The state at some moment, perhaps not read yet."""
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes that had come over all of it, in order."""
+
+    def decode(self) -> ConnectionInfo:
+        """Read it into values."""
+
+
 class Reader(Protocol):
     """Takes down the state of what responses come over."""
 
-    multipath: bool
-    """Whether it speaks MPTCP, as far as is known."""
+    @property
+    def multipath(self) -> bool:
+        """Whether it speaks MPTCP, as far as is known."""
 
     def all(self) -> Taken:
         """Take down everything; raises NoSuchSubflow when it is closed."""

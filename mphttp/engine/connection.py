@@ -14,10 +14,10 @@ from mphttp.kernel.mechanism import Control
 from mphttp.kernel.receive_buffer import enlarge, is_stuck
 from mphttp.kernel.values import SocketAddress
 
-from .carrier import Carrier
+from .carrier import Carrier, Taken
 from .exchange import Exchange
 from .loop import Engine
-from .reader import SocketReader, Taken
+from .reader import SocketReader
 from .request import current_request
 
 

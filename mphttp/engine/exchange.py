@@ -15,8 +15,7 @@ from mphttp.strategies import Command, Event, Path, Remote, Run, SinglePath, Sub
 from .ledger import Entry, Ledger
 
 if TYPE_CHECKING:
-    from .carrier import Carrier
-    from .reader import Taken
+    from .carrier import Carrier, Taken
     from .request import Request
 
 _SETTLE_TIME = 2.0

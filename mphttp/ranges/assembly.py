@@ -1,0 +1,296 @@
+"""One body put together of what several connections bring; here threads meet.
+
+The reader (whoever iterates over the body) reads the first response itself, in its own thread or
+task, and takes from the store what others brought. Each other connection has a thread (`worker`).
+The engine opens, pauses and closes them (`control`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from .plan import Fetch, Plan, Source
+from .resource import Refusal, Resource
+from .store import MEMORY, Place, Store
+
+_MOST_UNREAD = 64 * 1024
+"""Bytes of the first response that may lie unread before it is the reader who is slow."""
+
+
+class Assembly:
+    """What has come of one body, and who brings the rest; any thread may call it.
+
+    Args:
+        resource: what is fetched.
+        unread: tells how many bytes of the first response lie in its socket.
+        place: a file in which each byte has its place; None for memory and a temporary file.
+
+    Attributes:
+        first: the first response, as the plan knows it.
+        first_error: why it ended too early, or "".
+        alone: why the first response has to go on alone, or "".
+        on_change: called when a connection has come or gone.
+    """
+
+    def __init__(
+        self, resource: Resource, unread: Callable[[], int], place: Place | None = None
+    ) -> None:
+        self.resource = resource
+        self.first = Source(0, streams=True)
+        self.first_error = ""
+        self.alone = ""
+        self.on_change: Callable[[], None] = lambda: None
+        self._unread = unread
+        self._plan = Plan(resource.length)
+        self._store = Store(place)
+        self._position = 0
+        self._news = threading.Condition()
+        self._sources: list[Source] = []
+        self._shared = False
+        self._first_ended = False
+        self._closed = False
+        self._heard_at = time.monotonic()
+        self._not_before = 0.0
+        self._descriptor: int | None = None
+        self._plan.stream(self.first, self._heard_at)
+
+    # The reader.
+
+    @property
+    def done(self) -> bool:
+        """Whether the reader has been given every byte."""
+        return self._position == self.resource.length
+
+    @property
+    def shared(self) -> bool:
+        """Whether anybody but the first response was ever asked to bring something."""
+        return self._shared
+
+    @property
+    def first_read_whole(self) -> bool:
+        """Whether the first response was read to its own end."""
+        return not self.first.fetches and not self.first_error and not self._first_ended
+
+    def ready(self) -> bytes:
+        """Return what is here of what the reader wants next, b"" for nothing.
+
+        Raises:
+            OSError: the temporary file can't be read.
+        """
+        if not self._shared:
+            return b""
+        with self._news:
+            data = self._store.take(self._position)
+            self._position += len(data)
+            return data
+
+    def reads_first(self) -> bool:
+        """Tell whether the reader is to read on in the first response."""
+        if not self._shared:
+            return bool(self.first.fetches)
+        with self._news:
+            first = self.first
+            wanted = first.active or not any(s.active for s in self._sources)
+            return wanted and self._plan.needed(first)
+
+    @property
+    def first_is_over(self) -> bool:
+        """Whether nothing of the first response is wanted any more, though more would come."""
+        with self._news:
+            return not self._plan.needed(self.first)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let all know that the reader waits for the first response."""
+        if not self.first.waited_for:
+            self.first.heard_at = max(self.first.heard_at, time.monotonic())
+        self.first.waited_for = True
+        yield
+
+    def pausing(self) -> None:
+        """Let all know that the reader does something else."""
+        self.first.waited_for = False
+
+    def from_first(self, data: bytes) -> bytes:
+        """Take what the first response brought; return what of it the reader is given now.
+
+        Raises:
+            OSError: what came too early can't be kept.
+        """
+        with self._news:
+            begin, now = self.first.fetches[0].position, time.monotonic()
+            given = b""
+            for start, stop in self._plan.new(self.first, len(data)):
+                part = data if stop - start == len(data) else data[start - begin : stop - begin]
+                if start == self._position:
+                    given = part
+                    self._position = stop
+                else:
+                    self._store.put(start, part)
+            self._plan.came(self.first, len(data), now)
+            self._heard_at = now
+            if self._shared and self._plan.complete:
+                self._tell()
+            return given
+
+    def lose_first(self, why: str) -> bool:
+        """Take that the first response broke off; tell whether others can bring the rest."""
+        with self._news:
+            self._plan.leave(self.first)
+            self.first_error = why
+            self._tell()
+            others = bool(self._sources)
+        self.on_change()
+        return others
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something may be ready."""
+        with self._news:
+            if not self._plan.have.covers(self._position, self._position + 1):
+                self._news.wait(seconds)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether nobody is left who could bring what is missing."""
+        with self._news:
+            return not self._sources and not self.first.fetches and not self._plan.complete
+
+    @property
+    def heard_at(self) -> float:
+        """When something came last, of `time.monotonic`."""
+        return self._heard_at
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when something may be ready (for event loops)."""
+        with self._news:
+            if self._descriptor is None:
+                self._descriptor = os.eventfd(1, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            return self._descriptor
+
+    def seen(self) -> None:
+        """Make the descriptor unreadable until there is more."""
+        with self._news, contextlib.suppress(BlockingIOError):
+            if self._descriptor is not None:
+                os.eventfd_read(self._descriptor)
+
+    # The workers.
+
+    def join(self, source: Source) -> None:
+        """Let a connection bring parts."""
+        with self._news:
+            self._shared = True
+            self._sources.append(source)
+            self._plan.join(source)
+
+    def part_with(self, source: Source) -> None:
+        """Take that a connection is gone."""
+        with self._news:
+            if source in self._sources:
+                self._sources.remove(source)
+            self._plan.leave(source)
+            self._tell()
+        self.on_change()
+
+    def assign(self, source: Source) -> list[Fetch]:
+        """Return what a connection is to be asked for now."""
+        with self._news:
+            now = time.monotonic()
+            fetches: list[Fetch] = []
+            while not self._held_back(now) and (fetch := self._plan.next(source, now)):
+                fetches.append(fetch)
+            return fetches
+
+    def _held_back(self, now: float) -> bool:
+        """Tell whether it is the reader who is slow, or the server, which wants to be left alone."""
+        if self._closed or self._plan.complete or now < self._not_before:
+            return True
+        if self.first.fetches and self.first.active:
+            return not self.first.waited_for and self._unread() > _MOST_UNREAD
+        return self._plan.have.size - self._position > MEMORY
+
+    def bring(self, source: Source, data: bytes) -> None:
+        """Take the next bytes of a part.
+
+        Raises:
+            OSError: they can't be kept.
+        """
+        with self._news:
+            begin = source.fetches[0].position
+            for start, stop in self._plan.new(source, len(data)):
+                self._store.put(start, data[start - begin : stop - begin])
+            self._heard_at = time.monotonic()
+            self._plan.came(source, len(data), self._heard_at)
+            if self._plan.complete or begin <= self._position < begin + len(data):
+                self._tell()
+
+    def give_back(self, source: Source) -> None:
+        """Take that what a connection was asked for is anybody's."""
+        with self._news:
+            source.fetches.clear()
+            self._news.notify_all()
+
+    def idle(self, seconds: float) -> None:
+        """Wait, as a connection that has nothing to bring."""
+        with self._news:
+            if not self._closed:
+                self._news.wait(seconds)
+
+    def refused(self, refusal: Refusal) -> None:
+        """Take that a server didn't give a part, and why."""
+        with self._news:
+            if refusal.wait is None:
+                self.alone = self.alone or refusal.what
+            else:
+                self._not_before = time.monotonic() + refusal.wait
+
+    @property
+    def busy_for(self) -> float:
+        """Seconds for which the server asked to be left alone, 0.0 if it didn't."""
+        return max(0.0, self._not_before - time.monotonic())
+
+    # The engine.
+
+    def delivered(self) -> int:
+        """Return the bytes of the body that the network has brought."""
+        with self._news:
+            unread = self._unread() if self._plan.needed(self.first) else 0
+            return min(self._plan.have.size + unread, self.resource.length)
+
+    def end_first(self) -> None:
+        """Let the first response be over; the reader closes it."""
+        with self._news:
+            self._first_ended = self._first_ended or bool(self.first.fetches)
+            self._plan.leave(self.first)
+            self._tell()
+
+    def pause(self, source: Source, paused: bool) -> None:
+        """Let a connection bring nothing more once it has brought what it was asked for, or more."""
+        with self._news:
+            source.active = not paused
+            self._tell()
+
+    def close(self) -> None:
+        """Forget all; whoever waits is woken, and connections end."""
+        with self._news:
+            if self._closed:
+                return
+            self._closed = True
+            self._store.close()
+            self._tell()
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody wants anything any more."""
+        return self._closed
+
+    def _tell(self) -> None:
+        self._news.notify_all()
+        if self._descriptor is not None:
+            os.eventfd_write(self._descriptor, 1)

@@ -1,0 +1,131 @@
+"""What a body that several connections bring comes over, as the engine knows it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import struct
+import termios
+import time
+import weakref
+from typing import NamedTuple
+
+from mphttp.engine.carrier import Carrier, Taken
+from mphttp.engine.connection import Connection
+from mphttp.engine.exchange import Exchange
+from mphttp.kernel.values import ConnectionInfo
+
+from .assembly import Assembly
+from .control import PartsControl
+from .link import Linker
+from .resource import Resource
+from .store import Place
+
+
+class _State(NamedTuple):
+    """The state of all connections at some moment."""
+
+    info: ConnectionInfo
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of the body that had come."""
+        return self.info.bytes_received or 0
+
+    def decode(self) -> ConnectionInfo:
+        """Return it."""
+        return self.info
+
+
+class _Reader:
+    """Takes down the state of all connections."""
+
+    def __init__(self, control: PartsControl, first: Connection) -> None:
+        self._control = control
+        self._first = first
+
+    @property
+    def multipath(self) -> bool:
+        """Whether the first connection speaks MPTCP (whose subflows can't be controlled here)."""
+        return self._first.reader.multipath
+
+    def all(self) -> _State:
+        """Take down everything."""
+        return _State(self._control.info())
+
+    bytes_only = all
+
+
+class PartsCarrier(Carrier):
+    """One response whose body further connections help to bring.
+
+    Args:
+        first: the connection of the response.
+        resource: what is fetched.
+        linker: makes further connections.
+        server: name and port, for the limit on connections to it.
+        place: a file in which each byte has its place, or None.
+
+    Attributes:
+        assembly: what has come, for the reader.
+    """
+
+    def __init__(
+        self,
+        first: Connection,
+        resource: Resource,
+        linker: Linker,
+        server: tuple[str, int],
+        place: Place | None = None,
+    ) -> None:
+        self.assembly = Assembly(resource, lambda: _unread(first), place)
+        self._first = first
+        self._control = PartsControl(self.assembly, first, linker, server)
+        super().__init__(
+            _Reader(self._control, first), first.remote, first.engine, first.path_names
+        )
+        self._begin(self._control, _State(self._control.before()), time.monotonic())
+        myself = weakref.ref(self)
+        self.assembly.on_change = lambda: _wake(myself)
+        # Should nobody close the response, what helps it must not go on without it.
+        weakref.finalize(self, self._control.end)
+
+    @property
+    def mechanism_name(self) -> str:
+        """Name of what carries out the calls."""
+        return "ranges"
+
+    def missing(self) -> tuple[str, str] | None:
+        """Return None: nothing keeps strategies from opening connections."""
+        return None
+
+    def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
+        """Let the response end, and all further connections with it."""
+        state = super().leave(exchange, whole=whole)
+        self._control.end()
+        self.assembly.close()
+        self._first.passed_by(whole=self.assembly.first_read_whole)
+        return state
+
+    def after_fork(self) -> None:
+        """Leave everything to the parent process, where the threads are."""
+        super().after_fork()
+        with contextlib.suppress(RuntimeError):
+            self.assembly.close()
+
+
+def _wake(reference: weakref.ref[PartsCarrier]) -> None:
+    carrier = reference()
+    if carrier is not None:
+        carrier.engine.wake(carrier)
+
+
+def _unread(first: Connection) -> int:
+    """Return the bytes that lie unread in a connection's socket."""
+    waiting = bytearray(4)
+    try:
+        fcntl.ioctl(first.reader.sock, termios.FIONREAD, waiting)
+    except (OSError, ValueError):  # it is closed
+        return 0
+    count: int = struct.unpack("i", waiting)[0]
+    return count

@@ -1,0 +1,192 @@
+"""The calls that strategies make, carried out on connections that bring parts (kernel/mechanism)."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+from mphttp.engine.connection import Connection
+from mphttp.kernel.errors import KernelError, NoSuchSubflow, NotSupported
+from mphttp.kernel.values import ConnectionInfo, Path, SocketAddress, SubflowInfo, TCPState
+
+from .assembly import Assembly
+from .link import Linker
+from .plan import Source
+from .worker import State, Worker
+
+MOST_PER_HOST = 4
+"""Connections beside the first ones that all downloads of the process have to one server."""
+MOST_PER_PATH = 2
+"""Connections of one download on one path: one, and another that takes its place."""
+
+
+class PartsControl:
+    """The connections of one body, the first response's among them.
+
+    Args:
+        assembly: what they bring.
+        first: the connection of the first response.
+        linker: makes the others.
+        server: name and port, for the limit on connections to it.
+    """
+
+    token = 0
+
+    def __init__(
+        self, assembly: Assembly, first: Connection, linker: Linker, server: tuple[str, int]
+    ) -> None:
+        self._assembly = assembly
+        self._first = first
+        self._linker = linker
+        self._server = server
+        self._workers: list[Worker] = []
+        self._first_rows = first.before.decode().subflows
+        self._first_ids = {row.id for row in self._first_rows}
+        self._next_id = 1 + max(self._first_ids, default=0)
+
+    def info(self) -> ConnectionInfo:
+        """Read all connections as they are now."""
+        assembly = self._assembly
+        if assembly.first.fetches or not assembly.shared:
+            try:
+                self._first_rows = self._first.reader.all().decode().subflows
+            except KernelError:  # it is closed
+                self._first_rows = tuple(self._ended(row) for row in self._first_rows)
+        else:
+            self._first_rows = tuple(self._ended(row) for row in self._first_rows)
+        rows = (*self._first_rows, *(worker.row() for worker in self._workers))
+        return ConnectionInfo(0, assembly.delivered(), True, rows)
+
+    def before(self) -> ConnectionInfo:
+        """Return what there was before the first byte of the body."""
+        return ConnectionInfo(0, 0, True, self._first.before.decode().subflows)
+
+    def _ended(self, row: SubflowInfo) -> SubflowInfo:
+        return replace(row, state=TCPState.CLOSE, error=self._assembly.first_error)
+
+    def listen(self) -> None:
+        """Do nothing: there are no events but changes of state."""
+
+    def announced(self) -> Mapping[int, SocketAddress]:
+        """Return nothing: TCP announces no addresses."""
+        return {}
+
+    def open(self, path: Path, remote: SocketAddress, *, backup: bool = False) -> SubflowInfo:
+        """Connect over a path, and fetch parts."""
+        self._check(path)
+        if not _places.take(self._server):
+            host, port = self._server
+            raise KernelError(
+                f"{MOST_PER_HOST} connections that fetch parts lead to {host}:{port} already"
+            )
+        source = Source(self._next_id, active=not backup)
+        self._next_id += 1
+        worker = Worker(
+            self._assembly,
+            source,
+            self._linker(path, remote),
+            path,
+            remote,
+            partial(_places.give_back, self._server),
+        )
+        self._workers.append(worker)
+        worker.start()
+        return worker.row()
+
+    def _check(self, path: Path) -> None:
+        assembly = self._assembly
+        if assembly.alone:
+            raise KernelError(f"the first connection goes on alone: {assembly.alone}")
+        if assembly.busy_for:
+            seconds = assembly.busy_for
+            raise KernelError(f"the server is busy, and asks not to be disturbed for {seconds:.0f} s")
+        there = sum(w.path.name == path.name and w.state is not State.CLOSED for w in self._workers)
+        first = assembly.first.fetches and self._first_path(path)
+        if there + bool(first) >= MOST_PER_PATH:
+            raise KernelError(f"{MOST_PER_PATH} connections are on {path.name} already")
+
+    def _first_path(self, path: Path) -> bool:
+        return any(row.tuple.local.host == path.address for row in self._first_rows)
+
+    def close(self, subflow: SubflowInfo) -> None:
+        """End a connection; what it hasn't brought is given back."""
+        if subflow.id in self._first_ids:
+            self._assembly.end_first()
+        else:
+            self._worker(subflow).close()
+
+    def withdraw(self, subflow: SubflowInfo) -> None:
+        """Refuse: TCP can't."""
+        raise NotSupported("TCP withdraws no addresses")
+
+    def set_backup(self, subflow: SubflowInfo, backup: bool) -> None:
+        """Let a connection end what it has begun, and begin no more, or let it go on."""
+        first = subflow.id in self._first_ids
+        source = self._assembly.first if first else self._worker(subflow).source
+        self._assembly.pause(source, backup)
+
+    def setsockopt(self, subflow: SubflowInfo, level: int, name: int, value: int | bytes) -> None:
+        """Set an option of a connection's socket."""
+        sock = self._socket(subflow)
+        try:
+            sock.setsockopt(level, name, value)
+        except OSError as error:
+            raise KernelError("the option could not be set", errno=error.errno or 0) from error
+
+    def getsockopt(self, subflow: SubflowInfo, level: int, name: int, size: int) -> bytes:
+        """Read an option of a connection's socket."""
+        try:
+            return self._socket(subflow).getsockopt(level, name, size)
+        except OSError as error:
+            raise KernelError("the option could not be read", errno=error.errno or 0) from error
+
+    def _socket(self, subflow: SubflowInfo) -> socket.socket:
+        if subflow.id in self._first_ids:
+            return self._first.reader.sock
+        sock = self._worker(subflow).sock
+        if sock is None:
+            raise NoSuchSubflow(f"subflow {subflow.id} isn't connected")
+        return sock
+
+    def _worker(self, subflow: SubflowInfo) -> Worker:
+        for worker in self._workers:
+            if worker.source.id == subflow.id and worker.state is not State.CLOSED:
+                return worker
+        raise NoSuchSubflow(f"subflow {subflow.id} is closed already")
+
+    def end(self) -> None:
+        """End all but the first connection."""
+        for worker in self._workers:
+            if worker.state is not State.CLOSED:
+                worker.close()
+
+
+class _Places:
+    """Counts the connections to each server that there are beside the first ones."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: Counter[tuple[str, int]] = Counter()
+
+    def take(self, server: tuple[str, int]) -> bool:
+        """Take a place, if there is one."""
+        with self._lock:
+            if self._taken[server] >= MOST_PER_HOST:
+                return False
+            self._taken[server] += 1
+            return True
+
+    def give_back(self, server: tuple[str, int]) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._taken[server] -= 1
+            if not self._taken[server]:
+                del self._taken[server]
+
+
+_places = _Places()
+"""The process's."""

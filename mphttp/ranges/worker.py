@@ -1,0 +1,193 @@
+"""One more connection that brings parts, with a thread of its own."""
+
+from __future__ import annotations
+
+import enum
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from mphttp.kernel.errors import KernelError
+from mphttp.kernel.info import tcp_info
+from mphttp.kernel.values import FourTuple, Path, SocketAddress, SubflowInfo, TCPState
+
+from .assembly import Assembly
+from .link import Ended, Link, Refused
+from .plan import Source
+
+_LOOK_EVERY = 0.05
+"""Seconds after which a connection without work looks whether there is some."""
+_SETTLED = 2
+"""Segments that tell the engine that a subflow is settled (kernel/establishment)."""
+
+
+class State(enum.Enum):
+    """Where a connection is."""
+
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Worker:
+    """A connection that brings parts of one body.
+
+    Args:
+        assembly: whose.
+        source: the same, as the plan knows it.
+        link: the connection.
+        path: where it leaves.
+        remote: where it leads.
+        on_end: called when its socket is closed.
+
+    Attributes:
+        error: why it ended, or "".
+    """
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        source: Source,
+        link: Link,
+        path: Path,
+        remote: SocketAddress,
+        on_end: Callable[[], None],
+    ) -> None:
+        self.source = source
+        self.path = path
+        self.state = State.OPENING
+        self.error = ""
+        self._assembly = assembly
+        self._link = link
+        self._on_end = on_end
+        self._earlier = 0  # bytes that came over sockets before the one that there is
+        self._last = _unconnected(source.id, path, remote)
+        self._stop = False
+
+    @property
+    def sock(self) -> socket.socket | None:
+        """Its socket, once there is one."""
+        return self._link.sock
+
+    def start(self) -> None:
+        """Connect and begin; what comes of it is in `state` and `row`."""
+        self._assembly.join(self.source)
+        threading.Thread(target=self._run, name=f"mphttp-{self.path.name}", daemon=True).start()
+
+    def close(self) -> None:
+        """End it; what it was asked for and hasn't brought is anybody's. Any thread may call it."""
+        self._stop = True
+        self.row()
+        self.state = State.CLOSED
+        self._assembly.part_with(self.source)
+        self._link.abort()
+
+    def row(self) -> SubflowInfo:
+        """Say how it is, as the kernel would say it of a subflow."""
+        sock = self._link.sock
+        if self.state is not State.CLOSED and sock is not None:
+            try:
+                told = tcp_info(sock)
+            except KernelError:  # it is closed, or not connected yet
+                pass
+            else:
+                self._last = replace(
+                    told, id=self.source.id, bytes_received=told.bytes_received + self._earlier
+                )
+        if self.state is State.OPEN:
+            segments = max(_SETTLED, self._last.segments_received)
+            return replace(self._last, state=TCPState.ESTABLISHED, segments_received=segments)
+        opening = self.state is State.OPENING
+        state = TCPState.SYN_SENT if opening else TCPState.CLOSE
+        return replace(self._last, state=state, error=self.error, segments_received=0)
+
+    # Its own thread.
+
+    def _run(self) -> None:
+        try:
+            self._connect()
+            self._bring_parts()
+        except Refused as refused:
+            self._end(str(refused))
+        except Exception as error:  # whatever it is, the first response goes on
+            self._end(str(error) or type(error).__name__)
+        finally:
+            self._link.close()
+            self._on_end()
+
+    def _end(self, why: str) -> None:
+        if not self._stop:
+            self.row()
+            self.error = why
+            self.state = State.CLOSED
+            self._assembly.part_with(self.source)
+
+    def _connect(self) -> None:
+        began = time.monotonic()
+        self._link.connect()
+        self.source.latency = max(0.001, (time.monotonic() - began) / 2)
+
+    def _bring_parts(self) -> None:
+        while not self._stop and not self._assembly.closed:
+            try:
+                self._ask()
+                if not self.source.fetches:
+                    self._opened()
+                    self._assembly.idle(_LOOK_EVERY)
+                    continue
+                data = self._link.read()
+                self._opened()
+                self._assembly.bring(self.source, data)
+            except Refused as refused:
+                self._refused(refused)
+            except Ended:
+                self._go_on()
+
+    def _ask(self) -> None:
+        for fetch in self._assembly.assign(self.source):
+            self._link.ask(fetch.start, fetch.stop)
+
+    def _opened(self) -> None:
+        if self.state is State.OPENING:
+            self.state = State.OPEN
+            self._assembly.on_change()
+
+    def _refused(self, refused: Refused) -> None:
+        """Wait if the server asks for that, with a connection that is open; else it is the end."""
+        self._assembly.refused(refused.refusal)
+        if refused.refusal.wait is None or self.state is State.OPENING:
+            raise refused
+        self._assembly.give_back(self.source)
+        self._let_go()
+        while not self._stop and not self._assembly.closed and self._assembly.busy_for:
+            self._assembly.idle(self._assembly.busy_for)
+        if not self._stop and not self._assembly.closed:
+            self._connect()
+
+    def _go_on(self) -> None:
+        """Connect again where the server ended the connection, and ask again."""
+        self._let_go()
+        self._connect()
+        for fetch in list(self.source.fetches):
+            fetch.start = fetch.position
+            self._link.ask(fetch.start, fetch.stop)
+
+    def _let_go(self) -> None:
+        self.row()
+        self._earlier = self._last.bytes_received
+        self._link.close()
+
+
+def _unconnected(number: int, path: Path, remote: SocketAddress) -> SubflowInfo:
+    return SubflowInfo(
+        id=number,
+        tuple=FourTuple(SocketAddress(path.address, 0), remote),
+        state=TCPState.SYN_SENT,
+        rtt=0.0,
+        bytes_received=0,
+        bytes_acked=0,
+        retransmits=0,
+        last_data_received=0.0,
+    )
