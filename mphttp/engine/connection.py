@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from mphttp.kernel.addresses import unmapped
+from mphttp.kernel.connection.receive_buffer import enlarge, is_stuck
 from mphttp.kernel.errors import KernelError, NotMultipath
 from mphttp.kernel.events import (
     AddressAnnounced,
@@ -24,9 +25,8 @@ from mphttp.kernel.events import (
     SubflowEstablished,
     SubflowPriority,
 )
+from mphttp.kernel.interfaces.paths import path_of
 from mphttp.kernel.mechanism import Control
-from mphttp.kernel.paths import path_of
-from mphttp.kernel.receive_buffer import enlarge, is_stuck
 from mphttp.kernel.values import ConnectionInfo, FourTuple, Path, SocketAddress
 from mphttp.strategies import Command
 
