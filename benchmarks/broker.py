@@ -30,8 +30,8 @@ from mphttp.kernel import (
     Subflows,
     paths_to,
 )
-from mphttp.kernel.broker_mechanism import BrokerMechanism
-from mphttp.kernel.info import IPPROTO_MPTCP
+from mphttp.kernel.broker.mechanism import BrokerMechanism
+from mphttp.kernel.reading.info import IPPROTO_MPTCP
 from mphttp.lab import inside, names
 
 REQUEST = b"GET /bytes/1 HTTP/1.1\r\nHost: lab\r\n\r\n"

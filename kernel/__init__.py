@@ -1,4 +1,10 @@
-"""Everything that touches Linux: the six calls, the netlink codec, events, paths."""
+"""Everything that touches Linux: the six calls, who carries them out, events, paths.
+
+What all rooms speak of is here: values, errors, events, and `mechanism`, what a way to carry out
+the calls has to be. `path_manager`, `broker`, `sockopt` and `readonly` are such ways, `probe` finds
+the best that works, and `connection` has the calls on a socket. Each room imports only from those
+before it: netlink, reading, interfaces, bpf, readonly, path_manager, broker, sockopt, connection.
+"""
 
 if __name__ == "kernel":  # the folder's bare name would give every class a second identity
     raise ImportError("import mphttp.kernel, not kernel")
@@ -7,6 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .connection.establishment import Draining, Opening
+    from .connection.event_stream import EventStream
+    from .connection.subflows import Subflows
     from .errors import (
         CallRefused,
         KernelError,
@@ -18,15 +27,12 @@ if TYPE_CHECKING:
         OpenRefused,
         ProtocolError,
     )
-    from .establishment import Draining, Opening
-    from .event_stream import EventStream
-    from .info import Capture, capture, tcp_info
+    from .interfaces.paths import path_of, paths_to
     from .mechanism import Control, Mechanism
-    from .netlink_mechanism import NetlinkMechanism
-    from .paths import path_of, paths_to
+    from .path_manager.mechanism import NetlinkMechanism
     from .probe import Finding, best_mechanism, findings
-    from .readonly_mechanism import ReadonlyMechanism
-    from .subflows import Subflows
+    from .reading.info import Capture, capture, tcp_info
+    from .readonly.mechanism import ReadonlyMechanism
     from .values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo, TCPState
 
 __all__ = [
@@ -65,36 +71,36 @@ __all__ = [
 
 _HOMES = {
     "CallRefused": ".errors",
-    "Capture": ".info",
+    "Capture": ".reading.info",
     "ConnectionInfo": ".values",
     "Control": ".mechanism",
-    "Draining": ".establishment",
-    "EventStream": ".event_stream",
+    "Draining": ".connection.establishment",
+    "EventStream": ".connection.event_stream",
     "Finding": ".probe",
     "FourTuple": ".values",
     "KernelError": ".errors",
     "Mechanism": ".mechanism",
-    "NetlinkMechanism": ".netlink_mechanism",
+    "NetlinkMechanism": ".path_manager.mechanism",
     "NoSuchSubflow": ".errors",
     "NotMultipath": ".errors",
     "NotPermitted": ".errors",
     "NotReady": ".errors",
     "NotSupported": ".errors",
     "OpenRefused": ".errors",
-    "Opening": ".establishment",
+    "Opening": ".connection.establishment",
     "Path": ".values",
     "ProtocolError": ".errors",
-    "ReadonlyMechanism": ".readonly_mechanism",
+    "ReadonlyMechanism": ".readonly.mechanism",
     "SocketAddress": ".values",
     "SubflowInfo": ".values",
-    "Subflows": ".subflows",
+    "Subflows": ".connection.subflows",
     "TCPState": ".values",
     "best_mechanism": ".probe",
-    "capture": ".info",
+    "capture": ".reading.info",
     "findings": ".probe",
-    "path_of": ".paths",
-    "paths_to": ".paths",
-    "tcp_info": ".info",
+    "path_of": ".interfaces.paths",
+    "paths_to": ".interfaces.paths",
+    "tcp_info": ".reading.info",
 }
 
 

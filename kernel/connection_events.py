@@ -10,9 +10,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 
-from .mptcp_pm_tables import ResetReason
 from .values import FourTuple, SocketAddress
+
+
+class ResetReason(IntEnum):
+    """MPTCP_RST_*: why the peer reset a subflow (RFC 8684, 3.6)."""
+
+    EUNSPEC = 0
+    EMPTCP = 1
+    ERESOURCE = 2
+    EPROHIBIT = 3
+    EWQ2BIG = 4
+    EBADPERF = 5
+    EMIDDLEBOX = 6
+
 
 _RESETS: Mapping[int | None, str] = {
     ResetReason.EMPTCP: "an MPTCP-specific error",

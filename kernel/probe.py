@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .bpf.program import check
-from .broker_channel import socket_path
-from .broker_mechanism import BrokerMechanism
+from .broker.channel import socket_path
+from .broker.mechanism import BrokerMechanism
 from .errors import KernelError, NotPermitted, NotSupported
 from .hints import NEEDS_LINUX, SET_UP, SYSCTL, select_userspace_manager
-from .info import IPPROTO_MPTCP, FullCapture, capture
 from .mechanism import Mechanism
-from .netlink_mechanism import NetlinkMechanism
-from .readonly_mechanism import ReadonlyMechanism
-from .sockopt_mechanism import SockoptMechanism
+from .path_manager.mechanism import NetlinkMechanism
+from .reading.info import IPPROTO_MPTCP, FullCapture, capture
+from .readonly.mechanism import ReadonlyMechanism
+from .sockopt.mechanism import SockoptMechanism
 
 _USERSPACE_MANAGER = (5, 19)
 _IPV4_CONF = Path("/proc/sys/net/ipv4/conf")

@@ -22,9 +22,9 @@ from mphttp.kernel import (
     ReadonlyMechanism,
     Subflows,
 )
-from mphttp.kernel.info import IPPROTO_MPTCP
-from mphttp.kernel.subflow_options import get_option
-from mphttp.kernel.subflow_options_table import OPTIONS, Option
+from mphttp.kernel.bpf.options import get_option
+from mphttp.kernel.bpf.options_table import OPTIONS, Option
+from mphttp.kernel.reading.info import IPPROTO_MPTCP
 
 OTHERS = (
     Option(socket.SOL_SOCKET, 13, "SO_LINGER"),

@@ -1,1 +1,1 @@
-"""The iterator over TCP sockets that sets or gets an option on one of them: object and loader."""
+"""Options of one subflow, on stock Linux: a BPF iterator over TCP sockets, its loader, its use."""

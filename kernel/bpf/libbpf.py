@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from mphttp.kernel.errors import KernelError, NotPermitted, NotSupported
-from mphttp.kernel.hints import GRANT_BPF, INSTALL_LIBBPF, NEEDS_BPF
+from ..errors import KernelError, NotPermitted, NotSupported
+from ..hints import GRANT_BPF, INSTALL_LIBBPF, NEEDS_BPF
 
 _LIBRARY = "libbpf.so.1"
 _BTF = Path("/sys/kernel/btf/vmlinux")

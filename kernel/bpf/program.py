@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import htons
 
-from mphttp.kernel.errors import KernelError
-from mphttp.kernel.values import FourTuple
-
+from ..errors import KernelError
+from ..values import FourTuple
 from .libbpf import attach_iterator, make_pass
 
 VALUE_ROOM = 256

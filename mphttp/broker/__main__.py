@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 
 from mphttp.kernel.bpf import program
-from mphttp.kernel.broker_channel import DEFAULT_SOCKET
+from mphttp.kernel.broker.channel import DEFAULT_SOCKET
 from mphttp.kernel.errors import KernelError
 
 from .linux import Capability, become, keep_only

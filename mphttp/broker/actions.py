@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from mphttp.kernel.address_ids import AddressIds
-from mphttp.kernel.broker_messages import (
+from mphttp.kernel.broker.messages import (
     Answer,
     Close,
     Done,
@@ -22,9 +22,9 @@ from mphttp.kernel.broker_messages import (
     Watching,
 )
 from mphttp.kernel.errors import KernelError, NoSuchSubflow
-from mphttp.kernel.mptcp_pm import PathManagerMessage, remove
-from mphttp.kernel.mptcp_pm_tables import Command
-from mphttp.kernel.netlink_control import NetlinkControl, PathManager
+from mphttp.kernel.path_manager.commands import PathManagerMessage, remove
+from mphttp.kernel.path_manager.control import NetlinkControl, PathManager
+from mphttp.kernel.path_manager.tables import Command
 from mphttp.kernel.values import ConnectionInfo, Path, SubflowInfo
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fcntl import ioctl
 
 from mphttp.kernel.errors import KernelError
-from mphttp.kernel.info import IPPROTO_MPTCP, capture
+from mphttp.kernel.reading.info import IPPROTO_MPTCP, capture
 from mphttp.kernel.values import ConnectionInfo
 
 from .policy import Descriptor

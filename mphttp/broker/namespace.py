@@ -11,12 +11,12 @@ from fcntl import ioctl
 
 from mphttp.kernel.addresses import packed
 from mphttp.kernel.errors import KernelError, ProtocolError
-from mphttp.kernel.event_reader import EventReader
-from mphttp.kernel.mptcp_pm import PathManagerMessage, decode, encode
-from mphttp.kernel.mptcp_pm_events import token_of
-from mphttp.kernel.mptcp_pm_tables import MPTCP_PM_EV_GRP_NAME, MPTCP_PM_NAME
-from mphttp.kernel.netlink import NETLINK_ROUTE, EventSocket, RequestSocket, get_family
-from mphttp.kernel.rtnetlink import route_to
+from mphttp.kernel.interfaces.routes import route_to
+from mphttp.kernel.netlink.sockets import NETLINK_ROUTE, EventSocket, RequestSocket, get_family
+from mphttp.kernel.path_manager.commands import PathManagerMessage, decode, encode
+from mphttp.kernel.path_manager.event_reader import EventReader
+from mphttp.kernel.path_manager.events import token_of
+from mphttp.kernel.path_manager.tables import MPTCP_PM_EV_GRP_NAME, MPTCP_PM_NAME
 from mphttp.kernel.values import SocketAddress
 
 _EVENTS_ROOM = 1 << 20  # bytes that may wait: the machine's connections in a busy moment

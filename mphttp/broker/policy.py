@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 
-from mphttp.kernel.broker_messages import (
+from mphttp.kernel.broker.messages import (
     Close,
     GetOption,
     Hello,
@@ -25,7 +25,7 @@ from mphttp.kernel.errors import (
     NotSupported,
     OpenRefused,
 )
-from mphttp.kernel.info import IPPROTO_MPTCP
+from mphttp.kernel.reading.info import IPPROTO_MPTCP
 from mphttp.kernel.values import ConnectionInfo
 
 from .options import may_set

@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from mphttp.kernel.broker_messages import Answer, EventTold, Hello, Lost, Refused
-from mphttp.kernel.broker_wire import decode_request, encode_answer
+from mphttp.kernel.broker.messages import Answer, EventTold, Hello, Lost, Refused
+from mphttp.kernel.broker.wire import decode_request, encode_answer
 from mphttp.kernel.errors import CallRefused, KernelError, ProtocolError
-from mphttp.kernel.mptcp_pm_tables import EventType
+from mphttp.kernel.path_manager.tables import EventType
 
 from .descriptor import Received, receive
 from .disposal import Disposal

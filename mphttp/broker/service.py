@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 
-from mphttp.kernel.broker_messages import (
+from mphttp.kernel.broker.messages import (
     Answer,
     GetOption,
     Hello,

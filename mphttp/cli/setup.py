@@ -13,7 +13,7 @@ from pathlib import Path
 import mphttp
 from mphttp.broker.installation import Remove, Run, Step, Write, install, undo
 from mphttp.broker.unit import GROUP
-from mphttp.kernel.broker_channel import DEFAULT_SOCKET
+from mphttp.kernel.broker.channel import DEFAULT_SOCKET
 from mphttp.kernel.hints import SYSCTL
 
 from .environment import Environment

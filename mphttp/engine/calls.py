@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mphttp.kernel.connection.establishment import Draining, Opening
 from mphttp.kernel.errors import KernelError, NotReady
-from mphttp.kernel.establishment import Draining, Opening
 from mphttp.kernel.events import Event
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.values import ConnectionInfo, Path, SocketAddress, SubflowInfo

@@ -26,8 +26,8 @@ from mphttp.kernel.events import (
     SubflowEstablished,
     SubflowPriority,
 )
+from mphttp.kernel.interfaces.paths import path_of
 from mphttp.kernel.mechanism import Control
-from mphttp.kernel.paths import path_of
 from mphttp.kernel.values import ConnectionInfo, FourTuple, Path, SocketAddress
 from mphttp.strategies import Command
 

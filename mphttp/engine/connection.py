@@ -9,9 +9,9 @@ import struct
 import time
 from collections.abc import Callable
 
+from mphttp.kernel.connection.receive_buffer import enlarge, is_stuck
 from mphttp.kernel.errors import KernelError, NotMultipath
 from mphttp.kernel.mechanism import Control
-from mphttp.kernel.receive_buffer import enlarge, is_stuck
 from mphttp.kernel.values import SocketAddress
 
 from .carrier import Carrier, Taken
@@ -37,9 +37,7 @@ class Connection(Carrier):
         self, sock: socket.socket, engine: Engine, path_names: tuple[str, ...] | None
     ) -> None:
         self.reader = SocketReader(sock)
-        super().__init__(
-            self.reader, SocketAddress(*sock.getpeername()[:2]), engine, path_names
-        )
+        super().__init__(self.reader, SocketAddress(*sock.getpeername()[:2]), engine, path_names)
         self._asked_at = time.monotonic()
         self._whole_at = -math.inf
         self._stuck = False
@@ -130,8 +128,7 @@ class Connection(Carrier):
         if not self.reader.multipath:
             return (
                 "the connection is plain TCP: one path carries it all",
-                "the server, or a middlebox on the way, has no Multipath TCP; "
-                "`mphttp doctor URL` tells more",
+                "the server, or a middlebox on the way, has no MPTCP; `mphttp doctor URL` tells more",
             )
         reason = self.engine.mechanism.reason
         return None if reason is None else (str(reason), reason.hint)

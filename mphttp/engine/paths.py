@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
-from mphttp.kernel.paths import paths_to
+from mphttp.kernel.interfaces.paths import paths_to
 from mphttp.kernel.values import Path, SocketAddress
 
 

@@ -6,7 +6,7 @@ import socket
 from typing import NamedTuple
 
 from mphttp.kernel.errors import NotMultipath
-from mphttp.kernel.info import Capture, FullCapture, capture, capture_after, tcp_info
+from mphttp.kernel.reading.info import Capture, FullCapture, capture, capture_after, tcp_info
 from mphttp.kernel.values import ConnectionInfo, SubflowInfo
 
 

@@ -205,7 +205,7 @@ class Assembly:
             return fetches
 
     def _held_back(self, now: float) -> bool:
-        """Tell whether it is the reader who is slow, or the server, which wants to be left alone."""
+        """Tell whether the reader is slow, or the server wants to be left alone."""
         if self._closed or self._plan.complete or now < self._not_before:
             return True
         if self.first.fetches and self.first.active:
@@ -268,7 +268,7 @@ class Assembly:
             self._tell()
 
     def pause(self, source: Source, paused: bool) -> None:
-        """Let a connection bring nothing more once it has brought what it was asked for, or more."""
+        """Let a connection end what it has begun, and begin nothing, or let it go on."""
         with self._news:
             source.active = not paused
             self._tell()

@@ -53,7 +53,9 @@ class _Reader:
         """Take down everything."""
         return _State(self._control.info())
 
-    bytes_only = all
+    def bytes_only(self) -> _State:
+        """Take down everything: there is no less."""
+        return self.all()
 
 
 class PartsCarrier(Carrier):

@@ -103,7 +103,9 @@ class PartsControl:
             raise KernelError(f"the first connection goes on alone: {assembly.alone}")
         if assembly.busy_for:
             seconds = assembly.busy_for
-            raise KernelError(f"the server is busy, and asks not to be disturbed for {seconds:.0f} s")
+            raise KernelError(
+                f"the server is busy, and asks not to be disturbed for {seconds:.0f} s"
+            )
         there = sum(w.path.name == path.name and w.state is not State.CLOSED for w in self._workers)
         first = assembly.first.fetches and self._first_path(path)
         if there + bool(first) >= MOST_PER_PATH:

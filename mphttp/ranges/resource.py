@@ -155,9 +155,7 @@ def refusal_of(
     return Refusal(f"the server answered {status} to a request for a part")
 
 
-def _mismatch(
-    resource: Resource, part: tuple[int, int], told: Mapping[str, str]
-) -> Refusal | None:
+def _mismatch(resource: Resource, part: tuple[int, int], told: Mapping[str, str]) -> Refusal | None:
     if told.get("content-type", "").strip().lower().startswith("multipart/"):
         return Refusal("the server sent a multipart answer to a request for one part")
     place = content_range(told.get("content-range"))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mphttp.kernel.errors import KernelError
-from mphttp.kernel.info import tcp_info
+from mphttp.kernel.reading.info import tcp_info
 from mphttp.kernel.values import FourTuple, Path, SocketAddress, SubflowInfo, TCPState
 
 from .assembly import Assembly

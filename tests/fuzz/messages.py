@@ -6,7 +6,7 @@ import struct
 
 from hypothesis import strategies as st
 
-from mphttp.kernel.netlink_codec import Message, pack_attributes, pack_integer, pack_message
+from mphttp.kernel.netlink.codec import Message, pack_attributes, pack_integer, pack_message
 
 _values = (
     st.binary(max_size=24)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from hypothesis import strategies as st
 
 from mphttp.kernel import ProtocolError
-from mphttp.kernel.broker_wire import (
+from mphttp.kernel.broker.wire import (
     VERSION,
     decode_answer,
     decode_request,

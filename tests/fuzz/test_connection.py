@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from mphttp.kernel import ConnectionInfo, FourTuple, ProtocolError, SocketAddress, SubflowInfo
 from mphttp.kernel import TCPState as State
 from mphttp.kernel import events as kernel
+from mphttp.kernel.connection.tracker import ConnectionTracker
 from mphttp.kernel.connection_events import SubflowClosed, SubflowOpened
-from mphttp.kernel.connection_tracker import ConnectionTracker
-from mphttp.kernel.mptcp_info import (
+from mphttp.kernel.reading.mptcp_info import (
     FULL_HEADER,
     INFO_SIZE,
     SUBFLOW_DATA,

@@ -8,14 +8,14 @@ from contextlib import suppress
 from hypothesis import strategies as st
 
 from mphttp.kernel import ProtocolError
-from mphttp.kernel.event_reader import EventReader
-from mphttp.kernel.genetlink import unpack_family
-from mphttp.kernel.interfaces import Interfaces, decode_interface
-from mphttp.kernel.mptcp_pm import decode, encode
-from mphttp.kernel.mptcp_pm_events import decode_event, token_of
-from mphttp.kernel.netlink_codec import Message, unpack_acknowledgement, unpack_messages
-from mphttp.kernel.rtnetlink import unpack_address
-from mphttp.kernel.sock_diag import decode_connection, decode_subflow
+from mphttp.kernel.interfaces.changes import Interfaces, decode_interface
+from mphttp.kernel.interfaces.routes import unpack_address
+from mphttp.kernel.netlink.codec import Message, unpack_acknowledgement, unpack_messages
+from mphttp.kernel.netlink.genetlink import unpack_family
+from mphttp.kernel.path_manager.commands import decode, encode
+from mphttp.kernel.path_manager.event_reader import EventReader
+from mphttp.kernel.path_manager.events import decode_event, token_of
+from mphttp.kernel.reading.sock_diag import decode_connection, decode_subflow
 
 from .conftest import Fuzz
 from .messages import after_header, datagrams, datagrams_of, generic

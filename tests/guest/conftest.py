@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mphttp.kernel import KernelError
-from mphttp.kernel.sockopt_mechanism import SockoptMechanism
+from mphttp.kernel.sockopt.mechanism import SockoptMechanism
 from tests.lab.conftest import _short_goodbye, fast, opened
 
 __all__ = ["_short_goodbye", "fast", "opened"]

@@ -25,9 +25,9 @@ from mphttp.kernel import (
     best_mechanism,
     findings,
     paths_to,
-    sub_calls,
 )
-from mphttp.kernel.info import IPPROTO_MPTCP
+from mphttp.kernel.reading.info import IPPROTO_MPTCP
+from mphttp.kernel.sockopt import calls
 from mphttp.kernel.values import Path as NetworkPath
 from mphttp.lab import LabClient
 from mphttp.lab.content import sha256_of
@@ -132,7 +132,7 @@ def test_the_six_calls(connection: socket.socket) -> None:
         ]
         assert [value[0] for value in read] == [0, 46 << 2]
         subflows.set_backup(second, True)
-        assert [status.backup for status in sub_calls.get_ids(connection)] == [False, True]
+        assert [status.backup for status in calls.get_ids(connection)] == [False, True]
         subflows.close(first)
         assert subflows.ids() == [second]
         with pytest.raises(NoSuchSubflow):
@@ -143,7 +143,7 @@ def test_a_subflow_that_begins_as_a_backup(connection: socket.socket) -> None:
     _, lte = paths(connection)
     with Subflows(connection) as subflows:
         subflows.open(lte, backup=True)
-    assert [status.backup for status in sub_calls.get_ids(connection)] == [False, True]
+    assert [status.backup for status in calls.get_ids(connection)] == [False, True]
 
 
 def test_any_option_of_the_socket_can_be_set(connection: socket.socket) -> None:
@@ -200,4 +200,4 @@ def test_32_subflows_are_the_limit(lab: LabClient, connection: socket.socket) ->
     for subflow in opened:
         with suppress(NoSuchSubflow):
             control.close(subflow)
-    assert len(sub_calls.get_ids(connection)) == 1
+    assert len(calls.get_ids(connection)) == 1

@@ -6,7 +6,7 @@ import socket
 
 from hypothesis import strategies as st
 
-from mphttp.kernel.broker_messages import (
+from mphttp.kernel.broker.messages import (
     ERRORS,
     VALUE_ROOM,
     Answer,
@@ -26,7 +26,7 @@ from mphttp.kernel.broker_messages import (
     Watching,
     Welcome,
 )
-from mphttp.kernel.broker_wire import encode_answer, encode_request
+from mphttp.kernel.broker.wire import encode_answer, encode_request
 from mphttp.kernel.values import SocketAddress, TCPState
 
 

@@ -24,7 +24,7 @@ from pathlib import Path as File
 import pytest
 
 from mphttp.kernel.bpf import program
-from mphttp.kernel.info import IPPROTO_MPTCP
+from mphttp.kernel.reading.info import IPPROTO_MPTCP
 from mphttp.kernel.values import Path, SocketAddress
 
 _libc = ctypes.CDLL(None, use_errno=True)

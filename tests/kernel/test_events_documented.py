@@ -15,10 +15,10 @@ import anyio
 import pytest
 
 from mphttp.kernel import NetlinkMechanism, SocketAddress, Subflows
+from mphttp.kernel.connection.event_stream import EventStream
 from mphttp.kernel.connection_events import ConnectionEvent, SubflowOpened
-from mphttp.kernel.event_stream import EventStream
 from mphttp.kernel.events import AddressAnnounced
-from mphttp.kernel.info import IPPROTO_MPTCP
+from mphttp.kernel.reading.info import IPPROTO_MPTCP
 
 from .namespaces import Net, address_of, ip
 

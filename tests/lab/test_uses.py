@@ -12,8 +12,8 @@ import pytest
 
 from mphttp import FullMesh, Refresh, Report
 from mphttp.kernel import findings
-from mphttp.kernel.control import ConnectionControl
-from mphttp.kernel.netlink_control import NetlinkControl
+from mphttp.kernel.path_manager.control import NetlinkControl
+from mphttp.kernel.readonly.control import ConnectionControl
 from mphttp.lab import LabClient, names
 from mphttp.strategies import (
     Background,

@@ -13,9 +13,9 @@ from contextlib import closing
 from pathlib import Path
 
 from mphttp.kernel import NetlinkMechanism, SocketAddress
-from mphttp.kernel.info import IPPROTO_MPTCP
 from mphttp.kernel.mechanism import Control
-from mphttp.kernel.sockopt_mechanism import SockoptMechanism
+from mphttp.kernel.reading.info import IPPROTO_MPTCP
+from mphttp.kernel.sockopt.mechanism import SockoptMechanism
 from mphttp.kernel.values import Path as NetworkPath
 
 CALLS = 300

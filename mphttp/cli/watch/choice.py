@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mphttp.kernel.addresses import unmapped
-from mphttp.kernel.listing import Listing
+from mphttp.kernel.reading.listing import Listing
 from mphttp.kernel.values import SocketAddress
 
 from ..exits import ExitCode, Failure, usage

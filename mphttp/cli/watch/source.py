@@ -7,10 +7,10 @@ import time
 from contextlib import closing, suppress
 
 from mphttp.kernel import KernelError, NetlinkMechanism
-from mphttp.kernel.interface_monitor import InterfaceMonitor
-from mphttp.kernel.listing import SocketLister
-from mphttp.kernel.netlink import NETLINK_ROUTE, RequestSocket
-from mphttp.kernel.rtnetlink import addresses
+from mphttp.kernel.interfaces.monitor import InterfaceMonitor
+from mphttp.kernel.interfaces.routes import addresses
+from mphttp.kernel.netlink.sockets import NETLINK_ROUTE, RequestSocket
+from mphttp.kernel.reading.listing import SocketLister
 
 from .choice import Choice, Owners
 from .watcher import Moment, Watcher

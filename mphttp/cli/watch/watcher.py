@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from mphttp.kernel import ConnectionInfo, FourTuple, TCPState
 from mphttp.kernel.addresses import unmapped
+from mphttp.kernel.connection.tracker import ConnectionTracker
 from mphttp.kernel.connection_events import (
     ConnectionEstablished,
     ConnectionEvent,
     EventsLost,
     InterfaceEvent,
 )
-from mphttp.kernel.connection_tracker import ConnectionTracker
 from mphttp.kernel.events import Event, Overflow
-from mphttp.kernel.listing import Listing
-from mphttp.kernel.sock_diag import ListedSubflow
+from mphttp.kernel.reading.listing import Listing
+from mphttp.kernel.reading.sock_diag import ListedSubflow
 
 _MEMORY = 1.0
 """Seconds after which a change of rate shows at two thirds: quick, and still readable."""

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mphttp.kernel.broker_messages import Answer, Hello, Request
-from mphttp.kernel.broker_wire import decode_answer, encode_request
+from mphttp.kernel.broker.messages import Answer, Hello, Request
+from mphttp.kernel.broker.wire import decode_answer, encode_request
 
 _RUN = """
 import runpy, signal

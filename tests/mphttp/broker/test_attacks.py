@@ -36,8 +36,8 @@ from mphttp.kernel import (
     SocketAddress,
     Subflows,
 )
-from mphttp.kernel.broker_mechanism import BrokerMechanism
-from mphttp.kernel.broker_messages import (
+from mphttp.kernel.broker.mechanism import BrokerMechanism
+from mphttp.kernel.broker.messages import (
     Close,
     Done,
     Hello,
@@ -50,9 +50,9 @@ from mphttp.kernel.broker_messages import (
     Watching,
     Welcome,
 )
-from mphttp.kernel.broker_wire import encode_request
-from mphttp.kernel.info import IPPROTO_MPTCP, capture
-from mphttp.kernel.mptcp_pm import PathManagerMessage
+from mphttp.kernel.broker.wire import encode_request
+from mphttp.kernel.path_manager.commands import PathManagerMessage
+from mphttp.kernel.reading.info import IPPROTO_MPTCP, capture
 from tests.kernel.namespaces import Net
 
 from .brokers import Broker, Stranger, eventually, running

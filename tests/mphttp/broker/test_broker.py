@@ -27,7 +27,7 @@ from mphttp.kernel import (
     best_mechanism,
     findings,
 )
-from mphttp.kernel.broker_mechanism import BrokerMechanism
+from mphttp.kernel.broker.mechanism import BrokerMechanism
 from mphttp.kernel.events import (
     AddressAnnounced,
     ConnectionClosed,

@@ -9,7 +9,7 @@ import pytest
 
 from mphttp.broker.policy import Descriptor, Facts, Grant, policy
 from mphttp.broker.rules import Rules
-from mphttp.kernel.broker_messages import (
+from mphttp.kernel.broker.messages import (
     Close,
     GetOption,
     Hello,

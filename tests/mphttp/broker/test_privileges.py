@@ -12,7 +12,7 @@ import pytest
 
 from mphttp.broker.linux import Capability
 from mphttp.kernel import KernelError, NotPermitted, NotSupported, SocketAddress, Subflows
-from mphttp.kernel.broker_mechanism import BrokerMechanism
+from mphttp.kernel.broker.mechanism import BrokerMechanism
 from tests.kernel.namespaces import Net
 from tests.kernel.two_subflows import ss
 

@@ -26,8 +26,8 @@ from mphttp.kernel.connection_events import (
     SubflowOpened,
     SubflowPriority,
 )
-from mphttp.kernel.listing import Listing
-from mphttp.kernel.sock_diag import ListedConnection, ListedSubflow
+from mphttp.kernel.reading.listing import Listing
+from mphttp.kernel.reading.sock_diag import ListedConnection, ListedSubflow
 
 PATHS = {"10.0.0.1": "wlan0", "fd00::1": "wwan0"}
 

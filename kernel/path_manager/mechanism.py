@@ -1,0 +1,112 @@
+"""The netlink mechanism: stock Linux, with CAP_NET_ADMIN and the userspace path manager."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+
+from ..errors import KernelError, ProtocolError
+from ..events import Event, Overflow
+from ..netlink.sockets import EventSocket, RequestSocket, get_family
+from ..values import SocketAddress
+from .commands import PathManagerMessage, decode, encode
+from .control import NetlinkControl
+from .event_reader import EventReader
+from .tables import MPTCP_PM_EV_GRP_NAME, MPTCP_PM_NAME
+
+_MAX_EVENTS = 64  # in one go, so that a flood can't hold up the caller
+
+
+class NetlinkMechanism:
+    """Carries out calls through the generic netlink family `mptcp_pm`.
+
+    Source: net/mptcp/pm_userspace.c; Documentation/netlink/specs/mptcp_pm.yaml.
+    """
+
+    name = "netlink"
+    reason: KernelError | None = None
+
+    def __init__(self, *, receive_buffer: int | None = None, every_connection: bool = True) -> None:
+        """Open both sockets.
+
+        Args:
+            every_connection: whether events of connections without a control are told, too; it is
+                cheaper without.
+            receive_buffer: bytes of events that may wait to be read; None for the system's default.
+
+        Raises:
+            NotSupported: this kernel has no such family.
+            NotPermitted: CAP_NET_ADMIN is missing.
+        """
+        self._requests = RequestSocket()
+        try:
+            found = get_family(self._requests, MPTCP_PM_NAME)
+            self._family = found.id
+            self._events = EventSocket(found.groups[MPTCP_PM_EV_GRP_NAME], receive_buffer)
+        except KernelError:
+            self._requests.close()
+            raise
+        self._reader = EventReader(every=every_connection)
+
+    def control(self, sock: socket.socket) -> NetlinkControl:
+        """Take charge of a connected MPTCP socket.
+
+        Raises:
+            NotMultipath: the connection fell back to TCP.
+            NoSuchSubflow: the socket is closed.
+        """
+        control = NetlinkControl(sock, self)
+        self._reader.claim(control.token)
+        return control
+
+    def fileno(self) -> int:
+        """The descriptor that is readable when events wait."""
+        return self._events.fileno()
+
+    def events(self) -> Sequence[Event]:
+        """Return what has happened since the last call, without blocking; all of it, if nothing.
+
+        A message that can't be read counts as an `Overflow`: what it told is lost just the same.
+        """
+        events: list[Event] = []
+        while len(events) < _MAX_EVENTS:
+            batch = self._read()
+            if batch is None:
+                break
+            events += batch
+        return events
+
+    def close(self) -> None:
+        """Let go of both descriptors."""
+        self._requests.close()
+        self._events.close()
+
+    def request(
+        self, message: PathManagerMessage, *, dump: bool = False
+    ) -> list[PathManagerMessage]:
+        """Ask the path manager.
+
+        Raises:
+            RequestError: it refused.
+            ProtocolError: its answer can't be read.
+        """
+        answers = self._requests.request(self._family, encode(message), dump=dump)
+        return [decode(answer.payload) for answer in answers]
+
+    def announced(self, token: int) -> Mapping[int, SocketAddress]:
+        """The addresses that the peer announced and didn't withdraw, by its number for each."""
+        return self._reader.announced(token)
+
+    def denied(self, token: int) -> SocketAddress | None:
+        """The peer's initial address, if it must not be joined there (RFC 8684, 3.1, flag C)."""
+        return self._reader.denied(token)
+
+    def _read(self) -> list[Event] | None:
+        """Read once; None if nothing waits."""
+        try:
+            messages = self._events.receive()
+        except ProtocolError:
+            return [Overflow()]
+        if messages is None:
+            return [Overflow()]
+        return self._reader.read(message.payload for message in messages) if messages else None

@@ -1,0 +1,74 @@
+"""All MPTCP connections of a network namespace, whoever's they are."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..netlink.codec import Message
+from ..netlink.sockets import RequestSocket
+from .info import IPPROTO_MPTCP
+from .sock_diag import (
+    SOCK_DIAG_BY_FAMILY,
+    ListedConnection,
+    ListedSubflow,
+    decode_connection,
+    decode_subflow,
+    pack_question,
+)
+
+NETLINK_SOCK_DIAG = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A connection and its subflows.
+
+    Args:
+        connection: the MPTCP socket.
+        subflows: those that are known; none before 6.15 without CAP_NET_ADMIN.
+    """
+
+    connection: ListedConnection
+    subflows: tuple[ListedSubflow, ...]
+
+
+class SocketLister:
+    """Asks the kernel for the sockets of the network namespace it was made in."""
+
+    def __init__(self) -> None:
+        self._requests = RequestSocket(NETLINK_SOCK_DIAG)
+
+    def connections(self) -> list[Listing]:
+        """List the MPTCP connections, in the same order each time; none whose handshake isn't over.
+
+        Raises:
+            RequestError: this kernel can't list them.
+            ProtocolError: its answer can't be read.
+        """
+        found = [decode_connection(m.payload) for m in self._answers(IPPROTO_MPTCP)]
+        found.sort(key=lambda connection: connection.cookie)
+        there = {connection.token: connection for connection in found if connection.token}
+        subflows: dict[int, list[ListedSubflow]] = {token: [] for token in there}
+        for message in self._answers(socket.IPPROTO_TCP) if there else ():
+            subflow = decode_subflow(message.payload)
+            if subflow is not None and subflow.token in there:
+                subflows[subflow.token].append(subflow)
+        return [_listing(there[token], subflows[token]) for token in there]
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        self._requests.close()
+
+    def _answers(self, protocol: int) -> Iterator[Message]:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            question = pack_question(family, protocol)
+            yield from self._requests.request(SOCK_DIAG_BY_FAMILY, question, dump=True)
+
+
+def _listing(connection: ListedConnection, subflows: list[ListedSubflow]) -> Listing:
+    def place(subflow: ListedSubflow) -> tuple[bool, int]:
+        return subflow.info.tuple != connection.tuple, subflow.info.id
+
+    return Listing(connection, tuple(sorted(subflows, key=place)))
