@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mphttp.kernel import NotMultipath, Path, SocketAddress, capture, paths_to
-from mphttp.network.dial import Candidate, connect
+from mphttp.network.dial import Candidate, connect, unconnected
 
 _ANSWER_WITHIN = 5.0
 """Seconds; several times what a handshake over a satellite takes."""
@@ -52,7 +52,8 @@ def reach(host: str, port: int) -> Iterator[Reached]:
 
 def _connected(path: Path, family: int, remote: SocketAddress, address: tuple[Any, ...]) -> Reached:
     try:
-        sock = connect(Candidate(family, address, path), timeout=_ANSWER_WITHIN)
+        sock = unconnected(Candidate(family, address, path), None, ())
+        connect(sock, address, _ANSWER_WITHIN)
     except OSError as error:
         return Reached(path, remote, None, error.strerror or str(error))
     with closing(sock):

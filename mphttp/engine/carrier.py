@@ -141,8 +141,8 @@ class Carrier:
             self._before = self._reader.all()
         self._exchanges.append(exchange)
         if exchange.wants_subflows:
-            if (missing := self.missing()) is not None:
-                exchange.problem(*missing)
+            if (obstacle := exchange.obstacle(self.missing())) is not None:
+                exchange.problem(*obstacle)
             if self._calls.control is not None:
                 self._calls.control.listen()
         return self._before

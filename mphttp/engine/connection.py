@@ -128,7 +128,7 @@ class Connection(Carrier):
         if not self.reader.multipath:
             return (
                 "the connection is plain TCP: one path carries it all",
-                "the server, or a middlebox on the way, has no MPTCP; `mphttp doctor URL` tells more",
+                "the server, or a middlebox on the way, has no MPTCP: `mphttp doctor URL`",
             )
         reason = self.engine.mechanism.reason
         return None if reason is None else (str(reason), reason.hint)

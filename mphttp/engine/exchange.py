@@ -69,7 +69,10 @@ class Exchange:
         self._command: Command | None = None
         self._pending = False
         self._view = Transfer(length, self)
-        self._run = Run(request.strategy, self._view)
+        self._off = request.multipath == "off"
+        self._not_in_parts = request.not_in_parts
+        self._only_parts = request.multipath == "ranges"
+        self._run = Run(SinglePath() if self._off else request.strategy, self._view)
         for what, hint in request.problems:
             self.problem(what, hint)
 
@@ -211,7 +214,20 @@ class Exchange:
     @property
     def wants_subflows(self) -> bool:
         """Whether the strategy may open any, so that it matters if it can't."""
-        return not isinstance(self._strategy, SinglePath)
+        return not (self._off or isinstance(self._strategy, SinglePath))
+
+    def obstacle(self, missing: tuple[str, str] | None) -> tuple[str, str] | None:
+        """Say what keeps the strategy from opening anything, and what mends it, or None.
+
+        Args:
+            missing: the same of the connection's subflows.
+        """
+        why = self._not_in_parts
+        if not why:
+            return missing
+        if self._only_parts or missing is None:
+            return f"one path carries it all: {why}", ""
+        return missing[0], f"{missing[1]}; nor can it be fetched in parts: {why}"
 
     @property
     def keeps(self) -> bool:

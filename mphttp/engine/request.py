@@ -5,9 +5,17 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from mphttp.strategies import SinglePath, Strategy
+
+Multipath = Literal["auto", "mptcp", "ranges", "off"]
+"""What may bring a response by several paths.
+
+"mptcp" is the subflows of an MPTCP connection; "ranges", further TCP connections that fetch parts
+of the body; "auto", MPTCP where this connection has it and its subflows can be controlled, else
+ranges where the response allows it; "off", nothing: one TCP connection, and no strategy runs.
+"""
 
 
 @dataclass(slots=True)
@@ -21,17 +29,21 @@ class Request:
         url: what is asked for.
         strategy: what decides.
         strict: whether a problem ends the transfer.
+        multipath: what may bring a response by several paths.
 
     Attributes:
         problems: what didn't work while connecting, each with what mends it; the report tells.
         sent_at: when its last byte was sent, of `time.monotonic`.
+        not_in_parts: why its response can't be fetched in parts, where that would help; or "".
     """
 
     url: str
     strategy: Strategy
     strict: bool = False
+    multipath: Multipath = "auto"
     problems: list[tuple[str, str]] = field(default_factory=list)
     sent_at: float = field(default_factory=time.monotonic)
+    not_in_parts: str = ""
     _token: Token[Request | None] | None = None
 
     def __enter__(self) -> Self:
@@ -49,6 +61,24 @@ _current: ContextVar[Request | None] = ContextVar("mphttp_current_request", defa
 def current_request() -> Request | None:
     """Return the request that is being sent right now in this thread or task, or None."""
     return _current.get()
+
+
+def checked_multipath(word: Any) -> Multipath:
+    """Return what a caller gave.
+
+    Raises:
+        ValueError: it isn't one of the words.
+    """
+    if word not in get_args(Multipath):
+        known = ", ".join(repr(word) for word in get_args(Multipath))
+        raise ValueError(f"multipath must be one of {known}, not {word!r}")
+    chosen: Multipath = word
+    return chosen
+
+
+def plain(multipath: Multipath) -> bool:
+    """Tell whether connections are to be TCP, not MPTCP."""
+    return multipath in ("ranges", "off")
 
 
 def checked_strategy(strategy: Any) -> Strategy:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from .tls import Hello
+
 A = TypeVar("A")
 T = TypeVar("T")
 
@@ -86,17 +88,12 @@ class TLSChannel:
 
     Args:
         sock: connected, taken over by the channel.
-        context: verifies the peer.
-        server_hostname: whom its certificate shall name.
+        hello: how the handshake begins.
     """
 
-    def __init__(
-        self, sock: socket.socket, context: ssl.SSLContext, server_hostname: str | None
-    ) -> None:
+    def __init__(self, sock: socket.socket, hello: Hello) -> None:
         sock.setblocking(False)
-        self.sock = context.wrap_socket(
-            sock, server_hostname=server_hostname, do_handshake_on_connect=False
-        )
+        self.sock = hello.on_socket(sock)
         self._lock = threading.Lock()
 
     def handshake(self, timeout: float | None) -> None:

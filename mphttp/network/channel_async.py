@@ -11,6 +11,8 @@ from typing import TypeVar
 import anyio
 from anyio.lowlevel import checkpoint
 
+from .tls import Hello
+
 A = TypeVar("A")
 T = TypeVar("T")
 
@@ -30,16 +32,13 @@ class AsyncChannel:
         self.sock = sock
         self._waited_at = time.monotonic()
 
-    def wrap(self, context: ssl.SSLContext, server_hostname: str | None) -> None:
+    def wrap(self, hello: Hello) -> None:
         """Put all from here on under TLS; the handshake comes first.
 
         Args:
-            context: verifies the peer.
-            server_hostname: whom its certificate shall name.
+            hello: how it begins.
         """
-        self.sock = context.wrap_socket(
-            self.sock, server_hostname=server_hostname, do_handshake_on_connect=False
-        )
+        self.sock = hello.on_socket(self.sock)
 
     async def handshake(self, timeout: float | None) -> None:
         """Say hello and verify.

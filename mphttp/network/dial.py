@@ -20,12 +20,15 @@ _NO_MPTCP = {errno.EPROTONOSUPPORT, errno.ENOPROTOOPT, errno.EINVAL}
 SocketOption = tuple[Any, ...]
 
 
-def multipath_socket(family: int) -> socket.socket:
+def multipath_socket(family: int, *, plain: bool = False) -> socket.socket:
     """Make an MPTCP stream socket, or a TCP one where the kernel has no MPTCP.
 
     Args:
         family: `socket.AF_INET` or `socket.AF_INET6`.
+        plain: TCP is wanted.
     """
+    if plain:
+        return socket.socket(family, socket.SOCK_STREAM)
     try:
         return socket.socket(family, socket.SOCK_STREAM, IPPROTO_MPTCP)
     except OSError as error:
@@ -88,6 +91,7 @@ def dial(
     local_address: str | None = None,
     options: Iterable[SocketOption] = (),
     start: Start | None = None,
+    plain: bool = False,
 ) -> socket.socket:
     """Connect to the first of the host's addresses that answers.
 
@@ -98,6 +102,7 @@ def dial(
         local_address: IP address to connect from, or None.
         options: arguments of `setsockopt`, set before connecting since some only work then.
         start: chooses the path of the first subflow; None leaves it to the system.
+        plain: TCP is wanted, not MPTCP.
 
     Raises:
         OSError: no address answered; the error is the last one's.
@@ -106,34 +111,27 @@ def dial(
     candidates = Candidates(host, found, None if local_address else start)
     for candidate in candidates:
         try:
-            return connect(candidate, timeout=timeout, local_address=local_address, options=options)
+            sock = unconnected(candidate, local_address, options, plain=plain)
+            return connect(sock, candidate.address, timeout)
         except OSError as error:
             candidates.failed(candidate, error)
     raise candidates.error
 
 
-def connect(
-    candidate: Candidate,
-    *,
-    timeout: float | None = None,
-    local_address: str | None = None,
-    options: Iterable[SocketOption] = (),
-) -> socket.socket:
-    """Connect in one way.
+def connect(sock: socket.socket, address: Any, timeout: float | None) -> socket.socket:
+    """Connect a socket, and return it; it is closed if that doesn't work.
 
     Args:
-        candidate: the address, and the path to it.
+        sock: from `unconnected`.
+        address: as `socket.connect` takes it.
         timeout: seconds, or None for no limit.
-        local_address: IP address to connect from, or None.
-        options: arguments of `setsockopt`, set before connecting since some only work then.
 
     Raises:
         OSError: nobody answered.
     """
-    sock = unconnected(candidate, local_address, options)
     try:
         sock.settimeout(timeout)
-        sock.connect(candidate.address)
+        sock.connect(address)
     except BaseException:  # also when a signal's handler raises
         sock.close()
         raise
@@ -141,14 +139,24 @@ def connect(
 
 
 def unconnected(
-    candidate: Candidate, local_address: str | None, options: Iterable[SocketOption]
+    candidate: Candidate,
+    local_address: str | None,
+    options: Iterable[SocketOption],
+    *,
+    plain: bool = False,
 ) -> socket.socket:
     """Make a socket that is ready to connect.
+
+    Args:
+        candidate: the address, and the path to it.
+        local_address: IP address to connect from, or None.
+        options: arguments of `setsockopt`, set before connecting since some only work then.
+        plain: TCP is wanted, not MPTCP.
 
     Raises:
         OSError: an option isn't taken, or the path is gone.
     """
-    sock = multipath_socket(candidate.family)
+    sock = multipath_socket(candidate.family, plain=plain)
     try:
         prepare(sock, options)
         start_on(sock, candidate.path, local_address)

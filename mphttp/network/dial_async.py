@@ -26,6 +26,7 @@ async def dial_async(
     local_address: str | None = None,
     options: Iterable[SocketOption] = (),
     start: Start | None = None,
+    plain: bool = False,
 ) -> socket.socket:
     """Do as `dial` does; the socket doesn't block.
 
@@ -38,7 +39,7 @@ async def dial_async(
     for candidate in candidates:
         try:
             with anyio.fail_after(timeout):
-                sock = unconnected(candidate, local_address, options)
+                sock = unconnected(candidate, local_address, options, plain=plain)
                 return await _connected(sock, candidate.address)
         except TimeoutError:
             candidates.failed(candidate, TimeoutError("timed out"))  # anyio's has no words

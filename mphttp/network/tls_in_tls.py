@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .dialogue import Dialogue
+from .tls import Hello
 
 T = TypeVar("T")
 
@@ -15,16 +16,13 @@ class InnerTLS:
     """The inner of two layers, as dialogues over the outer one.
 
     Args:
-        context: verifies the server.
-        server_hostname: whom its certificate shall name.
+        hello: how the handshake begins.
     """
 
-    def __init__(self, context: ssl.SSLContext, server_hostname: str | None) -> None:
+    def __init__(self, hello: Hello) -> None:
         self._come = ssl.MemoryBIO()
         self._to_send = ssl.MemoryBIO()
-        self.ssl_object = context.wrap_bio(
-            self._come, self._to_send, server_hostname=server_hostname
-        )
+        self.ssl_object = hello.in_memory(self._come, self._to_send)
 
     def handshake(self) -> Dialogue[None]:
         """Say hello and verify.

@@ -1,4 +1,4 @@
-"""The calls that strategies make, carried out on connections that bring parts (kernel/mechanism)."""
+"""The calls of strategies, carried out on connections that bring parts (kernel/mechanism)."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ class PartsControl:
             self._assembly,
             source,
             self._linker(path, remote),
-            path,
-            remote,
-            partial(_places.give_back, self._server),
+            path=path,
+            remote=remote,
+            on_end=partial(_places.give_back, self._server),
         )
         self._workers.append(worker)
         worker.start()
@@ -102,10 +102,8 @@ class PartsControl:
         if assembly.alone:
             raise KernelError(f"the first connection goes on alone: {assembly.alone}")
         if assembly.busy_for:
-            seconds = assembly.busy_for
-            raise KernelError(
-                f"the server is busy, and asks not to be disturbed for {seconds:.0f} s"
-            )
+            wait = f"{assembly.busy_for:.0f} s"
+            raise KernelError(f"the server is busy, and asks to be left alone for {wait}")
         there = sum(w.path.name == path.name and w.state is not State.CLOSED for w in self._workers)
         first = assembly.first.fetches and self._first_path(path)
         if there + bool(first) >= MOST_PER_PATH:
@@ -121,7 +119,7 @@ class PartsControl:
         else:
             self._worker(subflow).close()
 
-    def withdraw(self, subflow: SubflowInfo) -> None:
+    def withdraw(self, subflow: SubflowInfo) -> None:  # noqa: ARG002  a protocol's
         """Refuse: TCP can't."""
         raise NotSupported("TCP withdraws no addresses")
 

@@ -5,9 +5,9 @@
 
 The first response can't be asked for less than all: it streams from its beginning until nothing
 that is missing lies before it. The others take blocks from the end backwards, each what its path
-brings in half a second. So the first one is never interrupted, a path that is paused after its block
-leaves no hole, and both sides meet where their rates let them. Near that point a block is as long
-as lets both end at once.
+brings in a third of a second. So the first one is never interrupted, a path that is paused after
+its block leaves no hole, and both sides meet where their rates let them. Near that point a block is
+as long as lets both end at once.
 
 What nobody has begun comes first. When nothing is left of that, whoever is idle takes a share of
 the block that would take longest (work stealing): both go on, and the first to bring a byte wins.
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 from .intervals import Interval, Intervals
 
-BLOCK_SECONDS = 0.5
+BLOCK_SECONDS = 0.3
 """Seconds that a block takes: as long as a path that is paused goes on, and the more requests the
 shorter it is."""
 LEAST_BLOCK = 64 * 1024
@@ -31,7 +31,7 @@ LEAST_BLOCK = 64 * 1024
 LEAST_SHARE = 16 * 1024
 """Bytes for which another request isn't worth it."""
 _AHEAD = 1.5
-"""Round trips before the end of a block at which the next one is asked for, so that none is idle."""
+"""Round trips before the end of a block at which the next one is asked for."""
 _WINDOW = 0.5
 """Seconds over which a rate is averaged."""
 _LOOK = 0.05
@@ -75,6 +75,7 @@ class Source:
         latency: seconds from a request to its first byte.
         fetches: what it was asked for, in order.
         rate: bytes a second, 0.0 while unknown.
+        peak: the same of late at its best, since in slow start an average comes too late.
         heard_at: when something came last, or was first waited for.
         waited_for: whether somebody is reading from it now; if not, its silence means nothing.
     """
@@ -85,6 +86,7 @@ class Source:
     latency: float = 0.1
     fetches: deque[Fetch] = field(default_factory=deque)
     rate: float = 0.0
+    peak: float = 0.0
     heard_at: float = 0.0
     waited_for: bool = True
     _since: float | None = None
@@ -105,6 +107,7 @@ class Source:
         if passed >= _LOOK:
             weight = 1.0 if not self.rate else 1 - math.exp(-passed / _WINDOW)
             self.rate += weight * (self._count / passed - self.rate)
+            self.peak = max(self._count / passed, 0.8 * self.peak)
             self._since, self._count = now, 0
 
     def silence(self, now: float) -> float:
@@ -190,7 +193,7 @@ class Plan:
         """Choose what a source is to be asked for now, and write it down; None for nothing."""
         if source.streams or not self._may(source, now) or self._has_enough(source):
             return None
-        free = self._free(source)
+        free = self._free()
         part = self._front(source, free, now) or self._share(source, free, now)
         if part is None:
             return None
@@ -201,17 +204,14 @@ class Plan:
         return fetch
 
     def _may(self, source: Source, now: float) -> bool:
-        """Tell whether a source is to be used: a paused one while no other works (RFC 8684, 3.1)."""
+        """Tell whether to use a source: a paused one while no other works (RFC 8684, 3.1)."""
         others = (o for o in self._sources if o is not source and o.active and not o.stalled(now))
         return source.active or not any(others)
 
     def _has_enough(self, source: Source) -> bool:
-        if not source.fetches:
-            return False
-        soon = source.backlog <= source.rate * source.latency * _AHEAD
-        return len(source.fetches) > 1 or not soon
+        return source.backlog > max(LEAST_BLOCK, source.peak * source.latency * _AHEAD)
 
-    def _free(self, source: Source) -> list[Interval]:
+    def _free(self) -> list[Interval]:
         """Return what is missing and nobody else but the first response has been asked for."""
         asked = Intervals()
         for other in self._sources:

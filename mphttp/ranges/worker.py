@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import socket
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -51,6 +50,7 @@ class Worker:
         assembly: Assembly,
         source: Source,
         link: Link,
+        *,
         path: Path,
         remote: SocketAddress,
         on_end: Callable[[], None],
@@ -125,9 +125,9 @@ class Worker:
             self._assembly.part_with(self.source)
 
     def _connect(self) -> None:
-        began = time.monotonic()
         self._link.connect()
-        self.source.latency = max(0.001, (time.monotonic() - began) / 2)
+        assert self._link.sock is not None
+        self.source.latency = max(0.001, tcp_info(self._link.sock).rtt)
 
     def _bring_parts(self) -> None:
         while not self._stop and not self._assembly.closed:

@@ -25,10 +25,11 @@ class AsynchronousTransport(Multipath):
         """Send a request and return its response."""
         asked = self._asked(request)
         with AsHostErrors(self.host, request):
+            core = self._to_core(request)
             with asked:
-                response = await self._pool.handle_async_request(self._to_core(request))
-            exchange = self._watched(request, response, asked)
-            body = self.stream(response.stream, exchange, AsHostErrors(self.host, request))
+                response = await self._pool.handle_async_request(core)
+            parts, exchange = self._watched(request, core, response, asked)
+            body = self.stream(parts, exchange, AsHostErrors(self.host, request))
             if exchange is not None:
                 try:
                     exchange.begin()

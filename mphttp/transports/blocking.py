@@ -24,10 +24,11 @@ class BlockingTransport(Multipath):
         """Send a request and return its response."""
         asked = self._asked(request)
         with AsHostErrors(self.host, request):
+            core = self._to_core(request)
             with asked:
-                response = self._pool.handle_request(self._to_core(request))
-            exchange = self._watched(request, response, asked)
-            body = self.stream(response.stream, exchange, AsHostErrors(self.host, request))
+                response = self._pool.handle_request(core)
+            parts, exchange = self._watched(request, core, response, asked)
+            body = self.stream(parts, exchange, AsHostErrors(self.host, request))
             if exchange is not None:
                 try:
                     exchange.begin()

@@ -36,6 +36,11 @@ class Body:
             self.close()
             raise
 
+    def part(self, timeout: float | None) -> bytes:
+        """Return the next part, b"" at the end, for whoever closes the body when that fails."""
+        part: bytes = self._connection.next_part(self._key, timeout)
+        return part
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True
@@ -74,6 +79,11 @@ class AsyncBody:
         if not part:
             await self._step.__aexit__(None, None, None)
             raise StopAsyncIteration
+        return part
+
+    async def part(self, timeout: float | None) -> bytes:
+        """Return the next part, b"" at the end, for whoever closes the body when that fails."""
+        part: bytes = await self._connection.next_part(self._key, timeout)
         return part
 
     async def aclose(self) -> None:

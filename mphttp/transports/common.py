@@ -7,14 +7,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from mphttp.engine import Exchange, Request
-from mphttp.engine.request import checked_strategy
+from mphttp.engine.request import checked_multipath, checked_strategy, plain
 from mphttp.network.dial import SocketOption
 from mphttp.report import Report
 from mphttp.strategies import Strategy
 
+from .body import Body
 from .dialer import Dialer
 from .host import Host
+from .joined import AsyncJoinedBody, JoinedBody
 from .origin import AsyncOriginConnection, Options, OriginConnection
+from .parts import shared_carrier
 from .route import Proxy, Routes
 
 
@@ -26,6 +29,8 @@ class Multipath:
         paths: names of the interfaces that may be used, preferred first, where the connection
             starts; None allows all, in the system's order.
         strict: raise the library's `TransportError` where a problem would only be reported.
+        multipath: "auto", "mptcp", "ranges" or "off": what may bring a response by several paths
+            (mphttp.engine.request.Multipath).
 
     Raises:
         ValueError: an argument isn't what it should be.
@@ -40,6 +45,7 @@ class Multipath:
         paths: Sequence[str] | None = None,
         strict: bool = False,
         *,
+        multipath: Any = "auto",
         verify: ssl.SSLContext | str | bool = True,
         cert: Any = None,
         trust_env: bool = True,
@@ -54,13 +60,20 @@ class Multipath:
     ) -> None:
         self._strategy = checked_strategy(strategy)
         self._strict = strict
+        self._multipath = checked_multipath(multipath)
         httpx = self.host.httpx
         limits = limits or httpx.Limits(max_connections=100, max_keepalive_connections=20)
         names = None if paths is None else tuple(paths)
         tls = httpx.create_ssl_context(verify=verify, cert=cert, trust_env=trust_env)
-        options = Options(
+        self._options = options = Options(
             host=self.host,
-            dialer=Dialer(self.host, names, local_address, tuple(socket_options or ())),
+            dialer=Dialer(
+                self.host,
+                names,
+                local_address,
+                tuple(socket_options or ()),
+                plain=plain(self._multipath),
+            ),
             routes=Routes(tls, self._proxy(proxy), uds),
             http1=http1,
             http2=http2 and _with_h2(),
@@ -101,7 +114,7 @@ class Multipath:
     def _asked(self, request: Any) -> Request:
         """Make of a request of the library what the engine knows."""
         strategy = checked_strategy(request.extensions.get("strategy", self._strategy))
-        return Request(str(request.url), strategy, self._strict)
+        return Request(str(request.url), strategy, self._strict, self._multipath)
 
     def _to_core(self, request: Any) -> Any:
         """Make of a request of the library one of its core."""
@@ -116,15 +129,34 @@ class Multipath:
             extensions=request.extensions,
         )
 
-    def _watched(self, request: Any, response: Any, asked: Request) -> Exchange | None:
-        """Let the engine watch a response, of which the head is there; None for a Unix socket."""
+    def _watched(
+        self, request: Any, core: Any, response: Any, asked: Request
+    ) -> tuple[Any, Exchange | None]:
+        """Let the engine watch a response, of which the head is there.
+
+        Args:
+            request: the library's.
+            core: the same, its core's.
+            response: the core's.
+            asked: the same request, the engine's.
+
+        Returns:
+            The body's parts, and what counts them; None for a Unix socket.
+        """
+        body = response.extensions.pop("body")
         connection = response.extensions["network_stream"].get_extra_info("connection")
         if connection is None:
-            return None
+            return response.stream, None
         length = body_length(request.method, response.status, response.headers)
-        exchange = Exchange(connection, asked, status=response.status, length=length)
+        carrier, parts = connection, response.stream
+        shared = shared_carrier(connection, core, response, asked, self._options)
+        if shared is not None:
+            carrier = shared
+            joined = JoinedBody if isinstance(body, Body) else AsyncJoinedBody
+            parts = joined(response.stream, body, shared.assembly, core, self.host.httpcore)
+        exchange = Exchange(carrier, asked, status=response.status, length=length)
         response.extensions["multipath"] = Report(exchange)
-        return exchange
+        return parts, exchange
 
     def _response(self, response: Any, stream: Any) -> Any:
         return self.host.httpx.Response(

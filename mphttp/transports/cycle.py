@@ -43,10 +43,12 @@ class Cycle:
 
     Attributes:
         remaining: bytes of the body that are to come as they are; None while h11 cuts it up.
+        started: whether anything of the response has come.
     """
 
     def __init__(self, method: bytes) -> None:
         self.remaining: int | None = None
+        self.started = False
         self._until_closed = False
         self._complete = False
         self._method = method
@@ -89,6 +91,7 @@ class Cycle:
         """
         if not data and self._h11.their_state is h11.SEND_RESPONSE:
             raise ConnectionLost("Server disconnected without sending a response.")
+        self.started = True
         self._h11.receive_data(data)
 
     def head(self) -> Head | None:

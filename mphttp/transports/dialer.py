@@ -26,12 +26,14 @@ class Dialer:
         path_names: the interfaces that may be used, preferred first, or None for all.
         local_address: IP address to connect from, or None.
         options: arguments of `setsockopt`.
+        plain: whether TCP is wanted, not MPTCP.
     """
 
     host: Host
     path_names: tuple[str, ...] | None
     local_address: str | None
     options: tuple[SocketOption, ...]
+    plain: bool = False
 
     def told(self, route: Route, timeout: float | None) -> tuple[str, dict[str, Any]]:
         """Return how httpcore's traces call connecting, and what they are told of it."""
@@ -60,9 +62,10 @@ class Dialer:
                 local_address=self.local_address,
                 options=self.options,
                 start=Start(self.path_names),
+                plain=self.plain,
             )
         except OSError as error:
-            raise self._failure(error) from error
+            raise self.failure(error) from error
         return MultipathStream(PlainChannel(sock), self._known(sock), self.host)
 
     async def connect_async(self, route: Route, timeout: float | None) -> AsyncMultipathStream:
@@ -81,9 +84,10 @@ class Dialer:
                 local_address=self.local_address,
                 options=self.options,
                 start=Start(self.path_names),
+                plain=self.plain,
             )
         except OSError as error:
-            raise self._failure(error) from error
+            raise self.failure(error) from error
         return AsyncMultipathStream(AsyncChannel(sock), self._known(sock), self.host)
 
     def _known(self, sock: socket.socket) -> Connection:
@@ -113,7 +117,8 @@ class Dialer:
             raise
         return sock
 
-    def _failure(self, error: OSError) -> Exception:
+    def failure(self, error: OSError) -> Exception:
+        """Return what the core raises where connecting failed."""
         kind = "ConnectTimeout" if isinstance(error, TimeoutError) else "ConnectError"
         failure: Exception = getattr(self.host.httpcore, kind)(str(error))
         return failure

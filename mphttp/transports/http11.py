@@ -71,6 +71,7 @@ class _HTTP11:
                 "http_version": head.version,
                 "reason_phrase": head.reason,
                 "network_stream": self._stream,
+                "body": body,
             },
         )
 

@@ -72,6 +72,7 @@ class _HTTP2:
                 "http_version": b"HTTP/2",
                 "network_stream": self._stream,
                 "stream_id": number,
+                "body": body,
             },
         )
 

@@ -13,6 +13,7 @@ import anyio
 
 from mphttp.network.dialogue import hold, hold_async
 from mphttp.network.proxy import Refused
+from mphttp.network.tls import Hello
 
 from .dialer import Dialer
 from .extensions import step, step_async, timeout_of
@@ -37,6 +38,7 @@ class Options:
         http2: whether HTTP/2 may be.
         retries: how often connecting is tried again.
         keepalive_expiry: seconds for which a connection may be idle, or None for no limit.
+        session: of TLS, to be resumed, or None.
     """
 
     host: Host
@@ -46,6 +48,7 @@ class Options:
     http2: bool = False
     retries: int = 0
     keepalive_expiry: float | None = None
+    session: ssl.SSLSession | None = None
 
 
 class _Origin:
@@ -118,16 +121,14 @@ class _Origin:
             return HTTP11Connection(stream, host, expiry)
         return AsyncHTTP11Connection(stream, host, expiry)
 
-    def _for_tls(
-        self, request: Any, context: ssl.SSLContext, timeout: float | None
-    ) -> dict[str, Any]:
-        """Return what `start_tls` is given; it offers the protocols that may be spoken."""
+    def _hello(self, request: Any, context: ssl.SSLContext) -> Hello:
+        """Return how TLS to the origin begins; it offers the protocols that may be spoken."""
         http2 = self._options.http2 and self._route.outer_tls is None  # not within other TLS
-        context.set_alpn_protocols(["http/1.1", "h2"] if http2 else ["http/1.1"])
         named = request.extensions.get("sni_hostname") or self._route.server_hostname
-        return {"ssl_context": context, "server_hostname": named, "timeout": timeout}
+        protocols = ("http/1.1", "h2") if http2 else ("http/1.1",)
+        return Hello(context, named, protocols, self._options.session)
 
-    def _as_proxied(self, request: Any) -> Any:
+    def as_proxied(self, request: Any) -> Any:
         """Return a request as a proxy wants it that reads each one (RFC 9112, section 3.2.2)."""
         if not self._route.forwarded:
             return request
@@ -160,31 +161,32 @@ class OriginConnection(_Origin):
                     self._failed = True
                     raise
                 self._inner = self._chosen(stream)
-        return self._inner.handle_request(self._as_proxied(request))
+        return self._inner.handle_request(self.as_proxied(request))
 
     def _connect_patiently(self, request: Any) -> MultipathStream:
         for delay in _delays(self._options.retries):
             try:
-                return self._connect(request)
+                return self.connect(request)
             except (self._core.ConnectError, self._core.ConnectTimeout):
                 with step(request, "connection.retry"):
                     time.sleep(delay)
-        return self._connect(request)
+        return self.connect(request)
 
-    def _connect(self, request: Any) -> MultipathStream:
+    def connect(self, request: Any) -> MultipathStream:
+        """Connect for a request, of which only the extensions count."""
         route, timeout = self._route, timeout_of(request, "connect")
         name, given = self._options.dialer.told(route, timeout)
         with step(request, name, **given) as returned:
             stream = returned(self._options.dialer.connect(route, timeout))
         if route.outer_tls is not None:
-            stream = stream.start_tls(route.outer_tls, route.host, timeout)
+            stream = stream.start_tls(Hello(route.outer_tls, route.host), timeout)
         if route.tunnel is not None:
             with step(request, "connection.ask_proxy"):
                 self._ask_proxy(stream, timeout)
         if route.tls is not None:
-            tls = self._for_tls(request, route.tls, timeout)
-            with step(request, "connection.start_tls", **tls) as returned:
-                stream = returned(stream.start_tls(**tls))
+            hello = self._hello(request, route.tls)
+            with step(request, "connection.start_tls", **_told(hello, timeout)) as returned:
+                stream = returned(stream.start_tls(hello, timeout))
         return stream
 
     def _ask_proxy(self, stream: MultipathStream, timeout: float | None) -> None:
@@ -219,7 +221,7 @@ class AsyncOriginConnection(_Origin):
         if self._inner is None:
             async with self._lock:
                 await self._connect_once(request)
-        return await self._inner.handle_async_request(self._as_proxied(request))
+        return await self._inner.handle_async_request(self.as_proxied(request))
 
     async def _connect_once(self, request: Any) -> None:
         if self._inner is None:
@@ -233,26 +235,28 @@ class AsyncOriginConnection(_Origin):
     async def _connect_patiently(self, request: Any) -> AsyncMultipathStream:
         for delay in _delays(self._options.retries):
             try:
-                return await self._connect(request)
+                return await self.connect(request)
             except (self._core.ConnectError, self._core.ConnectTimeout):
                 async with step_async(request, "connection.retry"):
                     await anyio.sleep(delay)
-        return await self._connect(request)
+        return await self.connect(request)
 
-    async def _connect(self, request: Any) -> AsyncMultipathStream:
+    async def connect(self, request: Any) -> AsyncMultipathStream:
+        """Connect for a request, of which only the extensions count."""
         route, timeout = self._route, timeout_of(request, "connect")
         name, given = self._options.dialer.told(route, timeout)
         async with step_async(request, name, **given) as returned:
             stream = returned(await self._options.dialer.connect_async(route, timeout))
         if route.outer_tls is not None:
-            stream = await stream.start_tls(route.outer_tls, route.host, timeout)
+            stream = await stream.start_tls(Hello(route.outer_tls, route.host), timeout)
         if route.tunnel is not None:
             async with step_async(request, "connection.ask_proxy"):
                 await self._ask_proxy(stream, timeout)
         if route.tls is not None:
-            tls = self._for_tls(request, route.tls, timeout)
-            async with step_async(request, "connection.start_tls", **tls) as returned:
-                stream = returned(await stream.start_tls(**tls))
+            hello = self._hello(request, route.tls)
+            told = _told(hello, timeout)
+            async with step_async(request, "connection.start_tls", **told) as returned:
+                stream = returned(await stream.start_tls(hello, timeout))
         return stream
 
     async def _ask_proxy(self, stream: AsyncMultipathStream, timeout: float | None) -> None:
@@ -273,6 +277,15 @@ class AsyncOriginConnection(_Origin):
         """Close what is there."""
         if self._inner is not None:
             await self._inner.aclose()
+
+
+def _told(hello: Hello, timeout: float | None) -> dict[str, Any]:
+    """Return what httpcore's traces are told of TLS."""
+    return {
+        "ssl_context": hello.context,
+        "server_hostname": hello.server_hostname,
+        "timeout": timeout,
+    }
 
 
 def _names(request: Any) -> set[bytes]:

@@ -13,6 +13,7 @@ from mphttp.engine import Connection
 from mphttp.network.channel import Channel, TLSChannel, is_readable
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dialogue import Dialogue, hold, hold_async
+from mphttp.network.tls import Hello
 from mphttp.network.tls_in_tls import InnerTLS
 
 from .host import Host
@@ -132,17 +133,16 @@ class MultipathStream(_Socketed):
 
     def start_tls(
         self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
+        hello: Hello,
         timeout: float | None = None,
     ) -> MultipathStream:
         try:
             if isinstance(self._channel.sock, ssl.SSLSocket):
-                inner = InnerTLS(ssl_context, server_hostname)
+                inner = InnerTLS(hello)
                 self._within(inner.handshake(), timeout)
                 self._inner = inner
             else:
-                self._channel = tls = TLSChannel(self._channel.sock, ssl_context, server_hostname)
+                self._channel = tls = TLSChannel(self._channel.sock, hello)
                 self._wrapped()
                 tls.handshake(timeout)
         except BaseException as error:
@@ -208,17 +208,16 @@ class AsyncMultipathStream(_Socketed):
 
     async def start_tls(
         self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
+        hello: Hello,
         timeout: float | None = None,
     ) -> AsyncMultipathStream:
         try:
             if isinstance(self._channel.sock, ssl.SSLSocket):
-                inner = InnerTLS(ssl_context, server_hostname)
+                inner = InnerTLS(hello)
                 await self._within(inner.handshake(), timeout)
                 self._inner = inner
             else:
-                self._channel.wrap(ssl_context, server_hostname)
+                self._channel.wrap(hello)
                 self._wrapped()
                 await self._channel.handshake(timeout)
         except BaseException as error:  # also when the task is cancelled

@@ -17,6 +17,7 @@ import trustme
 from mphttp.network.channel import Channel, PlainChannel, TLSChannel, is_readable
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dial import multipath_socket
+from mphttp.network.tls import Hello
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -51,7 +52,7 @@ def secured(
 ) -> Iterator[tuple[TLSChannel, ssl.SSLSocket]]:
     """The same connection under TLS."""
     near, far = pair
-    channel = TLSChannel(near, contexts[0], "near.example")
+    channel = TLSChannel(near, Hello(contexts[0], "near.example"))
     accepted: list[ssl.SSLSocket] = []
     server = threading.Thread(
         target=lambda: accepted.append(contexts[1].wrap_socket(far, server_side=True))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mphttp.network.dialogue import hold
+from mphttp.network.tls import Hello
 from mphttp.network.tls_in_tls import InnerTLS
 
 
@@ -48,7 +49,7 @@ class Server:
 def client(authority: trustme.CA, name: str) -> InnerTLS:
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    return InnerTLS(context, name)
+    return InnerTLS(Hello(context, name))
 
 
 @settings(max_examples=25)

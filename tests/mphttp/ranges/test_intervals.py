@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,4 +24,4 @@ def test_like_a_set(added: list[tuple[int, int]], asked: tuple[int, int]) -> Non
     assert missing == sorted(missing)
     assert all(start < stop for start, stop in missing)
     assert intervals.covers(*asked) == (not missing)
-    assert all(b[0] > a[1] for a, b in zip(missing, missing[1:], strict=False))
+    assert all(b[0] > a[1] for a, b in pairwise(missing))

@@ -1,0 +1,210 @@
+"""A connection that brings parts of a body: HTTP/1.1 over one path (mphttp.ranges.link)."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import h11
+
+from mphttp.kernel.values import Path, SocketAddress
+from mphttp.network.channel import PlainChannel
+from mphttp.network.dial import Candidate, connect, unconnected
+from mphttp.ranges.link import Ended, Refused
+from mphttp.ranges.resource import Resource, by_name, refusal_of
+
+from .cycle import ConnectionLost, Cycle
+from .dialer import Dialer
+from .origin import Options, OriginConnection
+from .route import Route
+from .stream import MultipathStream
+
+_CONNECT_TIMEOUT = 5.0
+"""Seconds, as for a subflow (kernel.connection.establishment)."""
+_READ = 65536
+
+
+@dataclass(frozen=True)
+class _PathDialer(Dialer):
+    """Connects over one path to one address.
+
+    Args:
+        path: where it leaves.
+        remote: where it leads.
+        began: told of the socket before it connects.
+    """
+
+    path: Path | None = None
+    remote: SocketAddress | None = None
+    began: Callable[[socket.socket], None] | None = None
+
+    def connect(self, route: Route, timeout: float | None) -> MultipathStream:  # noqa: ARG002  its end is known
+        assert self.remote is not None
+        assert self.began is not None
+        family = socket.AF_INET6 if ":" in self.remote.host else socket.AF_INET
+        candidate = Candidate(family, self.remote, self.path)
+        try:
+            sock = unconnected(candidate, None, self.options, plain=True)
+            self.began(sock)
+            return MultipathStream(
+                PlainChannel(connect(sock, self.remote, timeout)), None, self.host
+            )
+        except OSError as error:
+            raise self.failure(error) from error
+
+
+class _Part:
+    """A part that was asked for."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        self.bounds = (start, stop)
+        self.cycle = Cycle(b"GET")
+        self.begun = False
+
+
+class PartLink:
+    """Fetches parts over one path, one after the other, the next asked for before one ends.
+
+    Args:
+        url: of the request, the core's.
+        options: how the first response's connection was made.
+        resource: what parts are of.
+        path: where it leaves.
+        remote: address of the server, or of the proxy before it.
+    """
+
+    def __init__(
+        self,
+        url: Any,
+        options: Options,
+        resource: Resource,
+        path: Path,
+        remote: SocketAddress,
+    ) -> None:
+        dialer = _PathDialer(
+            options.dialer.host,
+            None,
+            None,
+            options.dialer.options,
+            plain=True,
+            path=path,
+            remote=remote,
+            began=self._began,
+        )
+        self._url = url
+        self._options = replace(options, dialer=dialer, http1=True, http2=False, retries=0)
+        self._core = options.host.httpcore
+        self._resource = resource
+        self._stream: MultipathStream | None = None
+        self._raw: socket.socket | None = None
+        self._parts: deque[_Part] = deque()
+        self._brought = False
+        self._aborted = False
+
+    @property
+    def sock(self) -> socket.socket | None:
+        """The socket, once there is one."""
+        return self._raw
+
+    def _began(self, sock: socket.socket) -> None:
+        self._raw = sock
+        if self._aborted:
+            sock.close()
+            raise OSError("it was given up")
+
+    def connect(self) -> None:
+        """Connect, with TLS and through a proxy where the first response came so."""
+        self._parts.clear()
+        self._brought = False
+        limits = {"timeout": {"connect": _CONNECT_TIMEOUT}}
+        request = self._core.Request(b"GET", self._url, extensions=limits)
+        self._connection = OriginConnection(self._url.origin, self._options)
+        with self._os_errors():
+            self._stream = self._connection.connect(request)
+        self._raw = self._stream.get_extra_info("socket")
+
+    def ask(self, start: int, stop: int) -> None:
+        """Ask for a part."""
+        assert self._stream is not None
+        part = _Part(start, stop)
+        headers = self._resource.request_headers(start, stop)
+        asked = self._connection.as_proxied(self._core.Request(b"GET", self._url, headers=headers))
+        head = part.cycle.request(asked.url.target, asked.headers)
+        with self._os_errors():
+            self._stream.write(head + part.cycle.end())
+        self._parts.append(part)
+
+    def read(self) -> bytes:
+        """Return the next bytes of the oldest part that isn't whole."""
+        assert self._stream is not None
+        part = self._parts[0]
+        with self._os_errors():
+            if not part.begun:
+                self._begin(part)
+            assert part.cycle.remaining is not None
+            data = self._stream.read(min(_READ, part.cycle.remaining))
+            part.cycle.came(data)
+        if not part.cycle.remaining:
+            self._parts.popleft()
+            self._brought = True
+        return data
+
+    def _begin(self, part: _Part) -> None:
+        assert self._stream is not None
+        while (head := part.cycle.head()) is None:
+            part.cycle.receive(self._next_of_head(part))
+        part.begun = True
+        told = by_name(head.headers)
+        refusal = refusal_of(self._resource, part.bounds, head.status, told, datetime.now(UTC))
+        if refusal is not None:
+            raise Refused(refusal)
+        self._stream.unread(part.cycle.take_rest())
+
+    def _next_of_head(self, part: _Part) -> bytes:
+        """Read on; raise `Ended` where the server has closed a connection that did its work."""
+        assert self._stream is not None
+        try:
+            data = self._stream.read(_READ)
+        except self._core.ReadError:
+            if self._brought and not self._aborted and not part.cycle.started:
+                raise Ended from None
+            raise
+        if not data and self._brought and not part.cycle.started:
+            raise Ended
+        return data
+
+    @contextlib.contextmanager
+    def _os_errors(self) -> Any:
+        """Raise one kind of error, whatever it is that broke."""
+        try:
+            yield
+        except ConnectionLost as error:
+            raise OSError("the server ended the connection in the middle of a part") from error
+        except (
+            h11.RemoteProtocolError,
+            self._core.NetworkError,
+            self._core.TimeoutException,
+            self._core.ProtocolError,
+            self._core.ProxyError,
+        ) as error:
+            raise OSError(str(error) or type(error).__name__) from error
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def abort(self) -> None:
+        """Wake whoever waits in one of the others: it fails."""
+        self._aborted = True
+        raw = self._raw
+        if raw is not None:
+            with contextlib.suppress(OSError):
+                # Not an SSLSocket's own: that would take TLS away from under a thread that reads.
+                socket.socket.shutdown(raw, socket.SHUT_RDWR)
