@@ -92,6 +92,9 @@ class Source(Protocol):
     def delivered(self) -> int:
         """Return the bytes of the body that the network has delivered."""
 
+    def unread(self) -> int | None:
+        """Return the bytes that the application could read at once; None for all that it hasn't."""
+
 
 class Transfer:
     """One response on its way, as a strategy sees it; nothing changes while the generator runs.
@@ -127,6 +130,7 @@ class Transfer:
         self._subflows: tuple[Subflow, ...] | None = None
         self._remotes: tuple[Remote, ...] | None = None
         self._delivered: int | None = None
+        self._unread: int | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -157,6 +161,14 @@ class Transfer:
         return self._delivered
 
     @property
+    def unread(self) -> int:
+        """Bytes that the application could read at once; what came out of order isn't counted."""
+        if self._unread is None:
+            told = self._source.unread()
+            self._unread = self.delivered - self.received if told is None else told
+        return self._unread
+
+    @property
     def current(self) -> Subflow:
         """The newest subflow that isn't a backup, or else the newest.
 
@@ -181,7 +193,7 @@ class Transfer:
         fails. An application that leaves something unread (32 KiB, or what TLS adds to the bytes)
         may have closed the window: that is 0.0.
         """
-        if self.delivered - self.received > max(32 * 1024, self.delivered / 32):
+        if self.unread > max(32 * 1024, self.delivered / 32):
             return 0.0
         regular = [subflow for subflow in self.subflows if not subflow.backup]
         return min((subflow.idle for subflow in regular or self.subflows), default=0.0)
@@ -194,5 +206,4 @@ class Transfer:
         kernel offers a connection 64 KiB at first, and more only to a reader that keeps up; where
         the network is slow, next to nothing lies unread.
         """
-        unread = self.delivered - self.received
-        return unread > max(32 * 1024, self.delivered / 8)
+        return self.unread > max(32 * 1024, self.delivered / 8)

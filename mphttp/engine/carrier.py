@@ -221,6 +221,10 @@ class Carrier:
         except KernelError:
             return None
 
+    def unread(self) -> int | None:
+        """Return the bytes that lie ready for the application; None for all that it hasn't read."""
+        return None
+
     def look(self, now: float) -> ConnectionInfo | None:
         """Read the connection, and write down what is new; None when it is closed."""
         if self._closed:

@@ -308,6 +308,10 @@ class Exchange:
         came = total - self._base.bytes_received
         return came if self.length is None else min(came, self.length)
 
+    def unread(self) -> int | None:
+        """Return the bytes that the application could read at once, where the carrier knows."""
+        return self._carrier.unread()
+
     @cached_property
     def _before(self) -> ConnectionInfo:
         """The connection before the first byte of this response."""

@@ -260,6 +260,13 @@ class Assembly:
             unread = self._unread() if self._plan.needed(self.first) else 0
             return min(self._plan.have.size + unread, self.resource.length)
 
+    def unread(self) -> int:
+        """Return the bytes that lie ready for the reader, in order."""
+        with self._news:
+            gaps = self._plan.have.missing(self._position, self.resource.length)
+            ready = (gaps[0][0] if gaps else self.resource.length) - self._position
+            return ready + (self._unread() if self.first.fetches else 0)
+
     def end_first(self) -> None:
         """Let the first response be over; the reader closes it."""
         with self._news:

@@ -101,6 +101,10 @@ class PartsCarrier(Carrier):
         """Return None: nothing keeps strategies from opening connections."""
         return None
 
+    def unread(self) -> int | None:
+        """Return the bytes that lie ready for the application, in order."""
+        return self.assembly.unread()
+
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
         """Let the response end, and all further connections with it."""
         state = super().leave(exchange, whole=whole)

@@ -129,6 +129,9 @@ class Replay:
         """Return the bytes of the body that the network has delivered."""
         return self._came
 
+    def unread(self) -> None:
+        """Return None: all that was delivered can be read."""
+
     def _carry_out(self, command: Command) -> bool:
         """Answer a command; tell whether it would have taken time, as a handshake does."""
         try:

@@ -159,6 +159,9 @@ class _Simulation:
     def delivered(self) -> int:
         return int(self.received)
 
+    def unread(self) -> None:
+        """Return None: all that was delivered can be read."""
+
     def _shown(self, carrier: Carrier) -> Subflow:
         return Subflow(
             id=carrier.id,
