@@ -51,6 +51,7 @@ class CurlTransport(httpx.BaseTransport):
         paths: Sequence[str] | None = None,
         strict: bool = False,
         *,
+        multipath: str = "auto",  # noqa: ARG002
         verify: str | bool = True,
         cert: Cert | None = None,
         proxy: str | httpx.URL | httpx.Proxy | None = None,

@@ -219,6 +219,8 @@ class Assembly:
             OSError: they can't be kept.
         """
         with self._news:
+            if self._closed or not source.fetches:
+                return
             begin = source.fetches[0].position
             for start, stop in self._plan.new(source, len(data)):
                 self._store.put(start, data[start - begin : stop - begin])

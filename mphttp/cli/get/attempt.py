@@ -101,7 +101,7 @@ class Attempt:
     def _exchange(self, client: httpx.Client, body: Body, held: Held | None) -> AskAgain | None:
         message = self._job.message
         more = range_fields(held) if held else {}
-        request = message.request(client, more, self._extensions())
+        request = message.request(client, more, self._extensions(body))
         if self._verbose:
             client.event_hooks = dict(self._verbose.hooks)
         response = client.send(
@@ -204,8 +204,10 @@ class Attempt:
     def _body_on_terminal(self) -> bool:
         return self._job.output == "-" and self._environment.stdout.isatty()
 
-    def _extensions(self) -> dict[str, Any]:
+    def _extensions(self, body: Body) -> dict[str, Any]:
+        as_it_comes = not (self._arguments.include or self._job.message.compressed)
         return {
+            **({"place": body.place} if as_it_comes and body.place is not None else {}),
             **({"strategy": self._strategy} if self._strategy is not None else {}),
             **({"trace": self._trace} if self._arguments.write_out is not None else {}),
         }

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from mphttp.ranges.store import Place
+
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
 from .jobs import Job
@@ -38,6 +40,11 @@ class Body:
         self._hash = hashlib.sha256() if sha256 is not None else None
         if self._hash is not None and held.size:
             self._hash_file(held.size)
+
+    @property
+    def place(self) -> Place | None:
+        """Where parts of a body that begins now may be put before their turn, or None."""
+        return None if self.held.size or self._head else self._sink.place
 
     @property
     def claim(self) -> Held | None:

@@ -39,6 +39,7 @@ def make_client(
             strict=arguments.strict,
             verify=trust,
             proxy=proxy,
+            multipath=arguments.multipath,
         )
 
     return httpx.Client(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
 from mphttp import registry
+from mphttp.engine.request import Multipath
 from mphttp.strategies import Intent
 
 from ..exits import table
@@ -56,6 +57,13 @@ def _add_strategy(group: Any) -> None:
         default=[],
         metavar="IFACE",
         help="use only these interfaces, the one to start on first (repeat it; default: all)",
+    )
+    group.add_argument(
+        "--multipath",
+        choices=get_args(Multipath),
+        default="auto",
+        help="what carries a body over several paths: subflows of MPTCP, parts by further TCP "
+        "connections, what there is (default), or nothing",
     )
     _add_switch(group, "--strict", "fail where what the strategy asks for doesn't work")
     _add_switch(group, "--fail-deadline", "fail if the deadline was missed; the body stays")

@@ -12,6 +12,8 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from mphttp.ranges.store import Place
+
 from ..environment import Environment
 from ..exits import ExitCode, Failure, unwritable
 
@@ -23,11 +25,20 @@ class Sink:
         name: for people.
         stream: takes the data.
         rewindable: whether what was written can be taken back.
+        place: the file, where each byte of a body may be put in its place before its turn.
     """
 
-    def __init__(self, name: str, stream: BinaryIO | FileIO, *, rewindable: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        stream: BinaryIO | FileIO,
+        *,
+        rewindable: bool = False,
+        place: Place | None = None,
+    ) -> None:
         self.name = name
         self.rewindable = rewindable
+        self.place = place
         self._stream = stream
 
     def write(self, data: bytes) -> None:
@@ -83,8 +94,8 @@ def _whole_file(name: str) -> Iterator[Sink]:
     with said(name):
         mode = _mode_of(path)
     try:
-        with _opened(name, beside, "xb") as stream:
-            yield Sink(name, stream, rewindable=True)
+        with _opened(name, beside, "xb+") as stream:
+            yield Sink(name, stream, rewindable=True, place=Place(stream.fileno(), 0))
             with said(name):
                 stream.close()  # some file systems tell only now
                 if mode is not None:
@@ -120,7 +131,7 @@ def growing_file(name: str) -> Iterator[Sink]:
             raise
 
 
-def _opened(name: str, path: str | Path, mode: Literal["wb", "xb"]) -> FileIO:
+def _opened(name: str, path: str | Path, mode: Literal["wb", "xb+"]) -> FileIO:
     with said(name):
         return FileIO(path, mode)
 
