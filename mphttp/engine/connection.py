@@ -85,17 +85,17 @@ class Connection(Carrier):
         """The connection before the response that begins next."""
         return self._before
 
-    def passed_by(self, *, whole: bool) -> None:
+    def passed_by(self, after: Taken | None, *, whole: bool) -> None:
         """Take that a response has ended that something else watched.
 
         Args:
+            after: the connection after it.
             whole: whether all that the peer sent of it was read.
         """
         with self.lock:
             if whole:
                 self._whole_at = time.monotonic()
-            with contextlib.suppress(KernelError):
-                self._before = self.reader.all()
+            self._before = after or self._before
 
     def close(self, close_socket: Callable[[], None]) -> None:
         """Close the socket, after a last look at what it carried."""

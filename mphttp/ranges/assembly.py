@@ -262,6 +262,11 @@ class Assembly:
             unread = self._unread() if self._plan.needed(self.first) else 0
             return min(self._plan.have.size + unread, self.resource.length)
 
+    @property
+    def left(self) -> int:
+        """Bytes of the body that the network hasn't brought."""
+        return self.resource.length - self.delivered()
+
     def unread(self) -> int:
         """Return the bytes that lie ready for the reader, in order."""
         with self._news:

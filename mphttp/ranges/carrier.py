@@ -8,33 +8,16 @@ import struct
 import termios
 import time
 import weakref
-from typing import NamedTuple
 
 from mphttp.engine.carrier import Carrier, Taken
 from mphttp.engine.connection import Connection
 from mphttp.engine.exchange import Exchange
-from mphttp.kernel.values import ConnectionInfo
 
 from .assembly import Assembly
-from .control import PartsControl
+from .control import PartsControl, State
 from .link import Linker
 from .resource import Resource
 from .store import Place
-
-
-class _State(NamedTuple):
-    """The state of all connections at some moment."""
-
-    info: ConnectionInfo
-
-    @property
-    def bytes_received(self) -> int:
-        """Bytes of the body that had come."""
-        return self.info.bytes_received or 0
-
-    def decode(self) -> ConnectionInfo:
-        """Return it."""
-        return self.info
 
 
 class _Reader:
@@ -49,13 +32,13 @@ class _Reader:
         """Whether the first connection speaks MPTCP (whose subflows can't be controlled here)."""
         return self._first.reader.multipath
 
-    def all(self) -> _State:
+    def all(self) -> State:
         """Take down everything."""
-        return _State(self._control.info())
+        return self._control.take()
 
-    def bytes_only(self) -> _State:
+    def bytes_only(self) -> State:
         """Take down everything: there is no less."""
-        return self.all()
+        return self._control.take()
 
 
 class PartsCarrier(Carrier):
@@ -86,7 +69,7 @@ class PartsCarrier(Carrier):
         super().__init__(
             _Reader(self._control, first), first.remote, first.engine, first.path_names
         )
-        self._begin(self._control, _State(self._control.before()), time.monotonic())
+        self._begin(self._control, self._control.before, time.monotonic())
         myself = weakref.ref(self)
         self.assembly.on_change = lambda: _wake(myself)
         # Should nobody close the response, what helps it must not go on without it.
@@ -110,7 +93,8 @@ class PartsCarrier(Carrier):
         state = super().leave(exchange, whole=whole)
         self._control.end()
         self.assembly.close()
-        self._first.passed_by(whole=self.assembly.first_read_whole)
+        after = state.first if isinstance(state, State) else None
+        self._first.passed_by(after, whole=self.assembly.first_read_whole)
         return state
 
     def after_fork(self) -> None:

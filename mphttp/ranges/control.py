@@ -6,22 +6,48 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
+from mphttp.engine.carrier import Taken
 from mphttp.engine.connection import Connection
 from mphttp.kernel.errors import KernelError, NoSuchSubflow, NotSupported
 from mphttp.kernel.values import ConnectionInfo, Path, SocketAddress, SubflowInfo, TCPState
 
 from .assembly import Assembly
 from .link import Linker
-from .plan import Source
-from .worker import State, Worker
+from .plan import LEAST_SHARE, Source
+from .worker import Worker
 
 MOST_PER_HOST = 4
 """Connections beside the first ones that all downloads of the process have to one server."""
 MOST_PER_PATH = 2
 """Connections of one download on one path: one, and another that takes its place."""
+
+
+class State(NamedTuple):
+    """The state of all connections at some moment, not read yet.
+
+    Args:
+        first: of the first response's.
+        ended: why that is over, in words or ""; None where it isn't.
+        rows: of the others.
+        bytes_received: bytes of the body that had come.
+    """
+
+    first: Taken
+    ended: str | None
+    rows: tuple[SubflowInfo, ...]
+    bytes_received: int
+
+    def decode(self) -> ConnectionInfo:
+        """Read it into values."""
+        first = self.first.decode().subflows
+        if self.ended is not None:
+            first = tuple(replace(r, state=TCPState.CLOSE, error=self.ended) for r in first)
+        return ConnectionInfo(0, self.bytes_received, True, (*first, *self.rows))
 
 
 class PartsControl:
@@ -32,6 +58,9 @@ class PartsControl:
         first: the connection of the first response.
         linker: makes the others.
         server: name and port, for the limit on connections to it.
+
+    Attributes:
+        before: the state before the first byte of the body.
     """
 
     token = 0
@@ -44,29 +73,30 @@ class PartsControl:
         self._linker = linker
         self._server = server
         self._workers: list[Worker] = []
-        self._first_rows = first.before.decode().subflows
-        self._first_ids = {row.id for row in self._first_rows}
+        self._first_taken = first.before
+        self.before = State(first.before, None, (), 0)
+        rows = self.before.decode().subflows
+        self._first_hosts = {row.tuple.local.host for row in rows}
+        self._first_ids = {row.id for row in rows}
         self._next_id = 1 + max(self._first_ids, default=0)
+
+    def take(self) -> State:
+        """Take down the state of all connections."""
+        assembly = self._assembly
+        if assembly.first.fetches or not assembly.shared:
+            with suppress(KernelError):  # it is closed
+                self._first_taken = self._first.reader.all()
+                return self._state(ended=False)
+        return self._state(ended=True)
+
+    def _state(self, *, ended: bool) -> State:
+        rows = tuple(worker.row() for worker in self._workers)
+        why = self._assembly.first_error if ended else None
+        return State(self._first_taken, why, rows, self._assembly.delivered())
 
     def info(self) -> ConnectionInfo:
         """Read all connections as they are now."""
-        assembly = self._assembly
-        if assembly.first.fetches or not assembly.shared:
-            try:
-                self._first_rows = self._first.reader.all().decode().subflows
-            except KernelError:  # it is closed
-                self._first_rows = tuple(self._ended(row) for row in self._first_rows)
-        else:
-            self._first_rows = tuple(self._ended(row) for row in self._first_rows)
-        rows = (*self._first_rows, *(worker.row() for worker in self._workers))
-        return ConnectionInfo(0, assembly.delivered(), True, rows)
-
-    def before(self) -> ConnectionInfo:
-        """Return what there was before the first byte of the body."""
-        return ConnectionInfo(0, 0, True, self._first.before.decode().subflows)
-
-    def _ended(self, row: SubflowInfo) -> SubflowInfo:
-        return replace(row, state=TCPState.CLOSE, error=self._assembly.first_error)
+        return self.take().decode()
 
     def listen(self) -> None:
         """Do nothing: there are no events but changes of state."""
@@ -104,13 +134,12 @@ class PartsControl:
         if assembly.busy_for:
             wait = f"{assembly.busy_for:.0f} s"
             raise KernelError(f"the server is busy, and asks to be left alone for {wait}")
-        there = sum(w.path.name == path.name and w.state is not State.CLOSED for w in self._workers)
-        first = assembly.first.fetches and self._first_path(path)
-        if there + bool(first) >= MOST_PER_PATH:
+        if self._assembly.left < LEAST_SHARE:
+            raise KernelError("what is missing is here sooner than another connection")
+        there = sum(w.path.name == path.name and not w.closed for w in self._workers)
+        first = bool(assembly.first.fetches) and path.address in self._first_hosts
+        if there + first >= MOST_PER_PATH:
             raise KernelError(f"{MOST_PER_PATH} connections are on {path.name} already")
-
-    def _first_path(self, path: Path) -> bool:
-        return any(row.tuple.local.host == path.address for row in self._first_rows)
 
     def close(self, subflow: SubflowInfo) -> None:
         """End a connection; what it hasn't brought is given back."""
@@ -154,14 +183,14 @@ class PartsControl:
 
     def _worker(self, subflow: SubflowInfo) -> Worker:
         for worker in self._workers:
-            if worker.source.id == subflow.id and worker.state is not State.CLOSED:
+            if worker.source.id == subflow.id and not worker.closed:
                 return worker
         raise NoSuchSubflow(f"subflow {subflow.id} is closed already")
 
     def end(self) -> None:
         """End all but the first connection."""
         for worker in self._workers:
-            if worker.state is not State.CLOSED:
+            if not worker.closed:
                 worker.close()
 
 

@@ -71,6 +71,11 @@ class Worker:
         """Its socket, once there is one."""
         return self._link.sock
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return self.state is State.CLOSED
+
     def start(self) -> None:
         """Connect and begin; what comes of it is in `state` and `row`."""
         self._assembly.join(self.source)
