@@ -13,7 +13,7 @@ from mphttp.kernel import Finding, Path, SocketAddress, findings, paths_to
 
 from .environment import Environment
 from .exits import ExitCode, Failure
-from .reach import Reached, reach
+from .reach import Reached, not_in_parts, reach
 from .url import parse_url
 
 _ELSEWHERE = (SocketAddress("192.0.2.1", 443), SocketAddress("2001:db8::1", 443))
@@ -28,15 +28,20 @@ class Diagnosis:
         findings: on this machine.
         paths: towards the server, or the Internet.
         server: what came of connections to the server; None if none was named.
+        not_in_parts: why what the URL names can't be had in parts, "" if it can; None if that
+            wasn't looked at, since all speak MPTCP or none answers.
     """
 
     findings: Sequence[Finding]
     paths: Sequence[Path]
     server: Sequence[Reached] | None
+    not_in_parts: str | None = None
 
     @property
     def healthy(self) -> bool:
-        """Whether subflows can be opened and closed, and the server takes them."""
+        """Whether subflows can be opened and closed, and the server takes them; or parts do."""
+        if self.not_in_parts == "":
+            return True
         speaks = self.server is None or any(r.protocol == "mptcp" for r in self.server)
         return speaks and all(finding.ok for finding in self.findings if finding.needed)
 
@@ -52,6 +57,10 @@ class Diagnosis:
                 yield f"{'missing':8} path: no interface has a route to the Internet"
         for reached in self.server or ():
             yield from _server_lines(reached)
+        if self.not_in_parts == "":
+            yield f"{'ok':8} ranges: the object can be had in parts, by a connection on each path"
+        elif self.not_in_parts is not None:
+            yield f"{'optional':8} ranges: the object can't be had in parts: {self.not_in_parts}"
 
     def to_dict(self) -> dict[str, Any]:
         """Tell it to programs."""
@@ -71,6 +80,9 @@ class Diagnosis:
                 }
                 for reached in self.server
             ]
+        if self.not_in_parts is not None:
+            told["in_parts"] = not self.not_in_parts
+            told["not_in_parts"] = self.not_in_parts
         return told
 
 
@@ -105,7 +117,9 @@ def _diagnose(url: str | None) -> Diagnosis:
         paths = [path for remote in _ELSEWHERE for path in paths_to(remote)]
         return Diagnosis(findings(), paths, None)
     server = _reached(url)
-    return Diagnosis(findings(), [reached.path for reached in server], server)
+    protocols = {reached.protocol for reached in server}
+    parts = not_in_parts(url) if "tcp" in protocols else None
+    return Diagnosis(findings(), [reached.path for reached in server], server, parts)
 
 
 def _reached(text: str) -> list[Reached]:

@@ -50,6 +50,30 @@ def reach(host: str, port: int) -> Iterator[Reached]:
             yield _connected(path, family, remote, address)
 
 
+def not_in_parts(url: str) -> str:
+    """Ask for an object, and say why strategies can't have it in parts (ranges), or "".
+
+    Args:
+        url: http:// or https://; redirects are followed.
+    """
+    import httpx
+
+    from mphttp import MultipathTransport
+    from mphttp.ranges.resource import NotInParts, by_name, resource_of
+
+    timeout = httpx.Timeout(_ANSWER_WITHIN)
+    try:
+        with (
+            httpx.Client(transport=MultipathTransport(multipath="off"), timeout=timeout) as client,
+            client.stream("GET", url, follow_redirects=True) as response,
+        ):
+            told = by_name(response.headers.raw)
+            found = resource_of(b"GET", (), response.status_code, told)
+    except httpx.HTTPError as error:
+        return f"no answer: {error}"
+    return found.why if isinstance(found, NotInParts) else ""
+
+
 def _connected(path: Path, family: int, remote: SocketAddress, address: tuple[Any, ...]) -> Reached:
     try:
         sock = unconnected(Candidate(family, address, path), None, ())

@@ -67,7 +67,8 @@ def test_a_path_that_is_not_named_is_not_used(run, origin, lab) -> None:
 
 def test_a_server_without_mptcp_is_a_warning_with_a_hint(run, lab) -> None:
     """Who asked for several paths is told why there was one; the body is whole all the same."""
-    result = run("get", "--strategy", "fullmesh", f"{os.environ[names.ORIGIN_PLAIN]}/bytes/{SIZE}")
+    address = f"{os.environ[names.ORIGIN_PLAIN]}/chunked/{SIZE}"
+    result = run("get", "--strategy", "fullmesh", address)
     assert digest(result.out) == sha256_of(SIZE)
     assert result.err.startswith("warning: ")
     assert "\nhint: " in result.err
@@ -130,9 +131,32 @@ def test_doctor_sees_that_a_link_is_cut(run, lab) -> None:
 
 
 def test_doctor_knows_a_server_without_mptcp(run, lab) -> None:
-    result = run("doctor", os.environ[names.ORIGIN_PLAIN])
+    result = run("doctor", f"{os.environ[names.ORIGIN_PLAIN]}/chunked/{SIZE}")
     assert result.code == ExitCode.MISSING
     assert "wifi: 10.78.0.1 port 8080 answers over plain TCP" in result.out.decode()
+    assert "can't be had in parts: the response doesn't tell its length" in result.out.decode()
+
+
+def test_doctor_knows_that_parts_do_without_mptcp(run, lab) -> None:
+    told = run("doctor", "--json", f"{os.environ[names.ORIGIN_PLAIN]}/bytes/{SIZE}")
+    assert (told.code, told.json["in_parts"], told.json["healthy"]) == (0, True, True)
+
+
+def test_parts_come_over_both_paths(run, lab, tmp_path) -> None:
+    """From a server without MPTCP, into a file in which each part has its place."""
+    options = ("--strategy", "fullmesh", "-o", str(tmp_path / "body"), "--report", "-")
+    told = run("get", *options, f"{os.environ[names.ORIGIN_PLAIN]}/bytes/{SIZE}").json
+    assert (told["protocol"], told["mechanism"], told["problems"]) == ("tcp", "ranges", [])
+    assert [subflow["path"] for subflow in told["subflows"]] == ["wifi", "lte"]
+    assert digest((tmp_path / "body").read_bytes()) == sha256_of(SIZE)
+    assert [file.name for file in tmp_path.iterdir()] == ["body"]
+
+
+def test_multipath_off_is_one_tcp_connection(run, lab) -> None:
+    options = ("--strategy", "fullmesh", "--multipath", "off", "-o", os.devnull, "--report", "-")
+    told = run("get", *options, f"{os.environ[names.ORIGIN]}/bytes/{SIZE}").json
+    assert (told["protocol"], told["mechanism"], told["problems"]) == ("tcp", "none", [])
+    assert lab.counters()["lte"].up.syns == 0
 
 
 def test_a_terminal_shows_a_bar_for_each_path(origin) -> None:
