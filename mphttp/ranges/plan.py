@@ -191,7 +191,9 @@ class Plan:
 
     def next(self, source: Source, now: float) -> Fetch | None:
         """Choose what a source is to be asked for now, and write it down; None for nothing."""
-        if source.streams or not self._may(source, now) or self._has_enough(source):
+        if source not in self._sources or source.streams:
+            return None  # to one that is gone nothing is given: what comes of it has no place
+        if not self._may(source, now) or self._has_enough(source):
             return None
         free = self._free()
         part = self._front(source, free, now) or self._share(source, free, now)
