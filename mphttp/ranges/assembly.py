@@ -122,6 +122,8 @@ class Assembly:
             OSError: what came too early can't be kept.
         """
         with self._news:
+            if not self.first.fetches:  # ended while the reader waited: others bring it again
+                return b""
             begin, now = self.first.fetches[0].position, time.monotonic()
             given = b""
             for start, stop in self._plan.new(self.first, len(data)):
