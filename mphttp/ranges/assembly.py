@@ -212,7 +212,12 @@ class Assembly:
             return True
         if self.first.fetches and self.first.active:
             return not self.first.waited_for and self._unread() > _MOST_UNREAD
-        return self._plan.have.size - self._position > MEMORY
+        return self._ready_now() > MEMORY
+
+    def _ready_now(self) -> int:
+        """Return the bytes that are here of what the reader wants next, in order."""
+        gaps = self._plan.have.missing(self._position, self.resource.length)
+        return (gaps[0][0] if gaps else self.resource.length) - self._position
 
     def bring(self, source: Source, data: bytes) -> None:
         """Take the next bytes of a part.
@@ -267,9 +272,7 @@ class Assembly:
     def unread(self) -> int:
         """Return the bytes that lie ready for the reader, in order."""
         with self._news:
-            gaps = self._plan.have.missing(self._position, self.resource.length)
-            ready = (gaps[0][0] if gaps else self.resource.length) - self._position
-            return ready + (self._unread() if self.first.fetches else 0)
+            return self._ready_now() + (self._unread() if self.first.fetches else 0)
 
     def end_first(self) -> None:
         """Let the first response be over; the reader closes it."""
