@@ -19,6 +19,8 @@ from .store import MEMORY, Place, Store
 
 _MOST_UNREAD = 64 * 1024
 """Bytes of the first response that may lie unread before it is the reader who is slow."""
+_LEAST_WAIT = 1.0
+"""Seconds for which a busy server is left alone even if it asks for less, as with `Retry-After: 0`."""
 
 
 class Assembly:
@@ -254,7 +256,8 @@ class Assembly:
             if refusal.wait is None:
                 self.alone = self.alone or refusal.what
             else:
-                self._not_before = time.monotonic() + refusal.wait
+                wait = max(_LEAST_WAIT, refusal.wait)
+                self._not_before = max(self._not_before, time.monotonic() + wait)
 
     @property
     def busy_for(self) -> float:
