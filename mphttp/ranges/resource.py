@@ -161,6 +161,8 @@ def _mismatch(resource: Resource, part: tuple[int, int], told: Mapping[str, str]
     place = content_range(told.get("content-range"))
     if place is None:
         return Refusal("the server didn't say which part it sent")
+    if "transfer-encoding" in told:
+        return Refusal("the server didn't say how long the part is")
     # What was a length is an object's: one of another length is another version.
     if told_validator(told, resource.validator) != resource.validator or place.total not in (
         None,
