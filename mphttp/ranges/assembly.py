@@ -118,11 +118,7 @@ class Assembly:
         self.first.waited_for = False
 
     def from_first(self, data: bytes) -> bytes:
-        """Take what the first response brought; return what of it the reader is given now.
-
-        Raises:
-            OSError: what came too early can't be kept.
-        """
+        """Take what the first response brought; return what of it the reader is given now."""
         with self._news:
             if not self.first.fetches:  # ended while the reader waited: others bring it again
                 return b""
@@ -134,7 +130,8 @@ class Assembly:
                     given = part
                     self._position = stop
                 else:
-                    self._store.put(start, part)
+                    # Next after what lies ready, which is read before there is more of this.
+                    self._store.hold(start, part)
             self._plan.came(self.first, len(data), now)
             self._heard_at = now
             if self._shared and self._plan.complete:
@@ -231,8 +228,13 @@ class Assembly:
             if self._closed or not source.fetches:
                 return
             begin = source.fetches[0].position
-            for start, stop in self._plan.new(source, len(data)):
-                self._store.put(start, data[start - begin : stop - begin])
+            try:
+                for start, stop in self._plan.new(source, len(data)):
+                    self._store.put(start, data[start - begin : stop - begin])
+            except OSError as error:
+                what = f"what comes early can't be kept: {error.strerror or error}"
+                self.alone = self.alone or what
+                raise OSError(what) from error
             self._heard_at = time.monotonic()
             self._plan.came(source, len(data), self._heard_at)
             if self._plan.complete or begin <= self._position < begin + len(data):

@@ -43,6 +43,13 @@ class _Joined:
         slice_ = _SHORT_SLICE if self._assembly.shared else _SLICE
         return slice_ if self._timeout is None else min(slice_, self._timeout)
 
+    def _ready(self) -> bytes:
+        """Return what is here of what the reader wants next, b"" for nothing."""
+        try:
+            return self._assembly.ready()
+        except OSError as error:  # of the temporary file
+            raise self._core.ReadError(str(error)) from error
+
     def _check(self) -> None:
         """Raise what ends the body: nobody brings anything, or nobody could."""
         assembly = self._assembly
@@ -81,7 +88,7 @@ class JoinedBody(_Joined):
         assembly = self._assembly
         self._waits_since = time.monotonic()
         while not assembly.done:
-            data = assembly.ready() or self._more()
+            data = self._ready() or self._more()
             if data:
                 assembly.pausing()
                 return data
@@ -142,7 +149,7 @@ class AsyncJoinedBody(_Joined):
         assembly = self._assembly
         self._waits_since = time.monotonic()
         while not assembly.done:
-            data = assembly.ready() or await self._more()
+            data = self._ready() or await self._more()
             if data:
                 assembly.pausing()
                 return data
