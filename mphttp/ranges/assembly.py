@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from .plan import Fetch, Plan, Source
 from .resource import Refusal, Resource
@@ -105,17 +105,13 @@ class Assembly:
         with self._news:
             return not self._plan.needed(self.first)
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> None:
         """Let all know that the reader waits for the first response."""
-        if not self.first.waited_for:
-            self.first.heard_at = max(self.first.heard_at, time.monotonic())
-        self.first.waited_for = True
-        yield
+        self.first.wait(time.monotonic())
 
     def pausing(self) -> None:
         """Let all know that the reader does something else."""
-        self.first.waited_for = False
+        self.first.rest(time.monotonic())
 
     def from_first(self, data: bytes) -> bytes:
         """Take what the first response brought; return what of it the reader is given now."""

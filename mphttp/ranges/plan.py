@@ -76,7 +76,7 @@ class Source:
         fetches: what it was asked for, in order.
         rate: bytes a second, 0.0 while unknown.
         peak: the same of late at its best, since in slow start an average comes too late.
-        heard_at: when something came last, or was first waited for.
+        heard_at: when something came last, put off by the time in which nobody waited for it.
         waited_for: whether somebody is reading from it now; if not, its silence means nothing.
     """
 
@@ -91,6 +91,7 @@ class Source:
     waited_for: bool = True
     _since: float | None = None
     _count: int = 0
+    _rests_since: float = 0.0
 
     def asked(self, now: float) -> None:
         """Take that it has something to bring from now on."""
@@ -110,9 +111,21 @@ class Source:
             self.peak = max(self._count / passed, 0.8 * self.peak)
             self._since, self._count = now, 0
 
+    def rest(self, now: float) -> None:
+        """Take that nobody reads from it for a while."""
+        if self.waited_for:
+            self.waited_for, self._rests_since = False, now
+
+    def wait(self, now: float) -> None:
+        """Take that somebody reads from it (again)."""
+        if not self.waited_for:
+            self.waited_for = True
+            self.heard_at = min(now, self.heard_at + now - self._rests_since)
+
     def silence(self, now: float) -> float:
         """Return the seconds for which nothing came, though somebody waited for it."""
-        return now - self.heard_at if self.waited_for and self.fetches else 0.0
+        until = now if self.waited_for else self._rests_since
+        return max(0.0, until - self.heard_at) if self.fetches else 0.0
 
     def speed(self, now: float) -> float:
         """Return the bytes a second to be expected of it."""

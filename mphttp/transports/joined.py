@@ -104,8 +104,8 @@ class JoinedBody(_Joined):
             assembly.wait(self._slice())
             return b""
         try:
-            with assembly.reading():
-                part = self._body.part(self._slice())
+            assembly.reading()
+            part = self._body.part(self._slice())
         except self._core.ReadTimeout:
             return b""
         except self._first_failures as error:
@@ -166,8 +166,8 @@ class AsyncJoinedBody(_Joined):
                 assembly.seen()
             return b""
         try:
-            with assembly.reading():
-                part = await self._body.part(self._slice())
+            assembly.reading()
+            part = await self._body.part(self._slice())
         except self._core.ReadTimeout:
             return b""
         except self._first_failures as error:
