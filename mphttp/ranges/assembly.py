@@ -300,6 +300,11 @@ class Assembly:
                 os.close(self._descriptor)
                 self._descriptor = None
 
+    def after_fork(self) -> None:
+        """Forget all, in a child process; a thread of the parent's may have held the lock."""
+        self._news = threading.Condition()
+        self.close()
+
     @property
     def closed(self) -> bool:
         """Whether nobody wants anything any more."""

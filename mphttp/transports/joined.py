@@ -54,7 +54,8 @@ class _Joined:
         """Raise what ends the body: nobody brings anything, or nobody could."""
         assembly = self._assembly
         if assembly.stuck:
-            why = assembly.first_error or "the last connection that brought parts is gone"
+            gone = "the last connection that brought parts is gone"
+            why = assembly.first_error or assembly.alone or gone
             raise self._core.ReadError(why)
         since = max(self._waits_since, assembly.heard_at)
         if self._timeout is not None and time.monotonic() - since >= self._timeout:
