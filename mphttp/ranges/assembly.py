@@ -20,7 +20,7 @@ from .store import MEMORY, Place, Store
 _MOST_UNREAD = 64 * 1024
 """Bytes of the first response that may lie unread before it is the reader who is slow."""
 _LEAST_WAIT = 1.0
-"""Seconds for which a busy server is left alone even if it asks for less, as with `Retry-After: 0`."""
+"""Seconds for which a busy server is left alone even if it asks for less."""
 
 
 class Assembly:
