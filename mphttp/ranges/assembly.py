@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from .plan import Fetch, Plan, Source
 from .resource import Refusal, Resource
@@ -19,6 +19,8 @@ from .store import MEMORY, Place, Store
 
 _MOST_UNREAD = 64 * 1024
 """Bytes of the first response that may lie unread before it is the reader who is slow."""
+_LEAST_WAIT = 1.0
+"""Seconds for which a busy server is left alone even if it asks for less."""
 
 
 class Assembly:
@@ -103,25 +105,19 @@ class Assembly:
         with self._news:
             return not self._plan.needed(self.first)
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> None:
         """Let all know that the reader waits for the first response."""
-        if not self.first.waited_for:
-            self.first.heard_at = max(self.first.heard_at, time.monotonic())
-        self.first.waited_for = True
-        yield
+        self.first.wait(time.monotonic())
 
     def pausing(self) -> None:
         """Let all know that the reader does something else."""
-        self.first.waited_for = False
+        self.first.rest(time.monotonic())
 
     def from_first(self, data: bytes) -> bytes:
-        """Take what the first response brought; return what of it the reader is given now.
-
-        Raises:
-            OSError: what came too early can't be kept.
-        """
+        """Take what the first response brought; return what of it the reader is given now."""
         with self._news:
+            if not self.first.fetches:  # ended while the reader waited: others bring it again
+                return b""
             begin, now = self.first.fetches[0].position, time.monotonic()
             given = b""
             for start, stop in self._plan.new(self.first, len(data)):
@@ -130,7 +126,8 @@ class Assembly:
                     given = part
                     self._position = stop
                 else:
-                    self._store.put(start, part)
+                    # Next after what lies ready, which is read before there is more of this.
+                    self._store.hold(start, part)
             self._plan.came(self.first, len(data), now)
             self._heard_at = now
             if self._shared and self._plan.complete:
@@ -210,7 +207,12 @@ class Assembly:
             return True
         if self.first.fetches and self.first.active:
             return not self.first.waited_for and self._unread() > _MOST_UNREAD
-        return self._plan.have.size - self._position > MEMORY
+        return self._ready_now() > MEMORY
+
+    def _ready_now(self) -> int:
+        """Return the bytes that are here of what the reader wants next, in order."""
+        gaps = self._plan.have.missing(self._position, self.resource.length)
+        return (gaps[0][0] if gaps else self.resource.length) - self._position
 
     def bring(self, source: Source, data: bytes) -> None:
         """Take the next bytes of a part.
@@ -222,8 +224,13 @@ class Assembly:
             if self._closed or not source.fetches:
                 return
             begin = source.fetches[0].position
-            for start, stop in self._plan.new(source, len(data)):
-                self._store.put(start, data[start - begin : stop - begin])
+            try:
+                for start, stop in self._plan.new(source, len(data)):
+                    self._store.put(start, data[start - begin : stop - begin])
+            except OSError as error:
+                what = f"what comes early can't be kept: {error.strerror or error}"
+                self.alone = self.alone or what
+                raise OSError(what) from error
             self._heard_at = time.monotonic()
             self._plan.came(source, len(data), self._heard_at)
             if self._plan.complete or begin <= self._position < begin + len(data):
@@ -247,7 +254,8 @@ class Assembly:
             if refusal.wait is None:
                 self.alone = self.alone or refusal.what
             else:
-                self._not_before = time.monotonic() + refusal.wait
+                wait = max(_LEAST_WAIT, refusal.wait)
+                self._not_before = max(self._not_before, time.monotonic() + wait)
 
     @property
     def busy_for(self) -> float:
@@ -270,9 +278,7 @@ class Assembly:
     def unread(self) -> int:
         """Return the bytes that lie ready for the reader, in order."""
         with self._news:
-            gaps = self._plan.have.missing(self._position, self.resource.length)
-            ready = (gaps[0][0] if gaps else self.resource.length) - self._position
-            return ready + (self._unread() if self.first.fetches else 0)
+            return self._ready_now() + (self._unread() if self.first.fetches else 0)
 
     def end_first(self) -> None:
         """Let the first response be over; the reader closes it."""
@@ -298,6 +304,11 @@ class Assembly:
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
+
+    def after_fork(self) -> None:
+        """Forget all, in a child process; a thread of the parent's may have held the lock."""
+        self._news = threading.Condition()
+        self.close()
 
     @property
     def closed(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import struct
 import termios
@@ -73,7 +72,7 @@ class PartsCarrier(Carrier):
         myself = weakref.ref(self)
         self.assembly.on_change = lambda: _wake(myself)
         # Should nobody close the response, what helps it must not go on without it.
-        weakref.finalize(self, self._control.end)
+        weakref.finalize(self, _end, self._control, self.assembly)
 
     @property
     def mechanism_name(self) -> str:
@@ -91,8 +90,7 @@ class PartsCarrier(Carrier):
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
         """Let the response end, and all further connections with it."""
         state = super().leave(exchange, whole=whole)
-        self._control.end()
-        self.assembly.close()
+        _end(self._control, self.assembly)
         after = state.first if isinstance(state, State) else None
         self._first.passed_by(after, whole=self.assembly.first_read_whole)
         return state
@@ -100,8 +98,12 @@ class PartsCarrier(Carrier):
     def after_fork(self) -> None:
         """Leave everything to the parent process, where the threads are."""
         super().after_fork()
-        with contextlib.suppress(RuntimeError):
-            self.assembly.close()
+        self.assembly.after_fork()
+
+
+def _end(control: PartsControl, assembly: Assembly) -> None:
+    control.end()
+    assembly.close()
 
 
 def _wake(reference: weakref.ref[PartsCarrier]) -> None:

@@ -11,8 +11,9 @@ as long as lets both end at once.
 
 What nobody has begun comes first. When nothing is left of that, whoever is idle takes a share of
 the block that would take longest (work stealing): both go on, and the first to bring a byte wins.
-Where the first response is gone, silent or paused, somebody takes over at the front, since that is
-what the reader waits for.
+What a source was asked for that has fallen silent counts as begun by nobody. Where the first
+response is gone, silent or paused, the others go on from the front, since that is what the reader
+waits for.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Source:
         fetches: what it was asked for, in order.
         rate: bytes a second, 0.0 while unknown.
         peak: the same of late at its best, since in slow start an average comes too late.
-        heard_at: when something came last, or was first waited for.
+        heard_at: when something came last, put off by the time in which nobody waited for it.
         waited_for: whether somebody is reading from it now; if not, its silence means nothing.
     """
 
@@ -91,6 +92,7 @@ class Source:
     waited_for: bool = True
     _since: float | None = None
     _count: int = 0
+    _rests_since: float = 0.0
 
     def asked(self, now: float) -> None:
         """Take that it has something to bring from now on."""
@@ -110,9 +112,21 @@ class Source:
             self.peak = max(self._count / passed, 0.8 * self.peak)
             self._since, self._count = now, 0
 
+    def rest(self, now: float) -> None:
+        """Take that nobody reads from it for a while."""
+        if self.waited_for:
+            self.waited_for, self._rests_since = False, now
+
+    def wait(self, now: float) -> None:
+        """Take that somebody reads from it (again)."""
+        if not self.waited_for:
+            self.waited_for = True
+            self.heard_at = min(now, self.heard_at + now - self._rests_since)
+
     def silence(self, now: float) -> float:
         """Return the seconds for which nothing came, though somebody waited for it."""
-        return now - self.heard_at if self.waited_for and self.fetches else 0.0
+        until = now if self.waited_for else self._rests_since
+        return max(0.0, until - self.heard_at) if self.fetches else 0.0
 
     def speed(self, now: float) -> float:
         """Return the bytes a second to be expected of it."""
@@ -191,10 +205,12 @@ class Plan:
 
     def next(self, source: Source, now: float) -> Fetch | None:
         """Choose what a source is to be asked for now, and write it down; None for nothing."""
-        if source.streams or not self._may(source, now) or self._has_enough(source):
+        if source not in self._sources or source.streams:
+            return None  # to one that is gone nothing is given: what comes of it has no place
+        if not self._may(source, now) or self._has_enough(source):
             return None
-        free = self._free()
-        part = self._front(source, free, now) or self._share(source, free, now)
+        free = self._free(now)
+        part = self._block(source, free, now) if free else self._share(source, now)
         if part is None:
             return None
         fetch = Fetch(*part, part[0])
@@ -211,38 +227,38 @@ class Plan:
     def _has_enough(self, source: Source) -> bool:
         return source.backlog > max(LEAST_BLOCK, source.peak * source.latency * _AHEAD)
 
-    def _free(self) -> list[Interval]:
-        """Return what is missing and nobody else but the first response has been asked for."""
+    def _free(self, now: float) -> list[Interval]:
+        """Return what is missing and nobody who isn't stalled has been asked for.
+
+        Of the first response that doesn't say anything: it was asked for all.
+        """
         asked = Intervals()
         for other in self._sources:
-            if not other.streams:
+            if not other.streams and not other.stalled(now):
                 for fetch in other.fetches:
                     asked.add(fetch.position, fetch.stop)
         gaps = self.have.missing(0, self.length)
         return [part for gap in gaps for part in asked.missing(*gap)]
 
-    def _block(self, source: Source) -> int:
-        return max(LEAST_BLOCK, int(source.rate * BLOCK_SECONDS))
+    def _block(self, source: Source, free: list[Interval], now: float) -> Interval | None:
+        """Choose a block of what is free: from the end, or what the reader wants next."""
+        most = max(LEAST_BLOCK, int(source.rate * BLOCK_SECONDS))
+        if not self._streamed(now):
+            start, stop = free[0]
+            share = _fair(*self._until(self.length, free, source, now), source, now)
+            return start, min(stop, start + min(most, max(LEAST_SHARE, share)))
+        start, stop = free[-1]
+        share = _fair(*self._until(stop, free, source, now), source, now)
+        size = min(most, stop - start, share)
+        return (stop - size, stop) if size >= min(LEAST_SHARE, stop - start) else None
 
-    def _front(self, source: Source, free: list[Interval], now: float) -> Interval | None:
-        """Choose what the reader waits for, if nobody is on it."""
-        lowest = self.have.missing(0, self.length)[:1]
-        if not free or free[0][0] != lowest[0][0]:
-            return None
+    def _streamed(self, now: float) -> bool:
+        """Tell whether the first response brings what the reader wants next."""
         streaming = (s for s in self._sources if s.streams and s.fetches)
-        if any(s.active and not s.stalled(now) for s in streaming):
-            return None
-        start, stop = free[0]
-        return start, min(stop, start + self._block(source))
+        return any(s.active and not s.stalled(now) for s in streaming)
 
-    def _share(self, source: Source, free: list[Interval], now: float) -> Interval | None:
-        """Choose a part from the end of what is free, or else of what would take longest."""
-        if free:
-            start, stop = free[-1]
-            left, rate = self._until(stop, free, source, now)
-            share = _fair(left, rate, source, now)
-            size = min(self._block(source), stop - start, share)
-            return (stop - size, stop) if size >= min(LEAST_SHARE, stop - start) else None
+    def _share(self, source: Source, now: float) -> Interval | None:
+        """Choose a share of what would take longest, if that gains time."""
         slowest, late = None, 0.0
         for other in self._sources:
             if other is source or other.streams:
@@ -255,9 +271,8 @@ class Plan:
         if slowest is None:
             return None
         other, (start, stop) = slowest
-        share = min(_fair(stop - start, other.speed(now), source, now), stop - start)
-        if share < min(LEAST_SHARE, stop - start):
-            return None
+        share = max(LEAST_SHARE, _fair(stop - start, other.speed(now), source, now))
+        share = min(share, stop - start)
         if late - _seconds(source.backlog + share, source.rate) - source.latency < _GAIN:
             return None
         return stop - share, stop
@@ -268,7 +283,7 @@ class Plan:
         """Return the bytes that all others have before them up to an offset, and their rate."""
         left, rate = sum(end - begin for begin, end in free), 0.0
         for other in self._sources:
-            if other is source or not other.active:
+            if other is source or not other.active or other.stalled(now):
                 continue
             rate += other.speed(now)
             if other.streams and other.fetches:  # it can't leave out what is here already

@@ -159,8 +159,8 @@ def _mismatch(resource: Resource, part: tuple[int, int], told: Mapping[str, str]
     if told.get("content-type", "").strip().lower().startswith("multipart/"):
         return Refusal("the server sent a multipart answer to a request for one part")
     place = content_range(told.get("content-range"))
-    if place is None:
-        return Refusal("the server didn't say which part it sent")
+    if place is None or "transfer-encoding" in told:
+        return Refusal("the server didn't say which part it sent, or how long it is")
     # What was a length is an object's: one of another length is another version.
     if told_validator(told, resource.validator) != resource.validator or place.total not in (
         None,

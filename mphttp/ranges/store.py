@@ -49,8 +49,7 @@ class Store:
             OSError: it couldn't be written.
         """
         if self.held + len(data) <= self._memory:
-            self._pieces[offset] = bytes(data)
-            self.held += len(data)
+            self.hold(offset, data)
             return
         place = self._on_disk()
         rest, at = memoryview(data), place.offset + offset
@@ -58,6 +57,11 @@ class Store:
             written = os.pwrite(place.descriptor, rest, at)
             rest, at = rest[written:], at + written
         self._pieces[offset] = len(data)
+
+    def hold(self, offset: int, data: bytes) -> None:
+        """Keep a piece in memory, whatever is there already."""
+        self._pieces[offset] = bytes(data)
+        self.held += len(data)
 
     def take(self, offset: int) -> bytes:
         """Return what is here from an offset on, a piece at a time; b"" for nothing.

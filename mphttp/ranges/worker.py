@@ -148,7 +148,7 @@ class Worker:
             except Refused as refused:
                 self._refused(refused)
             except Ended:
-                self._go_on()
+                self._connect_later()
 
     def _ask(self) -> None:
         for fetch in self._assembly.assign(self.source):
@@ -164,20 +164,16 @@ class Worker:
         self._assembly.refused(refused.refusal)
         if refused.refusal.wait is None or self.state is State.OPENING:
             raise refused
+        self._connect_later()
+
+    def _connect_later(self) -> None:
+        """Connect again, not before the server allows it; what was asked for is anybody's."""
         self._assembly.give_back(self.source)
         self._let_go()
         while not self._stop and not self._assembly.closed and self._assembly.busy_for:
             self._assembly.idle(self._assembly.busy_for)
         if not self._stop and not self._assembly.closed:
             self._connect()
-
-    def _go_on(self) -> None:
-        """Connect again where the server ended the connection, and ask again."""
-        self._let_go()
-        self._connect()
-        for fetch in list(self.source.fetches):
-            fetch.start = fetch.position
-            self._link.ask(fetch.start, fetch.stop)
 
     def _let_go(self) -> None:
         self.row()

@@ -43,11 +43,19 @@ class _Joined:
         slice_ = _SHORT_SLICE if self._assembly.shared else _SLICE
         return slice_ if self._timeout is None else min(slice_, self._timeout)
 
+    def _ready(self) -> bytes:
+        """Return what is here of what the reader wants next, b"" for nothing."""
+        try:
+            return self._assembly.ready()
+        except OSError as error:  # of the temporary file
+            raise self._core.ReadError(str(error)) from error
+
     def _check(self) -> None:
         """Raise what ends the body: nobody brings anything, or nobody could."""
         assembly = self._assembly
         if assembly.stuck:
-            why = assembly.first_error or "the last connection that brought parts is gone"
+            gone = "the last connection that brought parts is gone"
+            why = assembly.first_error or assembly.alone or gone
             raise self._core.ReadError(why)
         since = max(self._waits_since, assembly.heard_at)
         if self._timeout is not None and time.monotonic() - since >= self._timeout:
@@ -81,7 +89,7 @@ class JoinedBody(_Joined):
         assembly = self._assembly
         self._waits_since = time.monotonic()
         while not assembly.done:
-            data = assembly.ready() or self._more()
+            data = self._ready() or self._more()
             if data:
                 assembly.pausing()
                 return data
@@ -97,8 +105,8 @@ class JoinedBody(_Joined):
             assembly.wait(self._slice())
             return b""
         try:
-            with assembly.reading():
-                part = self._body.part(self._slice())
+            assembly.reading()
+            part = self._body.part(self._slice())
         except self._core.ReadTimeout:
             return b""
         except self._first_failures as error:
@@ -142,7 +150,7 @@ class AsyncJoinedBody(_Joined):
         assembly = self._assembly
         self._waits_since = time.monotonic()
         while not assembly.done:
-            data = assembly.ready() or await self._more()
+            data = self._ready() or await self._more()
             if data:
                 assembly.pausing()
                 return data
@@ -159,8 +167,8 @@ class AsyncJoinedBody(_Joined):
                 assembly.seen()
             return b""
         try:
-            with assembly.reading():
-                part = await self._body.part(self._slice())
+            assembly.reading()
+            part = await self._body.part(self._slice())
         except self._core.ReadTimeout:
             return b""
         except self._first_failures as error:

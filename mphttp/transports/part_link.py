@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -64,6 +64,7 @@ class _Part:
     def __init__(self, start: int, stop: int) -> None:
         self.bounds = (start, stop)
         self.cycle = Cycle(b"GET")
+        self.asked = False
         self.begun = False
 
 
@@ -104,6 +105,7 @@ class PartLink:
         self._raw: socket.socket | None = None
         self._parts: deque[_Part] = deque()
         self._brought = False
+        self._one_each = False  # the server ends each connection after one part
         self._aborted = False
 
     @property
@@ -135,31 +137,48 @@ class PartLink:
         headers = self._resource.request_headers(start, stop)
         asked = self._connection.as_proxied(self._core.Request(b"GET", self._url, headers=headers))
         head = part.cycle.request(asked.url.target, asked.headers)
-        with self._os_errors():
-            self._stream.write(head + part.cycle.end())
+        if not (self._one_each and self._parts):
+            part.asked = True
+            # If the server has ended the connection, reading tells whether that is an error.
+            with self._os_errors(), contextlib.suppress(self._core.WriteError):
+                self._stream.write(head + part.cycle.end())
         self._parts.append(part)
 
     def read(self) -> bytes:
         """Return the next bytes of the oldest part that isn't whole."""
-        assert self._stream is not None
         part = self._parts[0]
         with self._os_errors():
             if not part.begun:
                 self._begin(part)
-            assert part.cycle.remaining is not None
-            data = self._stream.read(min(_READ, part.cycle.remaining))
-            part.cycle.came(data)
+            data = self._next_of_body(part)
         if not part.cycle.remaining:
             self._parts.popleft()
             self._brought = True
         return data
 
+    def _next_of_body(self, part: _Part) -> bytes:
+        assert self._stream is not None
+        assert part.cycle.remaining is not None
+        try:
+            data = self._stream.read(min(_READ, part.cycle.remaining))
+            part.cycle.came(data)
+        except (ConnectionLost, self._core.ReadError):
+            # A request that its server won't read makes the kernel there reset the connection, and
+            # lose what was on its way (RFC 9112, section 9.6).
+            if self._one_each and any(other.asked for other in list(self._parts)[1:]):
+                raise Ended from None
+            raise
+        return data
+
     def _begin(self, part: _Part) -> None:
         assert self._stream is not None
+        if not part.asked:
+            raise Ended
         while (head := part.cycle.head()) is None:
             part.cycle.receive(self._next_of_head(part))
         part.begun = True
         told = by_name(head.headers)
+        self._one_each = self._one_each or _is_last(head.version, told)
         refusal = refusal_of(self._resource, part.bounds, head.status, told, datetime.now(UTC))
         if refusal is not None:
             raise Refused(refusal)
@@ -208,3 +227,9 @@ class PartLink:
             with contextlib.suppress(OSError):
                 # Not an SSLSocket's own: that would take TLS away from under a thread that reads.
                 socket.socket.shutdown(raw, socket.SHUT_RDWR)
+
+
+def _is_last(version: bytes, told: Mapping[str, str]) -> bool:
+    """Tell whether a server ends the connection after an answer (RFC 9112, section 9.3)."""
+    options = {option.strip().lower() for option in told.get("connection", "").split(",")}
+    return "close" in options or (version == b"HTTP/1.0" and "keep-alive" not in options)
