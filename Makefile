@@ -10,7 +10,7 @@ other_report := $(venv)/other.xml
 # Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test check fuzz bpf bench bench-full kernel test-kernel
+.PHONY: demo test quick check fuzz bpf bench bench-full kernel test-kernel
 
 demo: $(runs)
 	$(venv)/bin/mphttp demo
@@ -18,8 +18,12 @@ demo: $(runs)
 test: $(develops)
 	scripts/packages
 	scripts/second_look $(venv)/other.cache \
-		$(venv)/bin/pytest -m "not lab and not guest" --junit-xml=$(other_report)
+		$(venv)/bin/pytest -n 2 -m "not lab and not guest" --junit-xml=$(other_report)
 	scripts/lab_tests $(venv)
+
+# All but the tests that need a laboratory, or more than a few seconds.
+quick: $(develops)
+	$(venv)/bin/pytest -n 2 -m "not lab and not guest and not slow"
 
 check: $(develops)
 	$(venv)/bin/ruff check

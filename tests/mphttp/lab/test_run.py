@@ -17,6 +17,8 @@ import pytest
 
 from mphttp.lab import Lab, LabError, command, names
 
+pytestmark = pytest.mark.slow  # each starts a laboratory
+
 RUN = [sys.executable, "-m", "mphttp", "lab", "run"]
 
 # Tells where it is, leaves a process of its own behind that ignores everything, and stays.
@@ -256,7 +258,6 @@ def test_signals_reach_a_command_as_if_nothing_stood_between() -> None:
                 assert process.wait(20) == 5
 
 
-@pytest.mark.slow
 def test_an_interface_is_silent_while_no_application_sends() -> None:
     """Router solicitations and group reports would come within seconds."""
     done = run("--", "sh", "-c", "sleep 5; cat /proc/net/dev")
