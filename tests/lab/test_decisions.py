@@ -85,4 +85,8 @@ def test_refresh_replaces_subflow_by_subflow(lab: LabClient) -> None:
     assert len({subflow.local for subflow in report.subflows}) == len(report.subflows)
     # The one that works at the end need not be the newest: that may have come too late.
     assert sum(subflow.closed_at is None for subflow in report.subflows) <= 1
+    # A subflow drains before it is closed, so that several may be; but not until the response ends.
+    for replaced in report.subflows[: len(report.subflows) // 3]:
+        assert replaced.closed_at is not None
+        assert replaced.closed_at <= report.subflows[-1].opened_at
     assert lab.counters()["wifi"].up.syns >= len(report.subflows)
