@@ -10,7 +10,7 @@ from mphttp import Deadline, DelayedByContentLength, Refresh
 from mphttp.lab import LabClient, names
 
 from .downloads import carried, download, fetch, make_client, url
-from .leaks import eventually, sockets_at
+from .leaks import capabilities, eventually, sockets_at
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
@@ -19,10 +19,14 @@ SIZE = 1_000_000
 
 @pytest.fixture
 def quiet(lab: LabClient, fast: None) -> None:
-    """Wait until no side of any connection sends by LTE any more, and count from 0."""
+    """Wait until no side of any connection sends by LTE any more, and count from 0.
+
+    The server's side can't be asked without privilege: that needs a lab of its own for these tests.
+    """
     address = names.client_address(1)
     eventually(lambda: sockets_at(address), set(), within=60)
-    eventually(lambda: servers_sockets(lab, address), b"", within=60)
+    if capabilities():
+        eventually(lambda: servers_sockets(lab, address), b"", within=60)
     lab.reset()
     lab.change("wifi", rate="20mbit", delay="5ms")
 
