@@ -7,7 +7,6 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from pathlib import Path
 
 import pytest
 
@@ -32,7 +31,7 @@ from mphttp.kernel.values import Path as NetworkPath
 from mphttp.lab import LabClient
 from mphttp.lab.content import sha256_of
 from tests.lab.downloads import download, make_client, url
-from tests.lab.leaks import eventually
+from tests.lab.leaks import capabilities, eventually
 
 pytestmark = [pytest.mark.guest, pytest.mark.usefixtures("fast")]
 
@@ -60,8 +59,7 @@ def paths(sock: socket.socket) -> list[NetworkPath]:
 
 def test_nothing_but_the_socket_is_needed() -> None:
     """This process has no capability, netlink refuses it, and the options are found first."""
-    (line,) = re.findall(r"CapEff:\s*(\w+)", Path("/proc/self/status").read_text())
-    assert int(line, 16) == 0
+    assert capabilities() == 0
     with pytest.raises(NotPermitted):
         NetlinkMechanism()
     mechanism = best_mechanism()
@@ -158,6 +156,16 @@ def test_any_option_of_the_socket_can_be_set(connection: socket.socket) -> None:
             subflows.setsockopt(only, socket.SOL_SOCKET, socket.SO_MARK, 1)
         with pytest.raises(CallRefused):
             subflows.setsockopt(only, socket.IPPROTO_TCP, 31, b"tls")
+
+
+def test_an_option_of_all_subflows(connection: socket.socket) -> None:
+    """What the connection itself doesn't take is set on each of its subflows."""
+    name = socket.TCP_USER_TIMEOUT
+    with Subflows(connection) as subflows:
+        both = [*subflows.ids(), subflows.open(paths(connection)[1])]
+        assert subflows.setsockopt_all(socket.IPPROTO_TCP, name, 4000) == both
+        told = [subflows.getsockopt(one, socket.IPPROTO_TCP, name, 4) for one in both]
+    assert [int.from_bytes(value, "little") for value in told] == [4000, 4000]
 
 
 def test_refusals_have_their_kinds(connection: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""What a process, and the network namespace around it, could be left with."""
+"""What a process may do, and what it, and the network namespace around it, could be left with."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ def sockets_at(host: str) -> set[tuple[str, str]]:
     """List those at one IPv4 address."""
     local = socket.inet_aton(host)[::-1].hex().upper()
     return {(addresses, state) for addresses, state in sockets() if addresses.startswith(local)}
+
+
+def capabilities() -> int:
+    """Tell which capabilities this process has, a bit for each (capabilities(7))."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    (told,) = (line.split()[1] for line in status if line.startswith("CapEff:"))
+    return int(told, 16)
 
 
 def threads() -> int:

@@ -10,7 +10,7 @@ from mphttp import Deadline, DelayedByContentLength, Refresh
 from mphttp.lab import LabClient, names
 
 from .downloads import carried, download, fetch, make_client, url
-from .leaks import eventually, sockets_at
+from .leaks import capabilities, eventually, sockets_at
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
@@ -19,10 +19,14 @@ SIZE = 1_000_000
 
 @pytest.fixture
 def quiet(lab: LabClient, fast: None) -> None:
-    """Wait until no side of any connection sends by LTE any more, and count from 0."""
+    """Wait until no side of any connection sends by LTE any more, and count from 0.
+
+    The server's side can't be asked without privilege: that needs a lab of its own for these tests.
+    """
     address = names.client_address(1)
     eventually(lambda: sockets_at(address), set(), within=60)
-    eventually(lambda: servers_sockets(lab, address), b"", within=60)
+    if capabilities():
+        eventually(lambda: servers_sockets(lab, address), b"", within=60)
     lab.reset()
     lab.change("wifi", rate="20mbit", delay="5ms")
 
@@ -85,4 +89,8 @@ def test_refresh_replaces_subflow_by_subflow(lab: LabClient) -> None:
     assert len({subflow.local for subflow in report.subflows}) == len(report.subflows)
     # The one that works at the end need not be the newest: that may have come too late.
     assert sum(subflow.closed_at is None for subflow in report.subflows) <= 1
+    # A subflow drains before it is closed, so that several may be; but not until the response ends.
+    for replaced in report.subflows[: len(report.subflows) // 3]:
+        assert replaced.closed_at is not None
+        assert replaced.closed_at <= report.subflows[-1].opened_at
     assert lab.counters()["wifi"].up.syns >= len(report.subflows)

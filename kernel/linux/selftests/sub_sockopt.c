@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Every option and every error, over IPv4 and IPv6. Output is TAP.
+/* Every option and every error, over IPv4 and IPv6: sub_sockopt [denied]. Output is TAP.
  *
- * Run by `run`, which prepares the addresses, as a user without capabilities.
+ * Run by `run`, which prepares the addresses, as a user without capabilities. With `denied`, only
+ * what a peer says who wants no subflow to its initial address.
  */
 #include <stdarg.h>
 
@@ -119,10 +120,21 @@ static void lists(struct pair pair)
 	ok(ids.at[0].id == 0 && !ids.at[0].slave_sk && ids.at[0].fully_established &&
 	   ids.at[0].attached && !ids.at[0].low_prio && !ids.at[0].pre_established,
 	   "the initial subflow has the ID 0 and its bits");
-	size = sizeof(ids);
-	gives(get(pair.client, MPTCP_GET_SUB_IDS, NULL, &size), EFAULT, "a list to nowhere");
-	gives(getsockopt(pair.client, IPPROTO_TCP, MPTCP_GET_SUB_IDS, &ids, NULL), EFAULT,
-	      "a list without a length");
+}
+
+static void from_nowhere(struct pair pair)
+{
+	uint8_t zeros[64] = {};
+	socklen_t size = sizeof(zeros);
+
+	for (size_t i = 0; i < ARRAY_SIZE(GETS); i++) {
+		gives(get(pair.client, GETS[i], NULL, &size), EFAULT, "memory that isn't there");
+		gives(get(pair.client, GETS[i], zeros, NULL), EFAULT, "a length that isn't there");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(SETS); i++)
+		gives(setsockopt(pair.client, IPPROTO_TCP, SETS[i], NULL, sizeof(zeros)), EFAULT,
+		      "memory that isn't there");
+	ok(ids_of(pair.client).count == 1, "nothing came of it");
 }
 
 static void tuples(struct pair pair)
@@ -388,12 +400,18 @@ static void limit(const char *host, const char *hole)
 	struct pair pair = connected(host, IPPROTO_MPTCP, IPPROTO_MPTCP);
 	bool v4 = address(host, 0).sa.sa_family == AF_INET;
 	union address any = address(v4 ? "0.0.0.0" : "::", 0), there = address(hole, 9);
+	int unanswered = 0;
 	bool good = true;
+	struct ids ids;
 
 	exchange(pair);
 	for (int id = 1; id < MPTCP_SUB_IDS_MAX; id++)
 		good &= open_between(pair.client, any, there) == id;
-	ok(good && ids_of(pair.client).count == 32, "32 subflows have IDs from 0 to 31");
+	ids = ids_of(pair.client);
+	ok(good && ids.count == 32, "32 subflows have IDs from 0 to 31");
+	for (int i = 0; i < ids.count; i++)
+		unanswered += !ids.at[i].fully_established && !ids.at[i].pre_established;
+	ok(unanswered == 31, "those whose SYN has no answer are not established");
 	ok(open_between(pair.client, any, there) < 0 && errno == ENOSPC, "one more gives ENOSPC");
 	ok(!close_id(pair.client, 17) && open_between(pair.client, any, there) == 17,
 	   "where one goes, one comes");
@@ -433,6 +451,7 @@ static void family(const char *name, const char *first, const char *second, cons
 	exchange(pair);
 	wrong_way(pair);
 	lists(pair);
+	from_nowhere(pair);
 	tuples(pair);
 	bad_opens(pair, first, second);
 	opens(pair, first, second);
@@ -445,13 +464,33 @@ static void family(const char *name, const char *first, const char *second, cons
 	limit(first, hole);
 }
 
-int main(void)
+/* Where net.mptcp.allow_join_initial_addr_port is 0: RFC 8684, section 3.1. */
+static void denied(const char *name, const char *first, const char *second)
+{
+	struct pair pair = connected(first, IPPROTO_MPTCP, IPPROTO_MPTCP);
+
+	group = name;
+	exchange(pair);
+	gives(open_between(pair.client, address(second, 0), address(first, 0)) < 0, EACCES,
+	      "an open to an address that wants none");
+	ok(ids_of(pair.client).count == 1, "no subflow came of it");
+	ok(open_between(pair.client, address(first, 0), address(second, 0)) == 1,
+	   "another address of the peer may be tried");
+	parted(pair);
+}
+
+int main(int arguments, char **argument)
 {
 	setbuf(stdout, NULL);
 	puts("TAP version 13");
-	family("IPv4", "127.0.0.1", "127.0.0.2", "10.9.9.2");
-	family("IPv6", "fd00::1", "fd00::2", "fd09::2");
-	mapped();
+	if (arguments > 1 && !strcmp(argument[1], "denied")) {
+		denied("IPv4", "127.0.0.1", "127.0.0.2");
+		denied("IPv6", "fd00::1", "fd00::2");
+	} else {
+		family("IPv4", "127.0.0.1", "127.0.0.2", "10.9.9.2");
+		family("IPv6", "fd00::1", "fd00::2", "fd09::2");
+		mapped();
+	}
 	printf("1..%d\n", count);
 	return failed != 0;
 }
