@@ -94,9 +94,9 @@ def test_where_nobody_brings_the_rest_it_is_the_librarys_error(door: str, part: 
                     eventually(lambda: bool(answer.report.problems), True)
                     origin.gate.set()
 
-    with Origin(whole_with(*IN_PARTS, then=Peer.reset), part) as origin:
-        with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
-            read_on()
+    broken = pytest.raises((httpx.ReadError, httpx.RemoteProtocolError))
+    with Origin(whole_with(*IN_PARTS, then=Peer.reset), part) as origin, broken:
+        read_on()
     assert QUARTER <= len(body) < SIZE
     assert BODY.startswith(body)
 
@@ -110,9 +110,9 @@ def test_where_all_stall_it_is_a_time_out(door: str) -> None:
             for _ in answer.parts():
                 origin.gate.set()
 
-    with Origin(whole_with(*IN_PARTS, then=Peer.linger), stalls) as origin:
-        with pytest.raises(httpx.ReadTimeout):
-            read_on()
+    late = pytest.raises(httpx.ReadTimeout)
+    with Origin(whole_with(*IN_PARTS, then=Peer.linger), stalls) as origin, late:
+        read_on()
 
 
 # It can't be fetched in parts.
