@@ -57,6 +57,7 @@ class Assembly:
         self._closed = False
         self._heard_at = time.monotonic()
         self._not_before = 0.0
+        self._news_of_waits: list[str] = []
         self._descriptor: int | None = None
         self._plan.stream(self.first, self._heard_at)
 
@@ -256,6 +257,17 @@ class Assembly:
             else:
                 wait = max(_LEAST_WAIT, refusal.wait)
                 self._not_before = max(self._not_before, time.monotonic() + wait)
+
+    def waits(self, why: str) -> None:
+        """Take that a connection waits, which shows nowhere else."""
+        with self._news:
+            self._news_of_waits.append(why)
+
+    def told_waits(self) -> list[str]:
+        """Return why connections wait, each reason once."""
+        with self._news:
+            told, self._news_of_waits = self._news_of_waits, []
+            return told
 
     @property
     def busy_for(self) -> float:

@@ -83,12 +83,19 @@ class PartsCarrier(Carrier):
         """Return None: nothing keeps strategies from opening connections."""
         return None
 
+    def look(self, now: float) -> ConnectionInfo | None:
+        """Read all connections, and write down what is new."""
+        for what in self.assembly.told_waits():
+            self._trouble(what)
+        return super().look(now)
+
     def unread(self) -> int | None:
         """Return the bytes that lie ready for the application, in order."""
         return self.assembly.unread()
 
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
         """Let the response end, and all further connections with it."""
+        self.look(time.monotonic())  # what happened at the very end is to be told, too
         state = super().leave(exchange, whole=whole)
         _end(self._control, self.assembly)
         after = state.first if isinstance(state, State) else None

@@ -82,6 +82,6 @@ def retry_after(value: str | None, now: datetime) -> float | None:
 def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for years of twenty digits
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

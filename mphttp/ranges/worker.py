@@ -164,6 +164,7 @@ class Worker:
         self._assembly.refused(refused.refusal)
         if refused.refusal.wait is None or self.state is State.OPENING:
             raise refused
+        self._assembly.waits(refused.refusal.what)
         self._connect_later()
 
     def _connect_later(self) -> None:

@@ -195,6 +195,8 @@ class PartLink:
             raise
         if not data and self._brought and not part.cycle.started:
             raise Ended
+        if not data:
+            raise OSError("the server ended the connection instead of an answer")
         return data
 
     @contextlib.contextmanager

@@ -1,0 +1,26 @@
+"""What tests of ranges over loopback share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from mphttp.engine import engine
+from tests.lab.leaks import Opened, eventually
+from tests.mphttp.transports.doors import DOORS, Door
+
+
+@pytest.fixture(params=["httpx", "httpx-asyncio", "httpx-trio"])
+def door(request: pytest.FixtureRequest) -> Door:
+    """A door of each kind."""
+    return DOORS[request.param]
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Check that no thread, socket or temporary file outlives the test."""
+    engine.start()  # its thread and its descriptors are the process's, for good
+    opened = Opened()
+    yield
+    eventually(opened.own, {"descriptors": 0, "threads": 0})
