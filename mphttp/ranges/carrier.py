@@ -11,12 +11,27 @@ import weakref
 from mphttp.engine.carrier import Carrier, Taken
 from mphttp.engine.connection import Connection
 from mphttp.engine.exchange import Exchange
+from mphttp.engine.request import Request
+from mphttp.strategies import SinglePath
 
 from .assembly import Assembly
 from .control import PartsControl, State
 from .link import Linker
 from .resource import Resource
 from .store import Place
+
+
+def wants_parts(connection: Connection, asked: Request) -> bool:
+    """Tell whether a response shall be fetched in parts, if it can be.
+
+    Args:
+        connection: of the response.
+        asked: the request, as the engine knows it.
+    """
+    if asked.multipath in ("mptcp", "off") or isinstance(asked.strategy, SinglePath):
+        return False
+    # With "auto", subflows that can be controlled are preferred.
+    return asked.multipath == "ranges" or connection.missing() is not None
 
 
 class _Reader:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from mphttp.engine import Exchange, Request
 from mphttp.engine.request import checked_multipath, checked_strategy, plain
 from mphttp.network.dial import SocketOption
-from mphttp.ranges.carrier import PartsCarrier
+from mphttp.ranges.carrier import PartsCarrier, wants_parts
 from mphttp.report import Report
 from mphttp.strategies import Strategy
 
@@ -19,7 +19,7 @@ from .dialer import Dialer
 from .host import Host
 from .joined import AsyncJoinedBody, JoinedBody
 from .origin import AsyncOriginConnection, Options, OriginConnection
-from .parts import Sent, shared_carrier, wants_parts
+from .parts import Sent, shared_carrier
 from .route import Proxy, Routes
 
 

@@ -13,7 +13,6 @@ from mphttp.ranges.carrier import PartsCarrier
 from mphttp.ranges.link import Link
 from mphttp.ranges.resource import Headers, NotInParts, Resource, by_name, resource_of
 from mphttp.ranges.store import Place
-from mphttp.strategies import SinglePath
 
 from .origin import Options
 
@@ -33,19 +32,6 @@ class Sent:
     url: Any
     headers: Headers
     server_hostname: str = ""
-
-
-def wants_parts(connection: Connection, asked: Request) -> bool:
-    """Tell whether a response shall be fetched in parts, if it can be.
-
-    Args:
-        connection: of the response.
-        asked: the request, as the engine knows it.
-    """
-    if asked.multipath in ("mptcp", "off") or isinstance(asked.strategy, SinglePath):
-        return False
-    # With "auto", subflows that can be controlled are preferred.
-    return asked.multipath == "ranges" or connection.missing() is not None
 
 
 def shared_carrier(
