@@ -106,6 +106,8 @@ class PartsCarrier(Carrier):
         """Let the response end, and all further connections with it."""
         state = super().leave(exchange, whole=whole)
         _end(self._control, self.assembly)
+        if self.assembly.shared:
+            self.look(time.monotonic())  # those that have ended just now, the last one among them
         after = state.first if isinstance(state, State) else None
         self._first.passed_by(after, whole=self.assembly.first_read_whole)
         return state
