@@ -82,7 +82,7 @@ class PartsControl:
         """Take down the state of all connections."""
         over = self._assembly.shared and not self._assembly.first.fetches
         try:
-            taken = self._first.reader.all()
+            taken: Taken = self._first.reader.all()
         except KernelError:  # it is closed
             taken, over = self._first.before, True
         why = self._assembly.first_error if over else None
