@@ -179,12 +179,21 @@ class PartLink:
             data = self._stream.read(min(_READ, part.cycle.remaining))
             part.cycle.came(data)
         except (ConnectionLost, self._core.ReadError):
-            # A request that its server won't read makes the kernel there reset the connection, and
-            # lose what was on its way (RFC 9112, section 9.6).
-            if self._one_each and any(other.asked for other in list(self._parts)[1:]):
+            if self._asked_too_much():
                 raise Ended from None
             raise
         return data
+
+    def _asked_too_much(self) -> bool:
+        """Tell whether a request that its server won't read may have broken the connection.
+
+        The kernel there resets it then, and loses what was on its way (RFC 9112, section 9.6).
+        """
+        unsure = self._one_each or not self._brought  # whether the connection outlasts a part
+        if self._aborted or not (unsure and any(other.asked for other in list(self._parts)[1:])):
+            return False
+        self._one_each = True
+        return True
 
     def _begin(self, part: _Part) -> None:
         assert self._stream is not None
@@ -206,7 +215,8 @@ class PartLink:
         try:
             data = self._stream.read(_READ)
         except self._core.ReadError:
-            if self._brought and not self._aborted and not part.cycle.started:
+            between = self._brought and not self._aborted and not part.cycle.started
+            if between or self._asked_too_much():
                 raise Ended from None
             raise
         if not data and self._brought and not part.cycle.started:
