@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pycurl
 
 from mphttp.engine import Engine, Request, engine
+from mphttp.engine.request import Multipath, plain
 from mphttp.strategies import Strategy
 
 from .loop import Loop
@@ -25,6 +26,7 @@ class Channel:
         settings: how connections are made.
         path_names: the interfaces that may be used, preferred first, or None for all.
         strict: whether a problem ends a transfer.
+        multipath: what may bring a response by several paths.
         stepper: steps strategies in the write callback; None leaves that to the engine's thread.
     """
 
@@ -34,15 +36,18 @@ class Channel:
         path_names: tuple[str, ...] | None,
         *,
         strict: bool,
+        multipath: Multipath = "auto",
         stepper: Stepper | None = None,
     ) -> None:
         chosen: Engine = engine if stepper is None else stepper
         self._loop = Loop()
-        self._sockets = Sockets(chosen, path_names)
+        self._sockets = Sockets(chosen, path_names, plain=plain(multipath))
         self._settings = settings
         self._strict = strict
+        self._multipath = multipath
         self._stepper = stepper
         self._transfers: dict[pycurl.Curl, Transfer] = {}
+        self._without_first: set[Transfer] = set()
 
     def begin(
         self,
@@ -64,9 +69,10 @@ class Channel:
         """
         transfer = Transfer(
             wanted,
-            Request(wanted.url, strategy, self._strict),
+            Request(wanted.url, strategy, self._strict, self._multipath),
             self._settings,
             self._sockets,
+            self._loop,
             stepper=self._stepper,
             receive=receive,
             inbox=inbox,
@@ -82,15 +88,26 @@ class Channel:
             timeout: seconds to wait at most.
         """
         for easy, code, words in self._loop.step(timeout):
-            transfer = self._transfers[easy]
+            transfer = self._transfers.get(easy)
+            if transfer is None:
+                continue
             self._loop.remove(easy)
             if transfer.tries_again(code, words):
                 self._loop.add(easy)
-                continue
-            del self._transfers[easy]
-            transfer.end(code, words)
-            # Those that are kept, libcurl may close at any time; that is seen when all is quiet.
-            self._sockets.sweep(transfer.attempt.copies if self._transfers else None)
+            elif transfer.goes_on(code, words):
+                self._without_first.add(transfer)
+                self._sockets.sweep(transfer.attempt.copies)
+            else:
+                self._end(transfer, code, words)
+        for transfer in [one for one in self._without_first if one.overdue]:
+            self._end(transfer, pycurl.E_OPERATION_TIMEDOUT, "the rest didn't come in time")
+
+    def _end(self, transfer: Transfer, code: int, words: str) -> None:
+        del self._transfers[transfer.easy]
+        self._without_first.discard(transfer)
+        transfer.end(code, words)
+        # Those that are kept, libcurl may close at any time; that is seen when all is quiet.
+        self._sockets.sweep(transfer.attempt.copies if self._transfers else None)
 
     def give_up(self, transfer: Transfer) -> None:
         """End a transfer of which nobody wants the rest; its connection is reset."""
@@ -98,6 +115,7 @@ class Channel:
             return
         transfer.give_up()
         del self._transfers[transfer.easy]
+        self._without_first.discard(transfer)
         self._loop.remove(transfer.easy)
         self._sockets.sweep()
 

@@ -82,8 +82,15 @@ class CurlRequest:
 
     def lines(self) -> list[str]:
         """Return the headers as libcurl takes them; an empty value is written with a semicolon."""
-        fields = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
-        return [f"{name}: {value}" if value else f"{name};" for name, value in fields]
+        return [f"{name}: {value}" if value else f"{name};" for name, value in self._headers]
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers as they are sent."""
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._headers]
+
+    @property
+    def _headers(self) -> Iterable[tuple[str, str]]:
+        return self.headers.items() if isinstance(self.headers, Mapping) else self.headers
 
     def apply(self, easy: pycurl.Curl, wrap: Callable[[Callable[..., Any], Any], Any]) -> None:
         """Set it on a handle.

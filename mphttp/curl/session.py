@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from mphttp.engine.request import checked_strategy
+from mphttp.engine.request import Multipath, checked_multipath, checked_strategy
 from mphttp.strategies import Strategy
 
 from .batch import Batch, Outcome, Running
@@ -34,7 +34,10 @@ class CurlSession:
             starts; None allows all, in the system's order.
         strict: raise `StrategyProblem` where a problem would only be reported.
         stepping: "engine" runs strategies on mphttp's thread; "callback" in libcurl's write
-            callback, which reads on only when a subflow is open or closed (paper, section 4).
+            callback, which reads on only when a subflow is open or closed (paper, section 4);
+            then nothing is fetched in parts.
+        multipath: "auto", "mptcp", "ranges" or "off": what may bring a response by several paths
+            (mphttp.engine.request.Multipath).
         settings: fields of `Settings`: verify, cert, proxy, http2 and others.
 
     Raises:
@@ -48,6 +51,7 @@ class CurlSession:
         paths: Sequence[str] | None = None,
         strict: bool = False,
         stepping: Stepping = "engine",
+        multipath: Multipath = "auto",
         **settings: Any,
     ) -> None:
         if stepping not in ("engine", "callback"):
@@ -58,6 +62,7 @@ class CurlSession:
             Settings(**settings),
             None if paths is None else tuple(paths),
             strict=strict,
+            multipath=checked_multipath(multipath),
             stepper=self._stepper,
         )
 

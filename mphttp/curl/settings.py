@@ -6,8 +6,10 @@ import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import pycurl
 
@@ -78,11 +80,39 @@ class Settings:
             easy.setopt(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
             easy.setopt(pycurl.PROXYHEADER, [f"{n}: {v}" for n, v in self.proxy_headers])
 
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """The same for connections that aren't libcurl's.
+
+        Raises:
+            OSError: a file isn't there, or isn't what it should be.
+        """
+        places = {} if self.verify is False else {self._place.is_dir(): str(self._place)}
+        context = ssl.create_default_context(cafile=places.get(False), capath=places.get(True))
+        if self.verify is False:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.cert is not None:
+            context.load_cert_chain(*((self.cert,) if isinstance(self.cert, str) else self.cert))
+        return context
+
+    @property
+    def proxy_url(self) -> SplitResult | None:
+        """The proxy, or None."""
+        if not self.proxy:
+            return None
+        return urlsplit(self.proxy if "://" in self.proxy else f"http://{self.proxy}")
+
+    @property
+    def _place(self) -> Path:
+        """Where the certificates are that are trusted."""
+        return _trusted() if isinstance(self.verify, bool) else Path(self.verify)
+
     def _trust(self) -> dict[int, Any]:
         if self.verify is False:
             peer = {pycurl.SSL_VERIFYPEER: 0, pycurl.PROXY_SSL_VERIFYPEER: 0}
             return peer | {pycurl.SSL_VERIFYHOST: 0, pycurl.PROXY_SSL_VERIFYHOST: 0}
-        place = _trusted() if self.verify is True else Path(self.verify)
+        place = self._place
         if place.is_dir():
             return {pycurl.CAPATH: str(place), pycurl.PROXY_CAPATH: str(place)}
         return {pycurl.CAINFO: str(place), pycurl.PROXY_CAINFO: str(place)}

@@ -62,11 +62,15 @@ class Sockets:
     Args:
         engine: is told of each connection.
         path_names: the interfaces that may be used, preferred first, or None for all.
+        plain: whether TCP is wanted, not MPTCP.
     """
 
-    def __init__(self, engine: Engine, path_names: tuple[str, ...] | None) -> None:
+    def __init__(
+        self, engine: Engine, path_names: tuple[str, ...] | None, *, plain: bool = False
+    ) -> None:
         self._engine = engine
         self._path_names = path_names
+        self._plain = plain
         self._start = Start(path_names)
         self._copies: dict[int, _Known] = {}
         self._connections: dict[FourTuple, _Known] = {}
@@ -95,7 +99,7 @@ class Sockets:
         attempt.more = attempt.more or attempt.number + 1 < len(paths)
         if path is not None:
             attempt.paths.add(path)
-        sock = multipath_socket(address.family)
+        sock = multipath_socket(address.family, plain=self._plain)
         try:
             prepare(sock, ())
             start_on(sock, path, None)

@@ -70,6 +70,7 @@ class CurlByteStream(httpx.SyncByteStream):
         parts = self._parts
         while True:
             while parts:
+                self._transfer.rests()
                 yield parts.popleft()
             if self._transfer.done:
                 break
@@ -87,6 +88,7 @@ class CurlByteStream(httpx.SyncByteStream):
     def _wait(self, transfer: Transfer, there: Callable[[], bool]) -> None:
         """Step until something is there, or the transfer has ended."""
         asked_at = time.monotonic()
+        transfer.waits()
         while not there() and not transfer.done:
             left = self._left(transfer, asked_at)
             try:
@@ -103,7 +105,7 @@ class CurlByteStream(httpx.SyncByteStream):
         limit = self._write_limit if transfer.uploading else self._read_limit
         if not transfer.connected or limit is None:
             return _LONG
-        left = max(transfer.active_at, asked_at) + limit - time.monotonic()
+        left = max(transfer.heard_at, asked_at) + limit - time.monotonic()
         if left <= 0:
             kind = httpx.WriteTimeout if transfer.uploading else httpx.ReadTimeout
             raise kind("timed out", request=self._request)

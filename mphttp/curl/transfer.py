@@ -11,9 +11,14 @@ from urllib.parse import urljoin
 import pycurl
 
 from mphttp.engine import Connection, Exchange, Request
+from mphttp.engine.carrier import Carrier
+from mphttp.ranges.carrier import wants_parts
 from mphttp.report import Report
 
 from .head import Head, HeadReader
+from .joined import Joined
+from .loop import Loop
+from .parts import carrier_of_parts
 from .request import CurlRequest
 from .settings import Settings
 from .sockets import Attempt, Sockets, four_tuple
@@ -31,6 +36,7 @@ class Transfer:
         request: the same, as the engine knows it.
         settings: how connections are made.
         sockets: makes them.
+        loop: runs it.
         stepper: steps the strategy in the write callback; None leaves it to the engine's thread.
         receive: takes each piece of the body; what it raises ends the transfer.
         inbox: where the transfer puts itself when it is done.
@@ -43,7 +49,6 @@ class Transfer:
         done: whether it has ended, well or not.
         connected: whether there was a connection.
         uploading: whether the request's body isn't sent yet.
-        active_at: when libcurl last had something to tell, of `time.monotonic`.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Transfer:
         request: Request,
         settings: Settings,
         sockets: Sockets,
+        loop: Loop,
         *,
         stepper: Stepper | None,
         receive: Callable[[bytes], object],
@@ -64,18 +70,20 @@ class Transfer:
         self.done = False
         self.connected = False
         self.uploading = wanted.content is not None
-        self.active_at = time.monotonic()
         self.attempt = Attempt(request)
-        self._began_at = self.active_at
+        self._active_at = self._began_at = time.monotonic()
         self._wanted = wanted
         self._request = request
+        self._settings = settings
         self._sockets = sockets
+        self._loop = loop
         self._stepper = stepper
         self._receive = receive
         self._inbox = inbox
         self._reader = HeadReader()
         self._connection: Connection | None = None
         self._exchange: Exchange | None = None
+        self._joined: Joined | None = None
         settings.apply(self.easy)
         wanted.apply(self.easy, self._sending)
         self._listen()
@@ -115,13 +123,35 @@ class Transfer:
         total = self._wanted.limits.total
         return None if total is None else self._began_at + total - time.monotonic()
 
-    def end(self, code: int, words: str) -> None:
-        """Take that libcurl is done with it.
+    def goes_on(self, code: int, words: str) -> bool:
+        """Tell whether libcurl is done with it and others bring the rest.
 
         Args:
             code: libcurl's error code, 0 for none.
             words: what it says of it.
         """
+        left = self._time_left()
+        late = left is not None and left <= 0
+        if self._joined is None or self.failure is not None or late:
+            return False
+        return self._joined.goes_on(code, words)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether one of its limits is reached, where libcurl doesn't watch them any more."""
+        left, silence = self._time_left(), self._wanted.limits.silence
+        silent = time.monotonic() - self.heard_at
+        return (left is not None and left <= 0) or (silence is not None and silent >= silence)
+
+    def end(self, code: int, words: str) -> None:
+        """Take that libcurl is done with it, and so is everyone else.
+
+        Args:
+            code: libcurl's error code, 0 for none.
+            words: what it says of it.
+        """
+        if self._joined is not None:
+            code, words = self._joined.outcome(code, words)
         if self.failure is None and code:
             if code == pycurl.E_COULDNT_CONNECT and self.attempt.error is not None:
                 words = self.attempt.error.strerror or words
@@ -152,6 +182,9 @@ class Transfer:
 
     def _finish(self, *, whole: bool) -> None:
         exchange, self._exchange = self._exchange, None
+        joined, self._joined = self._joined, None
+        if joined is not None:
+            joined.close()
         if exchange is None:
             return
         exchange.finish(whole=whole)
@@ -160,13 +193,31 @@ class Transfer:
         if whole and exchange.failure is not None:
             self.failure = exchange.failure
 
+    # The reader.
+
+    @property
+    def heard_at(self) -> float:
+        """When something came last, or libcurl had something to tell, of `time.monotonic`."""
+        joined = self._joined
+        return self._active_at if joined is None else max(self._active_at, joined.heard_at)
+
+    def waits(self) -> None:
+        """Take that the caller waits for more."""
+        if self._joined is not None:
+            self._joined.wait()
+
+    def rests(self) -> None:
+        """Take that the caller does something with what it was given."""
+        if self._joined is not None:
+            self._joined.rest()
+
     # What libcurl calls. It prints what these raise, and drops it.
 
     def _guarded(self, function: Callable[..., Any], refusal: Any) -> Callable[..., Any]:
         """Keep what a function raises for the caller, and give libcurl a refusal."""
 
         def call(*arguments: Any) -> Any:
-            self.active_at = time.monotonic()
+            self._active_at = time.monotonic()
             try:
                 return function(*arguments)
             except BaseException as error:
@@ -226,24 +277,56 @@ class Transfer:
 
     def _begin(self, head: Head, connection: Connection) -> None:
         length = head.length(self._wanted.method)
-        exchange = Exchange(connection, self._request, status=head.status, length=length)
+        carrier = self._carrier(head, connection)
+        exchange = Exchange(carrier, self._request, status=head.status, length=length)
         self._exchange, self.report = exchange, Report(exchange)
         exchange.begin()
         if self._stepper is not None:
             self._stepper.step(exchange)
 
-    def _on_body(self, chunk: bytes) -> int | None:
-        self.active_at = time.monotonic()
+    def _carrier(self, head: Head, connection: Connection) -> Carrier:
+        """Return what the response comes over: its connection, or several."""
+        if not wants_parts(connection, self._request):
+            return connection
+        if self._stepper is not None:
+            self._request.not_in_parts = "the strategy runs in libcurl's write callback"
+            return connection
+        request, wanted = self._request, self._wanted
+        shared = carrier_of_parts(connection, request, wanted, head, self._settings)
+        if shared is None:
+            return connection
+        self._joined = Joined(shared.assembly, self.easy, self._loop, self._take, self._look)
+        return shared
+
+    def _look(self) -> None:
+        """Look what others brought."""
+        if self._joined is None:
+            return
         try:
-            exchange = self._exchange
-            if exchange is not None and self._stepper is not None:
-                self._stepper.count(exchange, len(chunk))
-            elif exchange is not None:
-                exchange.received += len(chunk)
-                if exchange.received >= exchange.threshold:
-                    exchange.crossed()
-            self._receive(chunk)
+            self._joined.look()
+        except BaseException as error:
+            self.failure = error
+            self._loop.end(self.easy)
+
+    def _on_body(self, chunk: bytes) -> int | None:
+        self._active_at = time.monotonic()
+        try:
+            if self._joined is None:
+                self._take(chunk)
+            else:
+                self._joined.came(chunk)
         except BaseException as error:
             self.failure = error
             return _REFUSED
         return None
+
+    def _take(self, chunk: bytes) -> None:
+        """Take the next bytes of the body."""
+        exchange = self._exchange
+        if exchange is not None and self._stepper is not None:
+            self._stepper.count(exchange, len(chunk))
+        elif exchange is not None:
+            exchange.received += len(chunk)
+            if exchange.received >= exchange.threshold:
+                exchange.crossed()
+        self._receive(chunk)

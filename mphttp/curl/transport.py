@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from mphttp.engine.request import checked_strategy
+from mphttp.engine.request import Multipath, checked_multipath, checked_strategy
 from mphttp.strategies import Strategy
 
 from .channel import Channel
@@ -35,6 +35,8 @@ class CurlTransport(httpx.BaseTransport):
         paths: names of the interfaces that may be used, preferred first, where the connection
             starts; None allows all, in the system's order.
         strict: raise `httpx.TransportError` where a problem would only be reported.
+        multipath: "auto", "mptcp", "ranges" or "off": what may bring a response by several paths
+            (mphttp.engine.request.Multipath).
         verify: True, False, or the path of certificates; libcurl can't use an `ssl.SSLContext`.
         cert: a client certificate, as `Settings` has it.
         proxy: an HTTP or SOCKS proxy.
@@ -51,7 +53,7 @@ class CurlTransport(httpx.BaseTransport):
         paths: Sequence[str] | None = None,
         strict: bool = False,
         *,
-        multipath: str = "auto",  # noqa: ARG002
+        multipath: Multipath = "auto",
         verify: str | bool = True,
         cert: Cert | None = None,
         proxy: str | httpx.URL | httpx.Proxy | None = None,
@@ -70,7 +72,8 @@ class CurlTransport(httpx.BaseTransport):
             **_proxy(proxy),
         )
         names = None if paths is None else tuple(paths)
-        self._pool = Pool(lambda: Channel(settings, names, strict=strict), limits)
+        chosen = checked_multipath(multipath)
+        self._pool = Pool(lambda: Channel(settings, names, strict=strict, multipath=chosen), limits)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         strategy = checked_strategy(request.extensions.get("strategy", self._strategy))

@@ -82,7 +82,7 @@ class Connection(Carrier):
 
     @property
     def before(self) -> Taken:
-        """The connection before the response that begins next."""
+        """The connection before the response that begins next, or as it was when it was closed."""
         return self._before
 
     def passed_by(self, after: Taken | None, *, whole: bool) -> None:
@@ -102,12 +102,13 @@ class Connection(Carrier):
         with self.lock:
             if not self._closed:
                 now = time.monotonic()
-                if self._exchanges or self._ended:  # else nobody will ask for more
+                unfinished = self._exchanges or self._whole_at < self._asked_at
+                if unfinished or self._ended:  # else nobody will ask for more
                     self.look(now)
                     with contextlib.suppress(KernelError):
                         self._before = self.reader.all()
                 self._closed = True
-                if self._exchanges or self._whole_at < self._asked_at:
+                if unfinished:
                     self._reset_on_close()
                 self._settle_all(now)
             close_socket()

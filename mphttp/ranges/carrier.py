@@ -11,12 +11,27 @@ import weakref
 from mphttp.engine.carrier import Carrier, Taken
 from mphttp.engine.connection import Connection
 from mphttp.engine.exchange import Exchange
+from mphttp.engine.request import Request
+from mphttp.strategies import SinglePath
 
 from .assembly import Assembly
 from .control import PartsControl, State
 from .link import Linker
 from .resource import Resource
 from .store import Place
+
+
+def wants_parts(connection: Connection, asked: Request) -> bool:
+    """Tell whether a response shall be fetched in parts, if it can be.
+
+    Args:
+        connection: of the response.
+        asked: the request, as the engine knows it.
+    """
+    if asked.multipath in ("mptcp", "off") or isinstance(asked.strategy, SinglePath):
+        return False
+    # With "auto", subflows that can be controlled are preferred.
+    return asked.multipath == "ranges" or connection.missing() is not None
 
 
 class _Reader:
@@ -98,6 +113,8 @@ class PartsCarrier(Carrier):
         self.look(time.monotonic())  # what happened at the very end is to be told, too
         state = super().leave(exchange, whole=whole)
         _end(self._control, self.assembly)
+        if self.assembly.shared:
+            self.look(time.monotonic())  # those that have ended just now, the last one among them
         after = state.first if isinstance(state, State) else None
         self._first.passed_by(after, whole=self.assembly.first_read_whole)
         return state

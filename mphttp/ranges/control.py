@@ -6,7 +6,6 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -73,7 +72,6 @@ class PartsControl:
         self._linker = linker
         self._server = server
         self._workers: list[Worker] = []
-        self._first_taken = first.before
         self.before = State(first.before, None, (), 0)
         rows = self.before.decode().subflows
         self._first_hosts = {row.tuple.local.host for row in rows}
@@ -82,17 +80,14 @@ class PartsControl:
 
     def take(self) -> State:
         """Take down the state of all connections."""
-        assembly = self._assembly
-        if assembly.first.fetches or not assembly.shared:
-            with suppress(KernelError):  # it is closed
-                self._first_taken = self._first.reader.all()
-                return self._state(ended=False)
-        return self._state(ended=True)
-
-    def _state(self, *, ended: bool) -> State:
+        over = self._assembly.shared and not self._assembly.first.fetches
+        try:
+            taken: Taken = self._first.reader.all()
+        except KernelError:  # it is closed
+            taken, over = self._first.before, True
+        why = self._assembly.first_error if over else None
         rows = tuple(worker.row() for worker in self._workers)
-        why = self._assembly.first_error if ended else None
-        return State(self._first_taken, why, rows, self._assembly.delivered())
+        return State(taken, why, rows, self._assembly.delivered())
 
     def info(self) -> ConnectionInfo:
         """Read all connections as they are now."""

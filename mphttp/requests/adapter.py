@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager, Retry
 
 from mphttp.engine import Request
-from mphttp.engine.request import checked_strategy
+from mphttp.engine.request import Multipath, checked_multipath, checked_strategy, plain
 from mphttp.errors import StrategyProblem
 from mphttp.strategies import Strategy
 
@@ -58,12 +58,14 @@ class MultipathAdapter(HTTPAdapter):
             starts; None allows all, in the system's order.
         strict: raise `requests.ConnectionError` where a problem would only be reported; its cause
             is a `StrategyProblem`.
+        multipath: "auto", "mptcp", "ranges" or "off": what may bring a response by several paths
+            (mphttp.engine.request.Multipath).
 
     Raises:
         ValueError: an argument isn't what it should be.
     """
 
-    __attrs__ = [*HTTPAdapter.__attrs__, "_strategy", "_paths", "_strict"]  # noqa: RUF012  requests has a list
+    __attrs__ = [*HTTPAdapter.__attrs__, "_strategy", "_paths", "_strict", "_choice"]  # noqa: RUF012  requests has a list
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class MultipathAdapter(HTTPAdapter):
         paths: Sequence[str] | None = None,
         strict: bool = False,
         *,
+        multipath: Multipath = "auto",
         pool_connections: int = 10,
         pool_maxsize: int = 10,
         max_retries: int | Retry = 0,
@@ -79,6 +82,7 @@ class MultipathAdapter(HTTPAdapter):
         self._strategy = checked_strategy(strategy)
         self._paths = None if paths is None else tuple(paths)
         self._strict = strict
+        self._choice = checked_multipath(multipath)
         super().__init__(pool_connections, pool_maxsize, max_retries, pool_block)
 
     def init_poolmanager(
@@ -104,9 +108,10 @@ class MultipathAdapter(HTTPAdapter):
 
     def _multipath(self, manager: PoolManager, **options: Any) -> PoolManager:
         """Let a manager make our connections; it has been asked for none yet."""
+        options.update(path_names=self._paths, plain=plain(self._choice))
         pools: Any = {
-            "http": partial(HTTPConnectionPool, path_names=self._paths, **options),
-            "https": partial(HTTPSConnectionPool, path_names=self._paths, **options),
+            "http": partial(HTTPConnectionPool, **options),
+            "https": partial(HTTPSConnectionPool, **options),
         }
         manager.pool_classes_by_scheme = pools
         return manager
@@ -115,7 +120,7 @@ class MultipathAdapter(HTTPAdapter):
         used = _used.get()
         strategy = self._strategy if used is None else used
         try:
-            with Request(str(request.url), strategy, self._strict):
+            with Request(str(request.url), strategy, self._strict, self._choice):
                 return super().send(request, *args, **options)
         except StrategyProblem as problem:
             raise requests.ConnectionError(problem, request=request) from problem

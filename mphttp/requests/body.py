@@ -12,11 +12,16 @@ import io
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from mphttp.engine import Connection, Exchange
+from mphttp.engine import Connection, Exchange, Request
+from mphttp.engine.carrier import Carrier
 from mphttp.engine.request import current_request
+from mphttp.ranges.carrier import PartsCarrier
 from mphttp.report import Report
+
+from .joined import Joined
 
 _BUFFER = 64 * 1024
 """Bytes that one system call can bring; the usual 8 KiB take eight of them."""
@@ -45,6 +50,16 @@ class Body(io.RawIOBase):
         self._not_body = 0  # of what came: the head, and the frames of the chunks so far
         self._part_ends = 0  # where in the body the chunk ends, or all of it where there are none
         self._length = _UNKNOWN
+        self._joined: Joined | None = None
+
+    def join(self, joined: Joined) -> None:
+        """Take that others help to bring the body.
+
+        Args:
+            joined: gives it in the socket's place.
+        """
+        self._joined = joined
+        self._receive = joined.receive
 
     def watch(self, exchange: Exchange, head: int, *, chunked: bool) -> None:
         """Count the body from here on.
@@ -103,6 +118,9 @@ class Body(io.RawIOBase):
             self._exchange = None
             self.chunked = False
             exchange.finish(whole=True)
+            if self._joined is not None:
+                self._joined.end()
+                self._joined = None
             exchange.check()
         elif exchange.received >= exchange.threshold:
             exchange.crossed()
@@ -116,6 +134,19 @@ class Body(io.RawIOBase):
     def fileno(self) -> int:
         return self._raw.fileno()
 
+    def hang_up(self, close_socket: Callable[[], None]) -> None:
+        """Close the connection under the body, which others bring to its end.
+
+        Args:
+            close_socket: lets go of the socket, which this file keeps open, too.
+        """
+
+        def close() -> None:
+            close_socket()
+            self._raw.close()
+
+        self._connection.close(close)
+
     def be_last(self) -> None:
         """Take that nobody else needs the connection: it ends with this body."""
         self._is_last = True
@@ -126,7 +157,7 @@ class Body(io.RawIOBase):
         super().close()
         if self._exchange is not None:
             self._exchange.finish(whole=False)
-            self._exchange = None
+            self._exchange = self._joined = None
         if self._is_last:
             self._connection.close(self._raw.close)
         else:
@@ -157,6 +188,8 @@ class Response(http.client.HTTPResponse):
     Args:
         sock: where it comes from.
         connection: what the engine knows the socket by.
+        share: returns what a response comes over if others may help to bring it, or None.
+        let_go: closes the socket as far as the connection has it.
         options: as for `http.client.HTTPResponse`.
 
     Attributes:
@@ -164,12 +197,32 @@ class Response(http.client.HTTPResponse):
         report: what happens, once the body begins.
     """
 
-    def __init__(self, sock: socket.socket, connection: Connection, **options: Any) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        connection: Connection,
+        share: Share,
+        let_go: Callable[[socket.socket], None],
+        **options: Any,
+    ) -> None:
         super().__init__(sock, **options)
         self.body = Body(self.fp.detach(), sock.recv_into, connection)
         self.fp = BufferedBody(self.body)
         self.report: Report | None = None
+        self._sock = sock
         self._connection = connection
+        self._share = share
+        self._let_go = let_go
+
+    @property
+    def method(self) -> str:
+        """Method of the request."""
+        return str(self._method)  # type: ignore[attr-defined]
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the header fields as they came."""
+        told = self.headers.items()
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in told]
 
     def begin(self) -> None:
         """Read the head.
@@ -180,6 +233,22 @@ class Response(http.client.HTTPResponse):
         super().begin()
         request = current_request()
         if request is not None:
-            exchange = Exchange(self._connection, request, status=self.status, length=self.length)
+            carrier = self._carrier(request)
+            exchange = Exchange(carrier, request, status=self.status, length=self.length)
             self.report = Report(exchange)
             self.body.watch(exchange, self.fp.tell(), chunked=bool(self.chunked))
+
+    def _carrier(self, request: Request) -> Carrier:
+        """Return what the response comes over: its connection, or several."""
+        shared = self._share(self, request)
+        if shared is None:
+            return self._connection
+        ahead = self.fp.peek()
+        self.body.join(Joined(self._sock, shared.assembly, ahead, self._hang_up))
+        return shared
+
+    def _hang_up(self) -> None:
+        self.body.hang_up(partial(self._let_go, self._sock))
+
+
+Share = Callable[[Response, Request], PartsCarrier | None]

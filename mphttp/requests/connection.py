@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,12 +16,14 @@ from urllib3.response import HTTPResponse
 from urllib3.util import Timeout
 from urllib3.util.ssltransport import SSLTransport
 
-from mphttp.engine import Connection, engine
+from mphttp.engine import Connection, Request, engine
 from mphttp.network.dial import dial
 from mphttp.network.start import Start
+from mphttp.ranges.carrier import PartsCarrier, wants_parts
 from mphttp.report import Report
 
 from .body import Response
+from .recorder import Recorder
 from .socks import SocksProxy
 
 _reports: WeakKeyDictionary[Any, Report] = WeakKeyDictionary()
@@ -46,6 +49,7 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         host: a name or an IP address.
         port: TCP port.
         path_names: the interfaces that may be used, preferred first, or None for all.
+        plain: whether TCP is wanted, not MPTCP.
         socks: the proxy that connects, or None.
         options: as for `urllib3.connection.HTTPConnection`.
     """
@@ -56,6 +60,7 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         port: int | None = None,
         *,
         path_names: tuple[str, ...] | None = None,
+        plain: bool = False,
         socks: SocksProxy | None = None,
         **options: Any,
     ) -> None:
@@ -63,7 +68,9 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         if self.source_address is not None and self.source_address[1] != 0:
             raise ValueError("each subflow has a port of its own: source_address is (address, 0)")
         self._path_names = path_names
+        self._plain = plain
         self._socks = socks
+        self._recorder = Recorder(self.host, self.port)
         self._multipath: Connection | None = None
         self._response: Response | None = None
 
@@ -92,11 +99,12 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             local_address=self.source_address[0] if self.source_address else None,
             options=self.socket_options or (),
             start=Start(self._path_names),
+            plain=self._plain,
         )
         try:
             self._multipath = Connection(sock, engine, self._path_names)
             if self._socks is not None:
-                self._socks.connect(sock, host, port)
+                self._recorder.host = self._socks.connect(sock, host, port)
         except BaseException:
             sock.close()
             raise
@@ -117,11 +125,56 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             if self._multipath is not None:
                 self._multipath.sent()
 
+    def set_tunnel(
+        self,
+        host: str,
+        port: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        scheme: str = "http",
+    ) -> None:
+        super().set_tunnel(host, port, headers, scheme)
+        self._recorder.tunnel(host, port or {"http": 80, "https": 443}[scheme], headers or {})
+
+    def putrequest(self, method: str, url: str, *args: Any, **options: Any) -> None:
+        self._recorder.begin(url)
+        super().putrequest(method, url, *args, **options)
+
+    def putheader(self, header: Any, *values: Any) -> None:
+        super().putheader(header, *values)
+        self._recorder.field(header, values)
+
     def response_class(self, sock: socket.socket, **options: Any) -> Response:  # type: ignore[override]
         """Make what reads a response, or a proxy's answer."""
         assert self._multipath is not None  # there is a socket
-        self._response = Response(sock, self._multipath, **options)
+        self._response = Response(sock, self._multipath, self._share, self._let_go, **options)
         return self._response
+
+    def _share(self, response: Response, asked: Request) -> PartsCarrier | None:
+        """Return what a response comes over if others may help to bring its body, else None."""
+        assert self._multipath is not None
+        if not wants_parts(self._multipath, asked):
+            return None
+        # The package httpx, too, is needed only where there may be a second connection.
+        from mphttp.transports.parts import shared_carrier
+
+        from .parts import obstacle, options_of, sent_by
+
+        options = options_of(self, self._recorder, self._socks)
+        return shared_carrier(
+            self._multipath,
+            asked,
+            sent_by(self, self._recorder, response.method),
+            response.status,
+            response.fields(),
+            options=lambda: options,
+            obstacle=obstacle(self),
+        )
+
+    def _let_go(self, sock: socket.socket) -> None:
+        """Close a socket, which may be that of the next request, too."""
+        if self.sock is sock:
+            self.sock = self._multipath = None
+        sock.close()
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         response = super().getresponse()

@@ -46,8 +46,8 @@ class SocksProxy:
         address = (parsed.host.strip("[]"), parsed.port or 1080)
         return cls(address, (user, password) if user else None, parsed.scheme == "socks5h")
 
-    def connect(self, sock: socket.socket, host: str, port: int) -> None:
-        """Let the proxy connect to a host.
+    def connect(self, sock: socket.socket, host: str, port: int) -> str:
+        """Let the proxy connect to a host; return the name or address that it was asked for.
 
         Args:
             sock: connected to the proxy.
@@ -67,3 +67,4 @@ class SocksProxy:
             hold(talk, lambda: sock.recv(_MOST_BYTES), sock.sendall)
         except Refused as error:
             raise OSError(f"SOCKS5: {error}") from error
+        return host

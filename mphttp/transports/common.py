@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from mphttp.engine import Exchange, Request
 from mphttp.engine.request import checked_multipath, checked_strategy, plain
 from mphttp.network.dial import SocketOption
+from mphttp.ranges.carrier import PartsCarrier, wants_parts
 from mphttp.report import Report
 from mphttp.strategies import Strategy
 
@@ -17,7 +19,7 @@ from .dialer import Dialer
 from .host import Host
 from .joined import AsyncJoinedBody, JoinedBody
 from .origin import AsyncOriginConnection, Options, OriginConnection
-from .parts import shared_carrier
+from .parts import Sent, shared_carrier
 from .route import Proxy, Routes
 
 
@@ -149,7 +151,7 @@ class Multipath:
             return response.stream, None
         length = body_length(request.method, response.status, response.headers)
         carrier, parts = connection, response.stream
-        shared = shared_carrier(connection, core, response, asked, self._options)
+        shared = self._shared(connection, core, response, asked)
         if shared is not None:
             carrier = shared
             joined = JoinedBody if isinstance(body, Body) else AsyncJoinedBody
@@ -157,6 +159,25 @@ class Multipath:
         exchange = Exchange(carrier, asked, status=response.status, length=length)
         response.extensions["multipath"] = Report(exchange)
         return parts, exchange
+
+    def _shared(
+        self, connection: Any, core: Any, response: Any, asked: Request
+    ) -> PartsCarrier | None:
+        """Return what a response comes over if further connections may help, or None."""
+        if not wants_parts(connection, asked):
+            return None
+        tls = response.extensions["network_stream"].get_extra_info("ssl_object")
+        options = replace(self._options, session=None if tls is None else tls.session)
+        named = core.extensions.get("sni_hostname") or ""
+        return shared_carrier(
+            connection,
+            asked,
+            Sent(core.method, core.url, core.headers, named),
+            response.status,
+            response.headers,
+            options=lambda: options,
+            place=core.extensions.get("place"),
+        )
 
     def _response(self, response: Any, stream: Any) -> Any:
         return self.host.httpx.Response(

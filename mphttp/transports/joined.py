@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import anyio
+import h11
 
 from mphttp.ranges.assembly import Assembly
+from mphttp.ranges.reader import Reader, TooShortError
 
 from .body import AsyncBody, Body
 from .extensions import step, step_async, timeout_of
-
-_SLICE = 0.1
-"""Seconds for which the first response is waited for, before a look at what others brought."""
-_SHORT_SLICE = 0.02
-"""The same once there are others."""
 
 
 class _Joined:
@@ -28,51 +25,33 @@ class _Joined:
         assembly: what others bring.
         request: the core's.
         core: whose exceptions are raised.
+
+    Attributes:
+        failures: what reading the first response raises where it broke off.
     """
 
     def __init__(self, parts: Any, body: Any, assembly: Assembly, request: Any, core: Any) -> None:
+        self.failures: tuple[type[Exception], ...] = (
+            core.NetworkError,
+            core.ProtocolError,
+            h11.RemoteProtocolError,
+        )
         self._parts = parts
         self._body = body
-        self._assembly = assembly
+        self._reader = Reader(assembly, timeout_of(request, "read"))
         self._request = request
         self._core = core
-        self._timeout = timeout_of(request, "read")
-        self._waits_since = time.monotonic()
 
-    def _slice(self) -> float:
-        slice_ = _SHORT_SLICE if self._assembly.shared else _SLICE
-        return slice_ if self._timeout is None else min(slice_, self._timeout)
-
-    def _ready(self) -> bytes:
-        """Return what is here of what the reader wants next, b"" for nothing."""
+    @contextmanager
+    def _core_errors(self) -> Iterator[None]:
         try:
-            return self._assembly.ready()
-        except OSError as error:  # of the temporary file
+            yield
+        except TooShortError as error:
+            raise self._core.RemoteProtocolError(str(error)) from error
+        except TimeoutError as error:
+            raise self._core.ReadTimeout(str(error)) from error
+        except OSError as error:
             raise self._core.ReadError(str(error)) from error
-
-    def _check(self) -> None:
-        """Raise what ends the body: nobody brings anything, or nobody could."""
-        assembly = self._assembly
-        if assembly.stuck:
-            gone = "the last connection that brought parts is gone"
-            why = assembly.first_error or assembly.alone or gone
-            raise self._core.ReadError(why)
-        since = max(self._waits_since, assembly.heard_at)
-        if self._timeout is not None and time.monotonic() - since >= self._timeout:
-            raise self._core.ReadTimeout("timed out")
-
-    def _survives(self, why: str) -> bool:
-        """Tell whether the body goes on without its first response."""
-        return self._assembly.lose_first(why)
-
-    @property
-    def _first_failures(self) -> tuple[type[Exception], ...]:
-        import h11
-
-        return (self._core.NetworkError, self._core.ProtocolError, h11.RemoteProtocolError)
-
-
-_SHORT = "the server ended the response too early"
 
 
 class JoinedBody(_Joined):
@@ -81,41 +60,20 @@ class JoinedBody(_Joined):
     _body: Body
 
     def __iter__(self) -> Iterator[bytes]:
-        with step(self._request, "http11.receive_response_body"):
-            while data := self._next():
+        with step(self._request, "http11.receive_response_body"), self._core_errors():
+            while data := self._reader.next(self):
                 yield data
 
-    def _next(self) -> bytes:
-        assembly = self._assembly
-        self._waits_since = time.monotonic()
-        while not assembly.done:
-            data = self._ready() or self._more()
-            if data:
-                assembly.pausing()
-                return data
-            self._check()
-        return b""
-
-    def _more(self) -> bytes:
-        """Read on in the first response, or wait for others; return what there is to give now."""
-        assembly = self._assembly
-        if not assembly.reads_first():
-            if assembly.first_is_over:
-                self._body.close()
-            assembly.wait(self._slice())
-            return b""
+    def read(self, seconds: float) -> bytes | None:
+        """Read on in the first response (mphttp.ranges.reader)."""
         try:
-            assembly.reading()
-            part = self._body.part(self._slice())
+            return self._body.part(seconds)
         except self._core.ReadTimeout:
-            return b""
-        except self._first_failures as error:
-            if not self._survives(str(error)):
-                raise
-            return b""
-        if not part and not self._survives(_SHORT):
-            raise self._core.RemoteProtocolError(_SHORT)
-        return assembly.from_first(part) if part else b""
+            return None
+
+    def over(self) -> None:
+        """Let go of the first response's connection, or of its stream."""
+        self._body.close()
 
     def close(self) -> None:
         """Let the first response's connection be used again, or close it."""
@@ -136,7 +94,8 @@ class AsyncJoinedBody(_Joined):
             self._step = step_async(self._request, "http11.receive_response_body")
             await self._step.__aenter__()
         try:
-            data = await self._next()
+            with self._core_errors():
+                data = await self._next()
         except BaseException as error:  # also when the task is cancelled
             await self._body.aclose()
             await self._step.__aexit__(type(error), error, error.__traceback__)
@@ -147,37 +106,34 @@ class AsyncJoinedBody(_Joined):
         return data
 
     async def _next(self) -> bytes:
-        assembly = self._assembly
-        self._waits_since = time.monotonic()
+        reader, assembly = self._reader, self._reader.assembly
+        reader.begin()
         while not assembly.done:
-            data = self._ready() or await self._more()
+            data = assembly.ready() or await self._more()
             if data:
                 assembly.pausing()
                 return data
-            self._check()
+            reader.check()
         return b""
 
     async def _more(self) -> bytes:
-        assembly = self._assembly
+        assembly = self._reader.assembly
         if not assembly.reads_first():
             if assembly.first_is_over:
                 await self._body.aclose()
-            with anyio.move_on_after(self._slice()):
+            with anyio.move_on_after(self._reader.slice):
                 await anyio.wait_readable(assembly.fileno())
                 assembly.seen()
             return b""
+        assembly.reading()
         try:
-            assembly.reading()
-            part = await self._body.part(self._slice())
+            part = await self._body.part(self._reader.slice)
         except self._core.ReadTimeout:
             return b""
-        except self._first_failures as error:
-            if not self._survives(str(error)):
-                raise
+        except self.failures as error:
+            self._reader.lose(error)
             return b""
-        if not part and not self._survives(_SHORT):
-            raise self._core.RemoteProtocolError(_SHORT)
-        return assembly.from_first(part) if part else b""
+        return self._reader.take(part)
 
     async def aclose(self) -> None:
         """Let the first response's connection be used again, or close it."""

@@ -21,6 +21,7 @@ from mphttp.ranges.resource import Resource, by_name, refusal_of
 from .cycle import ConnectionLost, Cycle
 from .dialer import Dialer
 from .origin import Options, OriginConnection
+from .parts import Sent
 from .route import Route
 from .stream import MultipathStream
 
@@ -72,35 +73,29 @@ class PartLink:
     """Fetches parts over one path, one after the other, the next asked for before one ends.
 
     Args:
-        url: of the request, the core's.
-        options: how the first response's connection was made.
+        sent: the request whose response this is to help.
+        options: tells how that one's connection was made.
         resource: what parts are of.
         path: where it leaves.
         remote: address of the server, or of the proxy before it.
     """
 
+    _core: Any
+    _connection: OriginConnection
+
     def __init__(
         self,
-        url: Any,
-        options: Options,
+        sent: Sent,
+        options: Callable[[], Options],
         resource: Resource,
         path: Path,
         remote: SocketAddress,
     ) -> None:
-        dialer = _PathDialer(
-            options.dialer.host,
-            None,
-            None,
-            options.dialer.options,
-            plain=True,
-            path=path,
-            remote=remote,
-            began=self._began,
-        )
-        self._url = url
-        self._options = replace(options, dialer=dialer, http1=True, http2=False, retries=0)
-        self._core = options.host.httpcore
+        self._sent = sent
+        self._options = options
         self._resource = resource
+        self._path = path
+        self._remote = remote
         self._stream: MultipathStream | None = None
         self._raw: socket.socket | None = None
         self._parts: deque[_Part] = deque()
@@ -123,19 +118,40 @@ class PartLink:
         """Connect, with TLS and through a proxy where the first response came so."""
         self._parts.clear()
         self._brought = False
-        limits = {"timeout": {"connect": _CONNECT_TIMEOUT}}
-        request = self._core.Request(b"GET", self._url, extensions=limits)
-        self._connection = OriginConnection(self._url.origin, self._options)
+        options = self._on_path(self._options())
+        self._core = options.host.httpcore
+        extensions = {
+            "timeout": {"connect": _CONNECT_TIMEOUT},
+            "sni_hostname": self._sent.server_hostname,
+        }
+        request = self._core.Request(b"GET", self._sent.url, extensions=extensions)
+        self._connection = OriginConnection(self._sent.url.origin, options)
         with self._os_errors():
             self._stream = self._connection.connect(request)
         self._raw = self._stream.get_extra_info("socket")
+
+    def _on_path(self, given: Options) -> Options:
+        """Return how a connection is made over the path, in HTTP/1.1."""
+        dialer = _PathDialer(
+            given.dialer.host,
+            None,
+            None,
+            given.dialer.options,
+            plain=True,
+            path=self._path,
+            remote=self._remote,
+            began=self._began,
+        )
+        return replace(given, dialer=dialer, http1=True, http2=False, retries=0)
 
     def ask(self, start: int, stop: int) -> None:
         """Ask for a part."""
         assert self._stream is not None
         part = _Part(start, stop)
         headers = self._resource.request_headers(start, stop)
-        asked = self._connection.as_proxied(self._core.Request(b"GET", self._url, headers=headers))
+        asked = self._connection.as_proxied(
+            self._core.Request(b"GET", self._sent.url, headers=headers)
+        )
         head = part.cycle.request(asked.url.target, asked.headers)
         if not (self._one_each and self._parts):
             part.asked = True
@@ -163,12 +179,21 @@ class PartLink:
             data = self._stream.read(min(_READ, part.cycle.remaining))
             part.cycle.came(data)
         except (ConnectionLost, self._core.ReadError):
-            # A request that its server won't read makes the kernel there reset the connection, and
-            # lose what was on its way (RFC 9112, section 9.6).
-            if self._one_each and any(other.asked for other in list(self._parts)[1:]):
+            if self._asked_too_much():
                 raise Ended from None
             raise
         return data
+
+    def _asked_too_much(self) -> bool:
+        """Tell whether a request that its server won't read may have broken the connection.
+
+        The kernel there resets it then, and loses what was on its way (RFC 9112, section 9.6).
+        """
+        unsure = self._one_each or not self._brought  # whether the connection outlasts a part
+        if self._aborted or not (unsure and any(other.asked for other in list(self._parts)[1:])):
+            return False
+        self._one_each = True
+        return True
 
     def _begin(self, part: _Part) -> None:
         assert self._stream is not None
@@ -190,7 +215,8 @@ class PartLink:
         try:
             data = self._stream.read(_READ)
         except self._core.ReadError:
-            if self._brought and not self._aborted and not part.cycle.started:
+            between = self._brought and not self._aborted and not part.cycle.started
+            if between or self._asked_too_much():
                 raise Ended from None
             raise
         if not data and self._brought and not part.cycle.started:

@@ -1,8 +1,9 @@
-"""Which responses are fetched in parts, and how their further connections are made."""
+"""Which responses are fetched in parts, and how their further connections are made: any door's."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,44 +11,68 @@ from mphttp.engine import Connection, Request
 from mphttp.kernel.values import Path, SocketAddress
 from mphttp.ranges.carrier import PartsCarrier
 from mphttp.ranges.link import Link
-from mphttp.ranges.resource import NotInParts, Resource, by_name, resource_of
-from mphttp.strategies import SinglePath
+from mphttp.ranges.resource import Headers, NotInParts, Resource, by_name, resource_of
+from mphttp.ranges.store import Place
 
 from .origin import Options
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A request as it was sent to the origin.
+
+    Args:
+        method: such as b"GET".
+        url: an `httpcore.URL`.
+        headers: names and values.
+        server_hostname: whom the origin's certificate names, "" for the URL's host.
+    """
+
+    method: bytes
+    url: Any
+    headers: Headers
+    server_hostname: str = ""
+
+
 def shared_carrier(
-    connection: Connection, core: Any, response: Any, asked: Request, options: Options
+    connection: Connection,
+    asked: Request,
+    sent: Sent,
+    status: int,
+    told: Headers,
+    *,
+    options: Callable[[], Options],
+    place: Place | None = None,
+    obstacle: str = "",
 ) -> PartsCarrier | None:
-    """Return what a response comes over whose body others may help to bring, or None.
+    """Return what a response comes over if others may help to bring its body, else None.
 
     Args:
         connection: of the response.
-        core: the request, the core's.
-        response: with its head.
-        asked: the same request, the engine's.
-        options: how the connection was made.
+        asked: the request, as the engine knows it; it is told why the response isn't fetched so.
+        sent: the same, as the server got it.
+        status: of the response.
+        told: the response's header fields.
+        options: tells how further connections are made, in the thread of each.
+        place: a file in which each byte has its place, or None.
+        obstacle: what keeps this door from making further connections, or "".
     """
-    if asked.multipath in ("mptcp", "off") or isinstance(asked.strategy, SinglePath):
+    resource = resource_of(sent.method, sent.headers, status, by_name(told))
+    asked.not_in_parts = resource.why if isinstance(resource, NotInParts) else obstacle
+    if isinstance(resource, NotInParts) or obstacle:
         return None
-    if asked.multipath == "auto" and connection.missing() is None:
-        return None  # its subflows can be controlled
-    resource = resource_of(core.method, core.headers, response.status, by_name(response.headers))
-    if isinstance(resource, NotInParts):
-        asked.not_in_parts = resource.why
-        return None
-    stream = response.extensions["network_stream"]
-    tls = stream.get_extra_info("ssl_object")
-    with_session = replace(options, session=None if tls is None else tls.session)
-    server = (core.url.host.decode("ascii"), core.url.port or 0)
-    place = core.extensions.get("place")
-    linker = partial(_link, core.url, with_session, resource)
+    server = (sent.url.host.decode("ascii"), sent.url.port or 0)
+    linker = partial(_link, sent, options, resource)
     return PartsCarrier(connection, resource, linker, server, place)
 
 
 def _link(
-    url: Any, options: Options, resource: Resource, path: Path, remote: SocketAddress
+    sent: Sent,
+    options: Callable[[], Options],
+    resource: Resource,
+    path: Path,
+    remote: SocketAddress,
 ) -> Link:
     from .part_link import PartLink  # only where there is a second connection
 
-    return PartLink(url, options, resource, path, remote)
+    return PartLink(sent, options, resource, path, remote)

@@ -86,12 +86,12 @@ class Routes:
     """How origins are reached.
 
     Args:
-        tls: for origins.
+        tls: for origins; None where none has TLS.
         proxy: on the way to each, or None.
         uds: a Unix socket in place of every host, or None.
     """
 
-    tls: ssl.SSLContext
+    tls: ssl.SSLContext | None
     proxy: Proxy | None = None
     uds: str | None = None
     _tls_schemes: Iterable[bytes] = field(default=(b"https", b"wss"), repr=False)

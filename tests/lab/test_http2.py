@@ -79,7 +79,8 @@ def test_both_paths_carry_a_response(server: Path, door: Door) -> None:
 
 
 def test_nginx_without_mptcp(lab: LabClient, folder: Path, door: Door) -> None:  # noqa: F811
-    with nginx(lab, folder), client(door, folder / "authority.pem") as http:
+    options = {"multipath": "mptcp"}
+    with nginx(lab, folder), client(door, folder / "authority.pem", **options) as http:
         told = checked(fetch(http))
     assert (told["protocol"], told["mechanism"]) == ("tcp", "none")
     assert "plain TCP" in told["problems"][0]["what"]

@@ -168,7 +168,10 @@ def test_an_http_proxy_that_can_t_connect(lab: LabClient, tmp_path: Path, door: 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_a_proxy_without_mptcp(lab: LabClient, tmp_path: Path, door: Door, origin: str) -> None:
     """Plain TCP carries it over one path, and the report says why."""
-    with tinyproxy(lab, tmp_path, through=()) as place, client(door, f"http://{place}") as http:
+    with (
+        tinyproxy(lab, tmp_path, through=()) as place,
+        client(door, f"http://{place}", multipath="mptcp") as http,
+    ):
         told = checked(fetch(http, url(SIZE, origin=origin)))
     assert (told["protocol"], told["mechanism"]) == ("tcp", "none")
     assert "plain TCP" in told["problems"][0]["what"]

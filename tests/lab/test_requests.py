@@ -228,7 +228,7 @@ def test_strict(lab: LabClient) -> None:
 
 def test_strict_without_mptcp(lab: LabClient) -> None:
     refused = pytest.raises(requests.ConnectionError, match="plain TCP")
-    with make_session(FullMesh(), strict=True) as session, refused:
+    with make_session(FullMesh(), strict=True, multipath="mptcp") as session, refused:
         session.get(url(SIZE, origin=names.ORIGIN_PLAIN))
     assert lab.counters()["lte"].up.syns == 0
 

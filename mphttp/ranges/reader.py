@@ -1,0 +1,119 @@
+"""Whoever reads a body that several connections bring: what every door does alike."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from .assembly import Assembly
+
+_SLICE = 0.1
+"""Seconds for which the first response is waited for, before a look at what others brought."""
+_SHORT_SLICE = 0.02
+"""The same once there are others."""
+
+
+class TooShortError(OSError):
+    """The first response ended before its length, and nobody brings the rest."""
+
+
+class First(Protocol):
+    """The first response, as a blocking door reads on in it.
+
+    Attributes:
+        failures: what `read` raises where the response broke off.
+    """
+
+    failures: tuple[type[Exception], ...]
+
+    def read(self, seconds: float) -> bytes | None:
+        """Return what comes next, None if nothing does in time, b"" at its end."""
+
+    def over(self) -> None:
+        """Take that nothing more of it is wanted."""
+
+
+class Reader:
+    """Reads a body: in the first response, and what others brought.
+
+    Args:
+        assembly: where they meet.
+        timeout: seconds for which nobody may bring anything while it is waited for, or None.
+    """
+
+    def __init__(self, assembly: Assembly, timeout: float | None) -> None:
+        self.assembly = assembly
+        self._timeout = timeout
+        self._waits_since = time.monotonic()
+
+    def next(self, first: First) -> bytes:
+        """Return the next bytes, b"" at the end.
+
+        Raises:
+            TimeoutError: nobody brought anything in time.
+            TooShortError: the first response was, and nobody brings the rest.
+            OSError: nobody is left who could bring the rest, or what came early can't be read.
+            Exception: the first response's failure, where nobody else brings the rest.
+        """
+        self.begin()
+        while not self.assembly.done:
+            data = self.assembly.ready() or self._more(first)
+            if data:
+                self.assembly.pausing()
+                return data
+            self.check()
+        return b""
+
+    def _more(self, first: First) -> bytes:
+        """Read on in the first response, or wait for others; return what there is to give now."""
+        if not self.assembly.reads_first():
+            if self.assembly.first_is_over:
+                first.over()
+            self.assembly.wait(self.slice)
+            return b""
+        self.assembly.reading()
+        try:
+            part = first.read(self.slice)
+        except first.failures as error:
+            self.lose(error)
+            return b""
+        return self.take(part)
+
+    # What doors that don't block put together themselves.
+
+    @property
+    def slice(self) -> float:
+        """Seconds for which to wait before another look."""
+        slice_ = _SHORT_SLICE if self.assembly.shared else _SLICE
+        return slice_ if self._timeout is None else min(slice_, self._timeout)
+
+    def begin(self) -> None:
+        """Take that the caller waits from now on."""
+        self._waits_since = time.monotonic()
+
+    def take(self, part: bytes | None) -> bytes:
+        """Take what the first response brought, as `First.read` returns it; return what to give.
+
+        Raises:
+            TooShortError: it has ended, and nobody brings the rest.
+        """
+        if part is None:
+            return b""
+        if not part:
+            self.lose(TooShortError("the server ended the response too early"))
+        return self.assembly.from_first(part)
+
+    def lose(self, error: Exception) -> None:
+        """Go on without the first response, or raise what ended it."""
+        if not self.assembly.lose_first(str(error)):
+            raise error
+
+    def check(self) -> None:
+        """Raise what ends the body: nobody brings anything, or nobody could."""
+        assembly = self.assembly
+        if assembly.stuck:
+            gone = "the last connection that brought parts is gone"
+            raise OSError(assembly.first_error or assembly.alone or gone)
+        since = max(self._waits_since, assembly.heard_at)
+        if self._timeout is not None and time.monotonic() - since >= self._timeout:
+            raise TimeoutError("timed out")

@@ -1,0 +1,79 @@
+"""The body of a first response, joined with what other connections bring, read as from a socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from mphttp.ranges.assembly import Assembly
+from mphttp.ranges.reader import Reader, TooShortError
+
+_READ = 64 * 1024
+"""Bytes that are read at once."""
+
+
+class Joined:
+    """Reads on in the first response, and takes what others brought.
+
+    Args:
+        sock: of the first response; its time-out is the caller's.
+        assembly: what others bring.
+        ahead: what of the body came with the head.
+        hang_up: closes the first response's connection.
+    """
+
+    failures: tuple[type[Exception], ...] = (OSError,)
+
+    def __init__(
+        self, sock: socket.socket, assembly: Assembly, ahead: bytes, hang_up: Callable[[], None]
+    ) -> None:
+        self._sock = sock
+        self._timeout = sock.gettimeout()
+        self._reader = Reader(assembly, self._timeout)
+        self._hang_up = hang_up
+        self._given = memoryview(b"")
+        self._left = assembly.resource.length - len(ahead)
+        if ahead:
+            assembly.from_first(ahead)
+
+    def receive(self, buffer: Any) -> int:
+        """Do as `socket.recv_into`.
+
+        Raises:
+            OSError: nobody brings the rest, or not in time.
+        """
+        if not self._given:
+            self._given = memoryview(self._next())
+        size = min(len(buffer), len(self._given))
+        buffer[:size] = self._given[:size]
+        self._given = self._given[size:]
+        return size
+
+    def _next(self) -> bytes:
+        try:
+            return self._reader.next(self)
+        except TooShortError:  # whoever reads knows how much is missing
+            return b""
+
+    def read(self, seconds: float) -> bytes | None:
+        """Read on in the first response (mphttp.ranges.reader)."""
+        if self._sock.gettimeout() != seconds:
+            self._sock.settimeout(seconds)
+        try:
+            part = self._sock.recv(min(_READ, self._left))
+        except TimeoutError:
+            return None
+        self._left -= len(part)
+        return part
+
+    def over(self) -> None:
+        """Close the first response's connection: more would come of it."""
+        self._hang_up()
+
+    def end(self) -> None:
+        """Let the connection be used again, if the first response was read to its end."""
+        if self._reader.assembly.first_read_whole:
+            self._sock.settimeout(self._timeout)
+        else:
+            self.over()
