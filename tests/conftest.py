@@ -6,9 +6,14 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from mphttp.lab import LabClient, inside, names
+
+# How long an example takes is the machine's affair; what hangs, pytest-timeout ends.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _OUTSIDE = "needs two real paths: mphttp lab run -- pytest tests/lab"
 

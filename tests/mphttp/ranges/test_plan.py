@@ -51,7 +51,7 @@ TROUBLES = st.builds(
 OTHERS = st.builds(Line, rate=RATES, latency=LATENCIES, opens_at=st.floats(0, 2))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     length=st.integers(1, 4 * MB),
     first=st.builds(Line, rate=RATES, latency=LATENCIES),
@@ -73,7 +73,7 @@ def test_as_long_as_one_works_the_body_comes_whole(
     simulation.run(within=3 * alone + 60)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     length=st.integers(2 * MB, 30 * MB),
     rate=st.floats(0.5e6, 5e6),
