@@ -12,6 +12,7 @@ from mphttp.engine.carrier import Carrier, Taken
 from mphttp.engine.connection import Connection
 from mphttp.engine.exchange import Exchange
 from mphttp.engine.request import Request
+from mphttp.kernel.values import ConnectionInfo
 from mphttp.strategies import SinglePath
 
 from .assembly import Assembly
@@ -110,7 +111,8 @@ class PartsCarrier(Carrier):
 
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
         """Let the response end, and all further connections with it."""
-        self.look(time.monotonic())  # what happened at the very end is to be told, too
+        if self.assembly.shared:
+            self.look(time.monotonic())  # what happened at the very end is to be told, too
         state = super().leave(exchange, whole=whole)
         _end(self._control, self.assembly)
         if self.assembly.shared:
