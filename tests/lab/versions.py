@@ -21,7 +21,7 @@ from typing import ClassVar
 from mphttp.lab.content import blocks
 from mphttp.lab.ranges import choose
 
-_NEW_VERSION = 0.15
+_NEW_VERSION = 0.04
 _FAULTS = {"lagging": 0.05, "deaf": 0.05, "busy": 0.03, "broken": 0.1, "last": 0.1, "": 0.67}
 """What befalls a request for a part, and how often."""
 
