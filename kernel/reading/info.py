@@ -206,18 +206,19 @@ def subflow_tcp_info(fd: int, pair: FourTuple, size: int) -> bytes:
     return found[pair]
 
 
-def tcp_info(sock: socket.socket) -> SubflowInfo:
+def tcp_info(sock: socket.socket, known: FourTuple | None = None) -> SubflowInfo:
     """Read a plain TCP connection, or one that fell back to TCP, as if it were a single subflow.
 
     Args:
         sock: a connected TCP or MPTCP socket; its subflow gets the id 0.
+        known: its addresses; they are asked for where they aren't given, which a peer's reset ends.
 
     Raises:
-        NoSuchSubflow: the socket is closed or not connected.
+        NoSuchSubflow: the socket is closed; or it isn't connected, and no addresses are known.
     """
     try:
         tcp = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, TCP_SIZE)
-        pair = FourTuple(
+        pair = known or FourTuple(
             SocketAddress(*sock.getsockname()[:2]), SocketAddress(*sock.getpeername()[:2])
         )
     except OSError as error:

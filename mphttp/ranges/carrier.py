@@ -111,12 +111,11 @@ class PartsCarrier(Carrier):
 
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
         """Let the response end, and all further connections with it."""
-        shared = self.assembly.shared
-        if shared:
+        if self.assembly.shared:
             self.look(time.monotonic())  # what happened at the very end is to be told, too
         state = super().leave(exchange, whole=whole)
         _end(self._control, self.assembly)
-        if shared:
+        if self.assembly.shared:
             self.look(time.monotonic())  # those that have ended just now, the last one among them
         after = state.first if isinstance(state, State) else None
         self._first.passed_by(after, whole=self.assembly.first_read_whole)

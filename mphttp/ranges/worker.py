@@ -64,6 +64,7 @@ class Worker:
         self._on_end = on_end
         self._earlier = 0  # bytes that came over sockets before the one that there is
         self._last = _unconnected(source.id, path, remote)
+        self._pair: FourTuple | None = None
         self._stop = False
 
     @property
@@ -94,7 +95,7 @@ class Worker:
         sock = self._link.sock
         if self.state is not State.CLOSED and sock is not None:
             try:
-                told = tcp_info(sock)
+                told = tcp_info(sock, self._pair)
             except KernelError:  # it is closed, or not connected yet
                 pass
             else:
@@ -132,7 +133,9 @@ class Worker:
     def _connect(self) -> None:
         self._link.connect()
         assert self._link.sock is not None
-        self.source.latency = max(0.001, tcp_info(self._link.sock).rtt)
+        told = tcp_info(self._link.sock)
+        self._pair = told.tuple  # a reset forgets it, not what came
+        self.source.latency = max(0.001, told.rtt)
 
     def _bring_parts(self) -> None:
         while not self._stop and not self._assembly.closed:
@@ -179,6 +182,7 @@ class Worker:
     def _let_go(self) -> None:
         self.row()
         self._earlier = self._last.bytes_received
+        self._pair = None
         self._link.close()
 
 

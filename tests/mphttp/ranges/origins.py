@@ -210,13 +210,17 @@ class Origin:
             with self._lock:
                 self._open.add(sock)
                 self.most = max(self.most, len(self._open))
-            stack.callback(self._open.discard, sock)
+            stack.callback(self._gone, sock)
             peer = Peer(self, sock)
             with sock.makefile("rb") as lines:
                 for headers in _requests(lines):
                     asked = Asked(number, headers, time.monotonic())
                     self.asked.append(asked)
                     self._answers["if-range" in headers](peer, asked)
+
+    def _gone(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(sock)
 
 
 def _requests(lines: Iterator[bytes]) -> Iterator[dict[str, str]]:

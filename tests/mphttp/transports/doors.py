@@ -33,8 +33,11 @@ class Answer:
             yield from self.response.iter_raw()
             return
         parts = self.response.aiter_raw()
-        while (part := self.portal.call(anext, parts, None)) is not None:
-            yield part
+        try:
+            while (part := self.portal.call(anext, parts, None)) is not None:
+                yield part
+        finally:  # who stops in the middle leaves no generator to the event loop
+            self.portal.call(parts.aclose)
 
     @property
     def report(self) -> Any:
