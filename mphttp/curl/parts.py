@@ -41,15 +41,21 @@ def carrier_of_parts(
     return shared_carrier(
         connection,
         asked,
-        _sent(wanted, url),
+        sent_by(wanted, url),
         head.status,
         head.fields,
-        options=lambda: _options(settings),
-        obstacle=_obstacle(settings, url),
+        options=lambda: options_of(settings),
+        obstacle=obstacle(settings, url),
     )
 
 
-def _sent(wanted: CurlRequest, url: SplitResult) -> Sent:
+def sent_by(wanted: CurlRequest, url: SplitResult) -> Sent:
+    """Return a request as libcurl sends it.
+
+    Args:
+        wanted: what the caller gave.
+        url: at the end of all redirects.
+    """
     moved = _origin(url) != _origin(urlsplit(wanted.url))
     headers = [
         (name, value)
@@ -72,8 +78,13 @@ def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
-def _obstacle(settings: Settings, url: SplitResult) -> str:
-    """Say what keeps further connections from asking for the same, or ""."""
+def obstacle(settings: Settings, url: SplitResult) -> str:
+    """Say what keeps further connections from asking for the same, or "".
+
+    Args:
+        settings: how connections are made.
+        url: at the end of all redirects.
+    """
     if url.username is not None:
         return "the URL has a user's name in it"
     if not all("!" <= sign <= "~" for sign in url.geturl()):
@@ -86,8 +97,12 @@ def _obstacle(settings: Settings, url: SplitResult) -> str:
     return f"further connections don't go through a proxy of the kind {proxy.scheme}://"
 
 
-def _options(settings: Settings) -> Options:
-    """Return how connections are made, with Python's TLS in the place of libcurl's."""
+def options_of(settings: Settings) -> Options:
+    """Return how further connections are made: as libcurl's, with Python's TLS.
+
+    Raises:
+        OSError: a file of certificates isn't what it should be.
+    """
     return Options(
         host=_HOST,
         dialer=Dialer(_HOST, None, None, (), plain=True),

@@ -14,7 +14,7 @@ import httpx
 import requests
 
 from mphttp import MultipathAdapter, Report, Strategy
-from mphttp.curl import CurlSession, CurlTransport
+from mphttp.curl import CurlSession, CurlTransport, Limits
 from mphttp.lab import names
 from mphttp.lab.content import sha256_of
 from mphttp.requests import report as report_of
@@ -53,11 +53,12 @@ def fetch(client: AnyClient, address: str, take: Take = len) -> Report:
 
 
 class _Requests:
-    def __init__(self, session: requests.Session) -> None:
+    def __init__(self, session: requests.Session, timeout: float) -> None:
         self._session = session
+        self._timeout = timeout
 
     def read(self, address: str, take: Take) -> Report:
-        with self._session.get(address, stream=True, timeout=20) as response:
+        with self._session.get(address, stream=True, timeout=self._timeout) as response:
             for piece in response.iter_content(2**15):
                 take(piece)
             report = report_of(response)
@@ -66,11 +67,12 @@ class _Requests:
 
 
 class _Curl:
-    def __init__(self, session: CurlSession) -> None:
+    def __init__(self, session: CurlSession, timeout: float) -> None:
         self._session = session
+        self._limits = Limits(silence=timeout)
 
     def read(self, address: str, take: Take) -> Report:
-        return self._session.fetch(address, to=take).report
+        return self._session.fetch(address, to=take, limits=self._limits).report
 
 
 class _Httpx:
@@ -87,7 +89,12 @@ class _Httpx:
 
 @contextmanager
 def requests_client(
-    strategy: Strategy | None, *, trust: str, proxy: str | None = None, **options: Any
+    strategy: Strategy | None,
+    *,
+    trust: str,
+    timeout: float = 20,
+    proxy: str | None = None,
+    **options: Any,
 ) -> Iterator[AnyClient]:
     with requests.Session() as session:
         session.trust_env, session.verify = False, trust
@@ -95,21 +102,23 @@ def requests_client(
             session.proxies = {"http": proxy, "https": proxy}
         for prefix in ("http://", "https://"):
             session.mount(prefix, MultipathAdapter(strategy, **options))
-        yield _Requests(session)
+        yield _Requests(session, timeout)
 
 
 @contextmanager
-def curl_client(strategy: Strategy | None, *, trust: str, **options: Any) -> Iterator[AnyClient]:
+def curl_client(
+    strategy: Strategy | None, *, trust: str, timeout: float = 20, **options: Any
+) -> Iterator[AnyClient]:
     with CurlSession(strategy, verify=trust, **options) as session:
-        yield _Curl(session)
+        yield _Curl(session, timeout)
 
 
 @contextmanager
 def curl_transport_client(
-    strategy: Strategy | None, *, trust: str, **options: Any
+    strategy: Strategy | None, *, trust: str, timeout: float = 20, **options: Any
 ) -> Iterator[AnyClient]:
     transport = CurlTransport(strategy, verify=trust, **options)
-    with httpx.Client(transport=transport, timeout=20) as client:
+    with httpx.Client(transport=transport, timeout=timeout) as client:
         yield _Httpx(doors.Client(client))
 
 

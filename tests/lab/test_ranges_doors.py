@@ -39,8 +39,10 @@ STRATEGIES = [
     FullMesh(),
     Deadline(1.5),
     DelayedByContentLength(SIZE // 2),
-    Refresh(SIZE // 4, rotate=True),
+    Refresh(SIZE // 3, rotate=True),
 ]
+TOO_LATE = "what is missing is here sooner than another connection"
+"""What a strategy hears that asks for one near the end."""
 
 
 @pytest.fixture(params=CLIENTS)
@@ -52,7 +54,8 @@ def client(request: pytest.FixtureRequest) -> str:
 def check_parts(report: Report) -> None:
     """Hold that two TCP connections brought parts, and the further ones are closed."""
     told = checked(report)
-    assert (told["protocol"], told["mechanism"], told["problems"]) == ("tcp", "ranges", [])
+    assert (told["protocol"], told["mechanism"]) == ("tcp", "ranges")
+    assert {problem["what"] for problem in told["problems"]} <= {TOO_LATE}
     assert all(s["closed_at"] is not None for s in told["subflows"] if not s["initial"])
     assert carried(report, "wifi") > SIZE / 20
     assert carried(report, "lte") > SIZE / 20

@@ -1,0 +1,92 @@
+"""What further connections are told of a request of libcurl's."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+
+from mphttp.curl import CurlRequest
+from mphttp.curl.parts import obstacle, options_of, sent_by
+from mphttp.curl.settings import Settings
+
+SECRETS = {"Authorization": "Bearer x", "Cookie": "a=b", "Host": "other.example", "X": ""}
+URL = "http://one.example:8080/a;b/../c?d=e&f"
+
+
+def test_a_request_as_libcurl_sends_it() -> None:
+    sent = sent_by(CurlRequest(f"{URL}#g"), urlsplit(f"{URL}#g"))
+    assert sent.headers == [(b"Host", b"one.example:8080")]
+    assert sent.url.target == b"/a;b/../c?d=e&f"
+    assert (sent.url.scheme, sent.url.host, sent.url.port) == (b"http", b"one.example", 8080)
+
+
+def test_a_host_of_the_caller_s() -> None:
+    sent = sent_by(CurlRequest(URL, headers=SECRETS), urlsplit(URL))
+    assert dict(sent.headers)[b"Host"] == b"other.example"
+    assert dict(sent.headers)[b"Authorization"] == b"Bearer x"
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("http://one.example:8080/elsewhere", True),
+        ("http://one.example/", False),
+        ("https://one.example:8080/", False),
+        ("http://two.example:8080/", False),
+    ],
+)
+def test_another_server_hears_no_secrets(url: str, kept: bool) -> None:
+    """As with libcurl, when a redirect leads there."""
+    names = {name for name, _ in sent_by(CurlRequest(URL, headers=SECRETS), urlsplit(url)).headers}
+    assert {b"Host", b"X"} <= names
+    assert (b"Authorization" in names) is (b"Cookie" in names) is kept
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "why"),
+    [
+        ("http://one.example/", None, ""),
+        ("http://one.example/", "proxy.example:3128", ""),
+        ("http://one.example/", "socks5h://proxy.example", ""),
+        ("http://[::1]/", "socks5://proxy.example", ""),
+        ("http://one.example/", "socks5://proxy.example", "socks5://"),
+        ("http://one.example/", "socks4://proxy.example", "socks4://"),
+        ("http://one.example/", "https://proxy.example", "https://"),
+        ("http://me@one.example/", None, "user's name"),
+        ("http://one.example/a b", None, "signs in it"),
+        ("http://one.example/ü", None, "signs in it"),
+    ],
+)
+def test_what_only_libcurl_can_do(url: str, proxy: str | None, why: str) -> None:
+    told = obstacle(Settings(proxy=proxy), urlsplit(url))
+    assert why in told
+    assert bool(told) is bool(why)
+
+
+def test_a_proxy() -> None:
+    """Its port is libcurl's own default."""
+    settings = Settings(proxy="http://me:s%20x@proxy.example", proxy_headers=[("A", "b")])
+    proxy = options_of(settings).routes.proxy
+    assert proxy is not None
+    assert (proxy.scheme, proxy.host, proxy.port) == ("http", "proxy.example", 1080)
+    assert proxy.auth == (b"me", b"s x")
+    assert proxy.headers == ((b"A", b"b"),)
+
+
+def test_whom_further_connections_trust(tmp_path: Path) -> None:
+    """Those whom libcurl trusts, and nobody else."""
+    authority = trustme.CA()
+    file = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(file)
+    own = authority.issue_cert("me.example")
+    own.private_key_and_cert_chain_pem.write_to_path(tmp_path / "own.pem")
+    context = Settings(verify=file, cert=str(tmp_path / "own.pem")).context
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert len(context.get_ca_certs()) == 1
+    assert Settings(verify=False).context.verify_mode is ssl.CERT_NONE
+    with pytest.raises(OSError, match="No such file"):
+        _ = Settings(verify=tmp_path / "missing.pem").context
