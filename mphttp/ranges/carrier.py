@@ -12,6 +12,7 @@ from mphttp.engine.carrier import Carrier, Taken
 from mphttp.engine.connection import Connection
 from mphttp.engine.exchange import Exchange
 from mphttp.engine.request import Request
+from mphttp.kernel.values import ConnectionInfo
 from mphttp.strategies import SinglePath
 
 from .assembly import Assembly
