@@ -90,6 +90,7 @@ def within_reach() -> Iterator[tuple[list[str], dict[str, str], Path]]:
             "PYTHONPATH": seen,
             "LD_LIBRARY_PATH": str(folder / "base" / "lib"),  # for a Python that has a libpython
             "HOME": str(home),
+            "PATH": os.environ["PATH"],
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         command = [str(folder / "base" / python.relative_to(sys.base_prefix))]
@@ -117,7 +118,7 @@ def get(*options: str) -> dict[str, Any]:
         body, report = home / "body", home / "report"
         command = [*AS_NOBODY, *python, "-m", "mphttp", "get", *options, URL]
         outputs = ["-o", str(body), "--report", str(report)]
-        subprocess.run([*command, *outputs], env={**os.environ, **environment}, check=True)
+        subprocess.run([*command, *outputs], env=environment, check=True)
         assert body.stat().st_uid == NOBODY
         assert hashlib.sha256(body.read_bytes()).digest() == sha256_of(SIZE)
         told: dict[str, Any] = json.loads(report.read_text())
