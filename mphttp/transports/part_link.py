@@ -100,7 +100,8 @@ class PartLink:
         self._raw: socket.socket | None = None
         self._parts: deque[_Part] = deque()
         self._brought = False
-        self._one_each = False  # the server ends each connection after one part
+        self._last = False  # the server ends the connection that there is after this part
+        self._one_each = False  # it does so with each, after the first
         self._aborted = False
 
     @property
@@ -117,7 +118,7 @@ class PartLink:
     def connect(self) -> None:
         """Connect, with TLS and through a proxy where the first response came so."""
         self._parts.clear()
-        self._brought = False
+        self._brought = self._last = False
         options = self._on_path(self._options())
         self._core = options.host.httpcore
         extensions = {
@@ -153,7 +154,7 @@ class PartLink:
             self._core.Request(b"GET", self._sent.url, headers=headers)
         )
         head = part.cycle.request(asked.url.target, asked.headers)
-        if not (self._one_each and self._parts):
+        if not (self._last or (self._one_each and self._parts)):
             part.asked = True
             # If the server has ended the connection, reading tells whether that is an error.
             with self._os_errors(), contextlib.suppress(self._core.WriteError):
@@ -189,10 +190,10 @@ class PartLink:
 
         The kernel there resets it then, and loses what was on its way (RFC 9112, section 9.6).
         """
-        unsure = self._one_each or not self._brought  # whether the connection outlasts a part
+        unsure = self._last or not self._brought  # whether the connection outlasts this part
         if self._aborted or not (unsure and any(other.asked for other in list(self._parts)[1:])):
             return False
-        self._one_each = True
+        self._one_each = self._one_each or not self._brought
         return True
 
     def _begin(self, part: _Part) -> None:
@@ -203,7 +204,8 @@ class PartLink:
             part.cycle.receive(self._next_of_head(part))
         part.begun = True
         told = by_name(head.headers)
-        self._one_each = self._one_each or _is_last(head.version, told)
+        self._last = _is_last(head.version, told)
+        self._one_each = self._one_each or (self._last and not self._brought)
         refusal = refusal_of(self._resource, part.bounds, head.status, told, datetime.now(UTC))
         if refusal is not None:
             raise Refused(refusal)

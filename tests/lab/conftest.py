@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 from mphttp.engine import engine
 from mphttp.kernel import KernelError
 from mphttp.kernel.bpf import program
-from mphttp.lab import LabClient
+from mphttp.lab import LabClient, names
 
-from .leaks import Opened, eventually
+from .leaks import Opened, capabilities, eventually, sockets_at
 
 _CLOSE_TIMEOUT = Path("/proc/sys/net/mptcp/close_timeout")
 
@@ -48,3 +49,26 @@ def fast(lab: LabClient, opened: Opened) -> None:
     """Make both links fast, so that tests are, too; nothing may be left."""
     lab.change("wifi", rate="20mbit", delay="5ms")
     lab.change("lte", rate="20mbit", delay="10ms")
+
+
+@pytest.fixture
+def quiet(lab: LabClient, fast: None) -> None:
+    """Wait until no side of any connection sends by LTE any more, and count from 0.
+
+    The server's side can't be asked without privilege: that needs a lab of its own for these tests.
+    """
+    address = names.client_address(1)
+    eventually(lambda: sockets_at(address), set(), within=60)
+    if capabilities():
+        eventually(lambda: servers_sockets(lab, address), b"", within=60)
+    lab.reset()
+    lab.change("wifi", rate="20mbit", delay="5ms")
+
+
+def servers_sockets(lab: LabClient, peer: str) -> bytes:
+    """List the server's sockets that may still send to an address."""
+    command = ["ss", "-Htn", "state", "connected", "exclude", "time-wait", "dst", peer]
+    with lab.in_server(command, stdout=subprocess.PIPE) as process:
+        told, _ = process.communicate()
+    assert process.returncode == 0
+    return bytes(told)

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from mphttp import Deadline, DelayedByContentLength, Refresh
-from mphttp.lab import LabClient, names
+from mphttp.lab import LabClient
 
 from .downloads import carried, download, fetch, make_client, url
-from .leaks import capabilities, eventually, sockets_at
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
 SIZE = 1_000_000
-
-
-@pytest.fixture
-def quiet(lab: LabClient, fast: None) -> None:
-    """Wait until no side of any connection sends by LTE any more, and count from 0.
-
-    The server's side can't be asked without privilege: that needs a lab of its own for these tests.
-    """
-    address = names.client_address(1)
-    eventually(lambda: sockets_at(address), set(), within=60)
-    if capabilities():
-        eventually(lambda: servers_sockets(lab, address), b"", within=60)
-    lab.reset()
-    lab.change("wifi", rate="20mbit", delay="5ms")
-
-
-def servers_sockets(lab: LabClient, peer: str) -> bytes:
-    """List the server's sockets that may still send to an address."""
-    command = ["ss", "-Htn", "state", "connected", "exclude", "time-wait", "dst", peer]
-    with lab.in_server(command, stdout=subprocess.PIPE) as process:
-        told, _ = process.communicate()
-    assert process.returncode == 0
-    return bytes(told)
 
 
 def test_small_objects_leave_the_second_path_alone(lab: LabClient, quiet: None) -> None:

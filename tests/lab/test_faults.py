@@ -42,8 +42,8 @@ def _fast_links(lab: LabClient, opened: Opened) -> None:
 
 
 def test_a_peer_without_mptcp(lab: LabClient) -> None:
-    """One plain connection carries it all, and the report says why."""
-    report = download(FullMesh(), url(SIZE, origin=names.ORIGIN_PLAIN))
+    """Where nothing else is wanted, one plain connection carries all, and the report says why."""
+    report = download(FullMesh(), url(SIZE, origin=names.ORIGIN_PLAIN), multipath="mptcp")
     assert (report.protocol, report.mechanism) == ("tcp", "none")
     assert [subflow.path for subflow in report.subflows] == ["wifi"]
     assert "plain TCP" in report.problems[0].what
@@ -52,9 +52,15 @@ def test_a_peer_without_mptcp(lab: LabClient) -> None:
 
 
 def test_a_peer_without_mptcp_is_told_before_a_second_path_is_needed(lab: LabClient) -> None:
-    report = download(Deadline(60), url(SIZE, origin=names.ORIGIN_PLAIN))
+    report = download(Deadline(60), url(SIZE, origin=names.ORIGIN_PLAIN), multipath="mptcp")
     assert len(report.problems) == 1
     assert "mphttp doctor" in report.problems[0].hint
+
+
+def test_a_peer_without_mptcp_sends_parts(lab: LabClient) -> None:
+    report = download(FullMesh(), url(SIZE, origin=names.ORIGIN_PLAIN))
+    assert (report.protocol, report.mechanism, report.problems) == ("tcp", "ranges", ())
+    assert carried(report, "lte") > SIZE / 10
 
 
 def test_a_connection_made_under_the_in_kernel_path_manager(lab: LabClient) -> None:
@@ -74,7 +80,7 @@ def test_a_process_started_under_the_in_kernel_path_manager(lab: LabClient) -> N
     """A second subflow isn't even tried; what is missing, and the command that mends it, is."""
     PATH_MANAGER.write_text("0")
     try:
-        told = get(url(SIZE), "--strategy", "fullmesh")
+        told = get(url(SIZE), "--strategy", "fullmesh", "--multipath", "mptcp")
     finally:
         PATH_MANAGER.write_text("1")
     assert (told["mechanism"], told["protocol"]) == ("readonly", "mptcp")
@@ -85,11 +91,19 @@ def test_a_process_started_under_the_in_kernel_path_manager(lab: LabClient) -> N
 @pytest.mark.parametrize("strategy", [("fullmesh",), ("delayed", "--size", "10MB")])
 def test_a_process_without_privilege(lab: LabClient, strategy: tuple[str, ...]) -> None:
     """It is told which command gives it the right, whether or not it comes to need it."""
-    told = get(url(SIZE), "--strategy", *strategy, through=WITHOUT_PRIVILEGE)
+    options = ("--strategy", *strategy, "--multipath", "mptcp")
+    told = get(url(SIZE), *options, through=WITHOUT_PRIVILEGE)
     assert (told["mechanism"], told["protocol"]) == ("readonly", "mptcp")
     assert "CAP_NET_ADMIN" in told["problems"][0]["what"]
     assert told["problems"][0]["hint"].startswith("sudo mphttp setup, once; or sudo setpriv ")
     assert lab.counters()["lte"].up.syns == 0
+
+
+def test_a_process_without_privilege_fetches_parts() -> None:
+    """Also of a server that speaks MPTCP: its subflows can't be controlled, ranges need nobody."""
+    told = get(url(SIZE), "--strategy", "fullmesh", through=WITHOUT_PRIVILEGE)
+    assert (told["mechanism"], told["problems"]) == ("ranges", [])
+    assert [subflow["path"] for subflow in told["subflows"]] == ["wifi", "lte"]
 
 
 def test_one_path_that_may_be_used(lab: LabClient) -> None:

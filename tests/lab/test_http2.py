@@ -87,6 +87,15 @@ def test_nginx_without_mptcp(lab: LabClient, folder: Path, door: Door) -> None: 
     assert lab.counters()["lte"].up.syns == 0
 
 
+def test_nginx_without_mptcp_sends_parts(lab: LabClient, folder: Path, door: Door) -> None:  # noqa: F811
+    """By HTTP/1.1, beside the stream of HTTP/2."""
+    with nginx(lab, folder), client(door, folder / "authority.pem") as http:
+        report = fetch(http)
+    told = checked(report)
+    assert (told["protocol"], told["mechanism"], told["problems"]) == ("tcp", "ranges", [])
+    assert carried(report, "lte") > SIZE / 10
+
+
 def test_responses_share_a_connection(
     lab: LabClient, opened: Opened, server: Path, door: Door
 ) -> None:

@@ -8,12 +8,13 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import trustme
 
-from mphttp import FullMesh, MultipathTransport
+from mphttp import Deadline, DelayedByContentLength, FullMesh, MultipathTransport, Strategy
 from mphttp.lab import LabClient, names
 from mphttp.lab.content import blocks
 from tests.schema import checked
@@ -23,7 +24,7 @@ from .servers import WITH_MPTCP
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
-SIZE = 1_000_000
+SIZE, SMALL = 1_000_000, 10_000
 
 CONFIGURATION = """
 daemon off;
@@ -60,6 +61,7 @@ def make_folder(folder: Path, size: int) -> Path:
     file = folder / "root" / "bytes" / str(size)
     file.parent.mkdir(parents=True)
     file.write_bytes(b"".join(blocks(size)))
+    (file.parent / str(SMALL)).write_bytes(b"".join(blocks(SMALL)))
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "authority.pem")
     server = authority.issue_cert(names.SERVER_ADDRESS)
@@ -96,16 +98,20 @@ def mptcp_nginx(lab: LabClient, folder: Path) -> Iterator[None]:
         yield
 
 
+def make_client(folder: Path, strategy: Strategy | None = None, **options: Any) -> httpx.Client:
+    trust = ssl.create_default_context(cafile=folder / "authority.pem")
+    transport = MultipathTransport(strategy or FullMesh(), verify=trust, **options)
+    return httpx.Client(transport=transport, timeout=30)
+
+
 @pytest.fixture
 def client(folder: Path) -> Iterator[httpx.Client]:
-    trust = ssl.create_default_context(cafile=folder / "authority.pem")
-    transport = MultipathTransport(FullMesh(), verify=trust)
-    with httpx.Client(transport=transport, timeout=30) as client:
+    with make_client(folder) as client:
         yield client
 
 
-def address(scheme: str = "http") -> str:
-    return f"{scheme}://{names.SERVER_ADDRESS}/bytes/{SIZE}"
+def address(scheme: str = "http", size: int = SIZE) -> str:
+    return f"{scheme}://{names.SERVER_ADDRESS}/bytes/{size}"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -140,13 +146,50 @@ def test_a_file_that_is_not_there(mptcp_nginx: None, client: httpx.Client) -> No
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_nginx_without_mptcp(
-    lab: LabClient, folder: Path, client: httpx.Client, scheme: str
-) -> None:
-    """Plain TCP carries the file over one path, and the report says why."""
-    with nginx(lab, folder):
+def test_nginx_without_mptcp(lab: LabClient, folder: Path, scheme: str) -> None:
+    """Where MPTCP alone is wanted, TCP carries it over one path, and the report says why."""
+    with nginx(lab, folder), make_client(folder, multipath="mptcp") as client:
         told = checked(fetch(client, address(scheme)))
     assert (told["protocol"], told["mechanism"]) == ("tcp", "none")
     assert "plain TCP" in told["problems"][0]["what"]
     assert [subflow["path"] for subflow in told["subflows"]] == ["wifi"]
     assert lab.counters()["lte"].up.syns == 0
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_nginx_without_mptcp_sends_parts(
+    lab: LabClient, folder: Path, client: httpx.Client, scheme: str
+) -> None:
+    with nginx(lab, folder):
+        report = fetch(client, address(scheme))
+    told = checked(report)
+    assert (told["protocol"], told["mechanism"], told["problems"]) == ("tcp", "ranges", [])
+    assert carried(report, "wifi") > SIZE / 10
+    assert carried(report, "lte") > SIZE / 10
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_small_files_of_nginx_without_mptcp_leave_the_second_path_alone(
+    lab: LabClient, folder: Path, quiet: None, scheme: str
+) -> None:
+    """Not a packet leaves there, and one connection serves them all."""
+    with nginx(lab, folder), make_client(folder, DelayedByContentLength(SIZE)) as client:
+        for _ in range(100):
+            fetch(client, address(scheme, SMALL))
+    counters = lab.counters()
+    assert (counters["wifi"].up.syns, counters["lte"].up.packets) == (1, 0)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_deadline_with_nginx_without_mptcp(
+    lab: LabClient, folder: Path, quiet: None, scheme: str
+) -> None:
+    """The second path is left alone where it isn't needed, and used where it is."""
+    with nginx(lab, folder), make_client(folder, Deadline(20)) as client:
+        report = fetch(client, address(scheme))
+        assert (report.problems, lab.counters()["lte"].up.packets) == ((), 0)
+        lab.change("wifi", rate="1mbit")  # alone it would take 8 s
+        report = fetch(client, address(scheme), extensions={"strategy": Deadline(5)})
+    assert report.deadline
+    assert report.deadline.met
+    assert carried(report, "lte") > SIZE / 10

@@ -178,6 +178,20 @@ def test_a_proxy_without_mptcp(lab: LabClient, tmp_path: Path, door: Door, origi
     assert lab.counters()["lte"].up.syns == 0
 
 
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_parts_through_a_proxy_without_mptcp(
+    lab: LabClient, tmp_path: Path, door: Door, origin: str
+) -> None:
+    """What fetches parts goes through the proxy, too, which ends a connection after each answer."""
+    with tinyproxy(lab, tmp_path, through=()) as place, client(door, f"http://{place}") as http:
+        report = fetch(http, url(SIZE, origin=origin))
+    told = checked(report)
+    assert (told["protocol"], told["mechanism"], told["problems"]) == ("tcp", "ranges", [])
+    assert {subflow["remote"][1] for subflow in told["subflows"]} == {HTTP}
+    assert [subflow["path"] for subflow in told["subflows"]] == ["wifi", "lte"]
+    assert carried(report, "lte") > 0
+
+
 def test_nobody_is_where_the_proxy_should_be(lab: LabClient, door: Door) -> None:
     for scheme in ("http", "socks5"):
         refused = pytest.raises(door.library.ConnectError)

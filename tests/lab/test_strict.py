@@ -33,7 +33,7 @@ def refused(strategy: Strategy, *faults: Fault, origin: str = names.ORIGIN, **op
 
 
 def test_a_peer_without_mptcp(lab: LabClient) -> None:
-    told = refused(FullMesh(), origin=names.ORIGIN_PLAIN)
+    told = refused(FullMesh(), origin=names.ORIGIN_PLAIN, multipath="mptcp")
     assert "plain TCP" in told
     assert "(hint: " in told
 
@@ -41,11 +41,18 @@ def test_a_peer_without_mptcp(lab: LabClient) -> None:
 def test_a_refused_response_gives_its_connection_back(lab: LabClient) -> None:
     """A client that may have one connection alone can go on."""
     plain = url(SIZE, origin=names.ORIGIN_PLAIN)
-    with make_client(FullMesh(), strict=True, limits=httpx.Limits(max_connections=1)) as client:
+    options = {"multipath": "mptcp", "limits": httpx.Limits(max_connections=1)}
+    with make_client(FullMesh(), strict=True, **options) as client:
         for _ in range(2):
             with pytest.raises(httpx.TransportError, match="plain TCP"):
                 client.get(plain)
         fetch(client, plain, extensions={"strategy": SinglePath()})
+
+
+def test_a_peer_without_mptcp_that_sends_parts(lab: LabClient) -> None:
+    """The strategy gets what it asks for."""
+    report = download(FullMesh(), url(SIZE, origin=names.ORIGIN_PLAIN), strict=True)
+    assert [subflow.path for subflow in report.subflows] == ["wifi", "lte"]
 
 
 def test_a_peer_without_mptcp_matters_only_to_who_wants_several_paths(lab: LabClient) -> None:
@@ -64,7 +71,8 @@ def test_the_in_kernel_path_manager(lab: LabClient) -> None:
 SCRIPT = """
 import sys, httpx
 from mphttp import FullMesh, MultipathTransport
-with httpx.Client(transport=MultipathTransport(FullMesh(), strict=True)) as client:
+transport = MultipathTransport(FullMesh(), strict=True, multipath="mptcp")
+with httpx.Client(transport=transport) as client:
     try:
         client.get(sys.argv[1])
     except httpx.TransportError as error:
