@@ -83,16 +83,19 @@ class Extra:
         """The share of the preferred path's rate that it is supposed to have, unknown as it is."""
         return 0.0 if self.active or self.broken or self.forecast.known else _UNKNOWN
 
-    @property
-    def coming(self) -> float:
-        """Bytes that are on their way, whether it is used any longer or not."""
+    def coming(self, seconds: float) -> float:
+        """Return the bytes that it brings in the next seconds even if it is paused now."""
         came = 0 if self.active else self.brought - self.brought_when_paused
-        return max(0.0, self.forecast.rate * self.tail - came)
+        on_its_way = max(0.0, self.forecast.rate * self.tail - came)
+        return min(on_its_way, self.forecast.rate * seconds)
 
     @property
     def least(self) -> float:
-        """Bytes that it brings at least if it is used again: so many should be needed."""
-        return 0.0 if self.active else self.forecast.rate * (_HOLD + self.tail)
+        """Bytes that it brings at least if it is opened for it: so many should be needed.
+
+        What is open already may bring too much, which costs less than to be late.
+        """
+        return 0.0 if self.subflow else self.forecast.rate * (_HOLD + self.tail)
 
     def use(self, transfer: Transfer, *, active: bool) -> Generator[Command, Any, None]:
         """Let the peer use it, or not, unless that was changed a moment ago."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
-_INSTANT = 1e-4
-"""Seconds within which two looks are one."""
+_PACKET = 0.01
+"""Seconds between two looks that see several packets each, so that there is a rate."""
 _MEMORY = 4.0
 """Seconds for which a rate counts: several times as long as it stays high or low."""
-_FRESH = 0.8
-"""Seconds for which a rate counts that is to tell of a fall soon."""
+_FRESH = 0.4
+"""Seconds for which a rate counts that is to tell what is now: a few looks."""
+_RECENT = 3 * _FRESH
+"""Seconds for which a rate counts that the fresh one is held against, to see a trend."""
 _CORRELATION = 1.0
 """Seconds for which a rate tells of the rate after it: as long as a fade."""
 _KNOWN_AFTER = 0.5
@@ -18,8 +20,28 @@ _DOUBT = 0.4
 """Seconds of a rate by which a count may be off: what is lost in a burst is there a while later."""
 _ENOUGH_TIME = 8.0
 """Seconds of a deadline that leaves time for these; a shorter one has to do with less."""
-_FALL = 0.2
+_CHANCE = 1.7
+"""Deviations of the rate below its mean that are no accident: the fresh rate has 0.85 of them."""
+_FALL = 0.15
 """The least share by which the fresh rate is below the usual one when it counts as falling."""
+
+
+class _Mean:
+    """A mean of rates in which what is old fades.
+
+    Args:
+        memory: seconds in which its weight falls to 1/e.
+    """
+
+    def __init__(self, memory: float) -> None:
+        self.value = 0.0
+        self._memory = memory
+        self._weight = 0.0
+
+    def take(self, rate: float, seconds: float) -> None:
+        """Take a rate that held for a while."""
+        self._weight = self._weight * math.exp(-seconds / self._memory) + seconds
+        self.value += (rate - self.value) * seconds / self._weight
 
 
 class Forecast:
@@ -27,7 +49,8 @@ class Forecast:
 
     The rate is taken for a process that wanders about a mean (Gauss-Markov). Over a time much
     longer than its correlation, what comes deviates by the square root of that time, and by what
-    isn't known yet of the mean.
+    isn't known yet of the mean. Two things are no part of that: an outage, which is left out of the
+    mean, and a fall that is too deep for chance, which is expected to go on.
 
     Args:
         stall_after: seconds of silence that are no accident.
@@ -46,8 +69,10 @@ class Forecast:
         self._variance = 0.0
         self._jitter = 0.0
         self._weight = 0.0
-        self._fresh = 0.0
-        self._fresh_weight = 0.0
+        self._fresh = _Mean(_FRESH)
+        self._recent = _Mean(_RECENT)
+        self._unrest = 0.0
+        self._step = 0.1
         self._observed = 0.0
         self._silent = 0.0
         self._last: tuple[float, int] | None = None
@@ -62,12 +87,14 @@ class Forecast:
             silent: seconds since the last one came.
         """
         self._silent = silent
-        last = self._last
-        if last is not None and 0 <= now - last[0] < _INSTANT and count >= last[1]:
-            return  # too soon for a rate: the next look counts it
-        self._last = (now, count)
-        if last is not None and now > last[0] and count >= last[1]:
-            self._take((count - last[1]) / (now - last[0]), now - last[0])
+        at = now - silent  # of the last byte: what was silent since isn't part of a rate
+        then, before = self._last or (at, count)
+        if at >= then + _PACKET and count >= before:
+            self._take((count - before) / (at - then), at - then)
+        if self.stalled:
+            self.pause()
+        elif self._last is None or at >= then + _PACKET or count < before:
+            self._last = (at, count)
 
     def pause(self) -> None:
         """Leave out what comes until the next observation: it tells nothing of the path."""
@@ -83,9 +110,11 @@ class Forecast:
         self._variance = (1 - share) * (self._variance + share * off**2)
         if self._last_rate is not None:
             self._jitter += share * ((rate - self._last_rate) ** 2 / 2 - self._jitter)
+            self._unrest += share * (abs(rate - self._last_rate) - self._unrest)
+            self._step += share * (seconds - self._step)
         self._last_rate = rate
-        self._fresh_weight = self._fresh_weight * math.exp(-seconds / _FRESH) + seconds
-        self._fresh += (rate - self._fresh) * seconds / self._fresh_weight
+        self._fresh.take(rate, seconds)
+        self._recent.take(rate, seconds)
 
     @property
     def known(self) -> bool:
@@ -93,19 +122,55 @@ class Forecast:
         return self._observed >= self._known_after
 
     @property
+    def _noise(self) -> float:
+        """The standard deviation of the rate, without what a trend or a single step does.
+
+        Both hardly change the mean difference of neighbouring rates, which is 2 / sqrt(pi) of the
+        deviation that these don't have in common.
+        """
+        apart = math.sqrt(math.pi) / 2 * self._unrest
+        return min(math.sqrt(self._variance), apart * math.sqrt(_CORRELATION / self._step))
+
+    @property
+    def unsteadiness(self) -> float:
+        """The standard deviation of the rate, as a share of it."""
+        return min(1.0, self._noise / self.rate) if self.rate else 0.0
+
+    @property
     def falling(self) -> bool:
         """Whether the rate is lower than chance explains, as when one walks out of Wi-Fi."""
-        chance = 2 * math.sqrt(self._jitter)
-        return self._fresh < self.rate - max(chance, _FALL * self.rate)
+        return self._fresh.value < self.rate - max(_CHANCE * self._noise, _FALL * self.rate)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether nothing has come for longer than accidents last."""
+        return self._silent > self._stall_after
 
     def expected(self, seconds: float) -> float:
         """Return the bytes that are to be expected in the next seconds.
 
-        A silence is expected to last as long again as it has lasted; a fall, to stay.
+        What is high or low now returns to the mean within a fade. A silence is expected to last as
+        long again as it has lasted, as TCP's retransmission timer doubles; a fall, to go on.
         """
-        silent = self._silent if self._silent > self._stall_after else 0.0
-        rate = min(self.rate, self._fresh) if self.falling else self.rate
-        return rate * max(0.0, seconds - silent)
+        seconds = max(0.0, seconds - self._silent)
+        if self.falling:
+            return self._if_it_falls_on(seconds)
+        stays = _CORRELATION * -math.expm1(-seconds / _CORRELATION)
+        above = (self._fresh.value - self.rate) * self._common
+        return max(0.0, self.rate * seconds + above * stays)
+
+    def _if_it_falls_on(self, seconds: float) -> float:
+        """Return the bytes that come until the line through the last rates reaches zero."""
+        trend = min(0.0, (self._fresh.value - self._recent.value) / (_RECENT - _FRESH))
+        level = max(0.0, self._fresh.value + trend * _FRESH)
+        if trend < 0:
+            seconds = min(seconds, level / -trend)
+        return (level + trend * seconds / 2) * seconds
+
+    @property
+    def _common(self) -> float:
+        """The share of the variance that neighbouring rates have in common."""
+        return max(0.0, 1 - self._jitter / self._variance) if self._variance else 0.0
 
     def deviation(self, seconds: float) -> float:
         """Return the standard deviation of what is expected, in bytes.
@@ -115,7 +180,7 @@ class Forecast:
         """
         if seconds <= 0 or not self._weight:
             return 0.0
-        variance = max(0.0, self._variance - self._jitter)
+        variance = self._variance * self._common
         memory = 2 * _CORRELATION
         to_come = seconds * min(seconds, memory)
         unknown = seconds**2 * min(1.0, memory / self._weight)

@@ -9,8 +9,16 @@
                   d - margin
 
 The other path is used while more is missing than the preferred one brings with luck: what the other
-one carries then is needed anyhow, whenever it is carried. And it is used if more is missing than
-both bring without luck, since no later moment would do. In between, waiting costs nothing.
+one carries then is needed anyhow, whenever it is carried, and early it is there before anything
+goes wrong. And it is used if more is missing than both bring without luck, since no later moment
+would do. In between, waiting costs nothing.
+
+Two things are no matter of luck: that nothing comes for a while (an outage), and that less and less
+comes (somebody walks out of Wi-Fi). Then nothing is hoped for, nothing is held in reserve for
+later, and what is in use in an outage stays in use: its queue alone would not bring it to an end.
+
+The margin is the time in which nothing can be put right any more: a path that is asked for takes
+two round trips; and in the last second what comes is off by as much as the rate varies.
 """
 
 from __future__ import annotations
@@ -25,10 +33,12 @@ from .view import Path, Subflow, Transfer
 
 _LUCK = 0.5
 """Deviations above the expected that the preferred path may bring."""
-_CAUTION = 0.8
+_CAUTION = 0.4
 """Deviations below the expected that it must be allowed to bring."""
-_RESERVE = 0.5
+_RESERVE = 0.4
 """The share of another path's rate that is counted on; the rest is for what no forecast knows."""
+_LAST_SECONDS = 1.5
+"""Seconds at the end that may go as badly as the rate's deviation, with no time to mend it."""
 _HYSTERESIS = 0.1
 """The share of another path's rate by which a danger must be over."""
 _GROWTH = 1.25
@@ -47,7 +57,7 @@ class InTime:
         transfer: the view.
         length: bytes of the body.
         d: seconds from the request to the last byte.
-        margin: seconds before `d` at which it is planned to be there.
+        margin: seconds before `d` at which it is planned to be there; None for what the rate needs.
     """
 
     def __init__(self, transfer: Transfer, length: int, d: float, margin: float | None) -> None:
@@ -56,7 +66,7 @@ class InTime:
         self._d = d
         first = transfer.subflows[0]
         self._rtt = max(first.rtt, 0.01)
-        self._margin = max(2 * self._rtt, d / 30) if margin is None else margin
+        self._margin = margin
         self._look_every = max(min(0.25, max(0.05, d / 100)), d / 400)
         self._over_in = math.inf
         self._held = Held()
@@ -122,16 +132,16 @@ class InTime:
         if starting:
             return [extra.active for extra in self._extras]
         left = self._left
-        coming = sum(extra.coming for extra in self._extras)
+        coming = sum(extra.coming(left) for extra in self._extras)
         missing = self._length - self._transfer.delivered - self._held.back - coming
         expected, deviation = self._forecast.expected(left), self._forecast.deviation(left)
         wanted: list[bool] = []
         needed = True
         for extra in self._extras:
             over = missing - self._enough(extra, expected, deviation)
-            needed = needed and over > 0
+            needed = needed and (over > 0 or (extra.active and self._forecast.stalled))
             wanted.append(needed)
-            if needed and extra.forecast.rate:
+            if over > 0 and needed and extra.forecast.rate:
                 self._over_in = over / extra.forecast.rate
             # A costlier path comes in when it is known that this one isn't enough.
             needed = needed and (extra.broken or (extra.active and extra.forecast.known))
@@ -141,7 +151,10 @@ class InTime:
 
     @property
     def _left(self) -> float:
-        return max(0.0, self._d - self._margin - self._transfer.elapsed)
+        margin = self._margin
+        if margin is None:
+            margin = 2 * self._rtt + _LAST_SECONDS * self._forecast.unsteadiness
+        return max(0.0, self._d - margin - self._transfer.elapsed)
 
     def _enough(self, extra: Extra, expected: float, deviation: float) -> float:
         """Return the bytes for which neither this path is needed nor those after it.
@@ -153,9 +166,9 @@ class InTime:
         """
         forecast, left = self._forecast, self._left
         luck, reserve = _LUCK * deviation, _RESERVE
-        if forecast.falling:  # and it may go on falling
-            luck = reserve = 0.0
         doubt = forecast.doubt * forecast.rate * left
+        if forecast.falling or forecast.stalled:
+            luck = reserve = doubt = 0.0
         more = extra.expected(left) or extra.supposed * forecast.expected(left)
         caution = _CAUTION * math.hypot(deviation, _RESERVE * extra.forecast.deviation(left))
         counted_on = (reserve - _HYSTERESIS * extra.active) * more

@@ -60,10 +60,43 @@ def test_a_rate_that_wanders_is_expected_within_its_deviation(noise: float) -> N
     assert within >= 0.8 * 200
 
 
-def test_a_fall_is_noticed_within_a_second_and_what_is_left_is_expected() -> None:
+def test_a_fall_is_noticed_within_a_second_and_not_more_than_what_is_left_is_expected() -> None:
     forecast = observed([1e6] * 40 + [5e5] * 10)
     assert forecast.falling
-    assert 5e5 <= forecast.expected(1) < 7e5
+    assert 2e5 <= forecast.expected(1) <= 6e5
+
+
+def test_a_fall_that_goes_on_is_expected_to_go_on() -> None:
+    """Half of four seconds of fading is over: 0.5 MB are left, and the mean would bring 10 MB."""
+    forecast = observed([1e6] * 40 + [1e6 * (1 - n / 40) for n in range(20)])
+    assert forecast.falling
+    assert 4e5 <= forecast.expected(10) <= 1e6
+    assert forecast.expected(100) == forecast.expected(10)
+
+
+def test_what_is_low_now_returns_to_the_mean() -> None:
+    chance, value, rates = random.Random(1), 0.0, []
+    for _ in range(60):
+        value = 0.9 * value + math.sqrt(1 - 0.81) * chance.gauss(0, 1)
+        rates.append(1e6 * (1 + 0.3 * value))
+    mean = sum(rates) / len(rates)
+    low, high = (observed([*rates, *[mean + step] * 3]) for step in (-2e5, 2e5))
+    assert low.expected(0.3) < 0.93 * high.expected(0.3)
+    assert low.expected(20) > 0.93 * high.expected(20)
+
+
+def test_an_outage_is_left_out_of_the_mean() -> None:
+    forecast = Forecast(stall_after=0.2)
+    for look in range(21):
+        forecast.observe(look / 10, look * 100_000)
+    for look in range(1, 11):
+        forecast.observe(2 + look / 10, 2_000_000, silent=look / 10)
+    assert forecast.stalled
+    for look in range(11):
+        forecast.observe(3 + look / 10, 2_000_000 + look * 100_000)
+    assert not forecast.stalled
+    assert forecast.rate == pytest.approx(1e6)
+    assert forecast.unsteadiness < 0.01
 
 
 def test_a_silence_is_expected_to_last_as_long_again() -> None:
