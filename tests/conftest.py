@@ -7,8 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from mphttp.lab import LabClient, inside, names
+
+# How long an example takes, the machine's other load decides; each test has a time-out.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 _OUTSIDE = "needs two real paths: mphttp lab run -- pytest tests/lab"
 
