@@ -38,11 +38,13 @@ class Asked:
 
     Args:
         connection: its number, from 1.
+        target: of its request line.
         headers: by names in lower case.
         at: when it came, of `time.monotonic`.
     """
 
     connection: int
+    target: str
     headers: dict[str, str]
     at: float
 
@@ -213,8 +215,8 @@ class Origin:
             stack.callback(self._gone, sock)
             peer = Peer(self, sock)
             with sock.makefile("rb") as lines:
-                for headers in _requests(lines):
-                    asked = Asked(number, headers, time.monotonic())
+                for target, headers in _requests(lines):
+                    asked = Asked(number, target, headers, time.monotonic())
                     self.asked.append(asked)
                     self._answers["if-range" in headers](peer, asked)
 
@@ -223,12 +225,12 @@ class Origin:
             self._open.discard(sock)
 
 
-def _requests(lines: Iterator[bytes]) -> Iterator[dict[str, str]]:
-    for _ in lines:
+def _requests(lines: Iterator[bytes]) -> Iterator[tuple[str, dict[str, str]]]:
+    for request in lines:
         headers = {}
         for line in lines:
             name, colon, value = line.decode().partition(":")
             if not colon:
                 break
             headers[name.lower()] = value.strip()
-        yield headers
+        yield request.split()[1].decode(), headers

@@ -33,11 +33,8 @@ class Answer:
             yield from self.response.iter_raw()
             return
         parts = self.response.aiter_raw()
-        try:
-            while (part := self.portal.call(anext, parts, None)) is not None:
-                yield part
-        finally:  # who stops in the middle leaves no generator to the event loop
-            self.portal.call(parts.aclose)
+        while (part := self.portal.call(anext, parts, None)) is not None:
+            yield part
 
     @property
     def report(self) -> Any:
