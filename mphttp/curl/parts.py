@@ -65,13 +65,14 @@ def sent_by(wanted: CurlRequest, url: SplitResult) -> Sent:
     if all(name.lower() != b"host" for name, _ in headers):
         headers.insert(0, (b"Host", url.netloc.rpartition("@")[2].encode()))
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    at = httpcore.URL(
-        scheme=url.scheme.encode(),
-        host=(url.hostname or "").encode(),
-        port=url.port,
-        target=target.encode(),
+    return Sent(
+        wanted.method.encode(),
+        url.scheme.encode(),
+        (url.hostname or "").encode(),
+        url.port,
+        target.encode(),
+        headers,
     )
-    return Sent(wanted.method.encode(), at, headers)
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:

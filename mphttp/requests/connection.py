@@ -21,8 +21,10 @@ from mphttp.network.dial import dial
 from mphttp.network.start import Start
 from mphttp.ranges.carrier import PartsCarrier, wants_parts
 from mphttp.report import Report
+from mphttp.transports.parts import shared_carrier
 
 from .body import Response
+from .parts import obstacle, options_of, sent_by
 from .recorder import Recorder
 from .socks import SocksProxy
 
@@ -154,19 +156,13 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         assert self._multipath is not None
         if not wants_parts(self._multipath, asked):
             return None
-        # The package httpx, too, is needed only where there may be a second connection.
-        from mphttp.transports.parts import shared_carrier
-
-        from .parts import obstacle, options_of, sent_by
-
-        options = options_of(self, self._recorder, self._socks)
         return shared_carrier(
             self._multipath,
             asked,
             sent_by(self, self._recorder, response.method),
             response.status,
             response.fields(),
-            options=lambda: options,
+            options=options_of(self, self._recorder, self._socks),
             obstacle=obstacle(self),
         )
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-import httpcore
-import httpx
 import urllib3.connection
+from urllib3.util import Url
 
-from mphttp.transports.dialer import Dialer
-from mphttp.transports.host import Host
-from mphttp.transports.origin import Options
+from mphttp.network.dial import SocketOption
 from mphttp.transports.parts import Sent
-from mphttp.transports.route import Proxy, Routes
 
 from .recorder import Recorder
 from .socks import SocksProxy
 
+if TYPE_CHECKING:  # else they cost whoever needs no second connection
+    from mphttp.transports.origin import Options
+    from mphttp.transports.route import Proxy
+
 Connection = urllib3.connection.HTTPConnection
-_HOST = Host(httpx, httpcore)
 
 
 def sent_by(connection: Connection, recorder: Recorder, method: str) -> Sent:
@@ -30,17 +32,23 @@ def sent_by(connection: Connection, recorder: Recorder, method: str) -> Sent:
         recorder: knows what was sent.
         method: such as "GET".
     """
-    if recorder.target.startswith(("http://", "https://")):  # a proxy forwards it
-        return Sent(method.encode(), httpcore.URL(recorder.target), recorder.headers)
-    sock: Any = connection.sock
-    url = httpcore.URL(
-        scheme=b"https" if isinstance(sock, ssl.SSLSocket) else b"http",
-        host=recorder.host.strip("[]").encode("idna"),
-        port=recorder.port,
-        target=recorder.target.encode("ascii"),
+    tls, target = _tls(connection), recorder.target
+    if target.startswith(("http://", "https://")):  # a proxy forwards it
+        url = urlsplit(target)
+        target = target.partition(url.netloc)[2]
+        host, port, scheme = url.hostname or "", url.port, url.scheme
+    else:
+        host, port = recorder.host.strip("[]"), recorder.port
+        scheme = "http" if tls is None else "https"
+    return Sent(
+        method.encode(),
+        scheme.encode(),
+        host.encode("idna"),
+        port,
+        target.encode("ascii") or b"/",
+        recorder.headers,
+        "" if tls is None else tls.server_hostname or "",
     )
-    named = sock.server_hostname or "" if isinstance(sock, ssl.SSLSocket) else ""
-    return Sent(method.encode(), url, recorder.headers, named)
 
 
 def obstacle(connection: Connection) -> str:
@@ -49,39 +57,64 @@ def obstacle(connection: Connection) -> str:
         return "the proxy is reached through TLS"
     if not isinstance(connection, urllib3.connection.HTTPSConnection):
         return ""
-    sock: Any = connection.sock
-    if not isinstance(sock, ssl.SSLSocket):
+    tls = _tls(connection)
+    if tls is None:
         return "TLS isn't that of Python's ssl"
-    context, named = sock.context, connection.assert_hostname
+    context, named = tls.context, connection.assert_hostname
     by_context = context.check_hostname or context.verify_mode == ssl.CERT_NONE or named is False
     if connection.assert_fingerprint or not by_context:
         return "urllib3 itself looks at the server's certificate"
     return ""
 
 
-def options_of(connection: Connection, recorder: Recorder, socks: SocksProxy | None) -> Options:
-    """Return how further connections are made: as this one was.
+def options_of(
+    connection: Connection, recorder: Recorder, socks: SocksProxy | None
+) -> Callable[[], Options]:
+    """Return what tells how further connections are made: as this one was.
 
     Args:
-        connection: of the first response.
+        connection: of the first response; it is looked at now, whatever becomes of it.
         recorder: knows what a proxy was told.
         socks: the proxy that connects, or None.
     """
-    sock: Any = connection.sock
-    tls = sock if isinstance(sock, ssl.SSLSocket) else None
-    return Options(
-        host=_HOST,
-        dialer=Dialer(_HOST, None, None, tuple(connection.socket_options or ()), plain=True),
-        routes=Routes(None if tls is None else tls.context, _proxy(connection, recorder, socks)),
-        session=None if tls is None else tls.session,
-    )
+    tls = _tls(connection)
+    context, session = (None, None) if tls is None else (tls.context, tls.session)
+    socket_options = tuple(connection.socket_options or ())
+    proxy = partial(_proxy, connection.proxy, tuple(recorder.proxy_headers), socks)
+    return lambda: _options(context, session, socket_options, proxy())
 
 
-def _proxy(connection: Connection, recorder: Recorder, socks: SocksProxy | None) -> Proxy | None:
+def _options(
+    context: ssl.SSLContext | None,
+    session: ssl.SSLSession | None,
+    socket_options: tuple[SocketOption, ...],
+    proxy: Proxy | None,
+) -> Options:
+    import httpcore
+    import httpx
+
+    from mphttp.transports.dialer import Dialer
+    from mphttp.transports.host import Host
+    from mphttp.transports.origin import Options
+    from mphttp.transports.route import Routes
+
+    host = Host(httpx, httpcore)
+    dialer = Dialer(host, None, None, socket_options, plain=True)
+    return Options(host, dialer, Routes(context, proxy), session=session)
+
+
+def _proxy(
+    given: Url | None, headers: tuple[tuple[bytes, bytes], ...], socks: SocksProxy | None
+) -> Proxy | None:
+    from mphttp.transports.route import Proxy
+
     if socks is not None:
         return Proxy("socks5h", *socks.address, auth=socks.auth)
-    given = connection.proxy
     if given is None or given.host is None:
         return None
-    headers = tuple(recorder.proxy_headers)
     return Proxy("http", given.host.strip("[]"), given.port or 80, headers=headers)
+
+
+def _tls(connection: Connection) -> ssl.SSLSocket | None:
+    sock: Any = connection.sock
+    return sock if isinstance(sock, ssl.SSLSocket) else None

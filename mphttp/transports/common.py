@@ -168,11 +168,12 @@ class Multipath:
             return None
         tls = response.extensions["network_stream"].get_extra_info("ssl_object")
         options = replace(self._options, session=None if tls is None else tls.session)
-        named = core.extensions.get("sni_hostname") or ""
+        url, named = core.url, core.extensions.get("sni_hostname") or ""
+        sent = Sent(core.method, url.scheme, url.host, url.port, url.target, core.headers, named)
         return shared_carrier(
             connection,
             asked,
-            Sent(core.method, core.url, core.headers, named),
+            sent,
             response.status,
             response.headers,
             options=lambda: options,

@@ -81,6 +81,7 @@ class PartLink:
     """
 
     _core: Any
+    _url: Any
     _connection: OriginConnection
 
     def __init__(
@@ -125,8 +126,12 @@ class PartLink:
             "timeout": {"connect": _CONNECT_TIMEOUT},
             "sni_hostname": self._sent.server_hostname,
         }
-        request = self._core.Request(b"GET", self._sent.url, extensions=extensions)
-        self._connection = OriginConnection(self._sent.url.origin, options)
+        sent = self._sent
+        self._url = self._core.URL(
+            scheme=sent.scheme, host=sent.host, port=sent.port, target=sent.target
+        )
+        request = self._core.Request(b"GET", self._url, extensions=extensions)
+        self._connection = OriginConnection(self._url.origin, options)
         with self._os_errors():
             self._stream = self._connection.connect(request)
         self._raw = self._stream.get_extra_info("socket")
@@ -150,9 +155,7 @@ class PartLink:
         assert self._stream is not None
         part = _Part(start, stop)
         headers = self._resource.request_headers(start, stop)
-        asked = self._connection.as_proxied(
-            self._core.Request(b"GET", self._sent.url, headers=headers)
-        )
+        asked = self._connection.as_proxied(self._core.Request(b"GET", self._url, headers=headers))
         head = part.cycle.request(asked.url.target, asked.headers)
         if not (self._last or (self._one_each and self._parts)):
             part.asked = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mphttp.engine import Connection, Request
 from mphttp.kernel.values import Path, SocketAddress
@@ -14,7 +14,8 @@ from mphttp.ranges.link import Link
 from mphttp.ranges.resource import Headers, NotInParts, Resource, by_name, resource_of
 from mphttp.ranges.store import Place
 
-from .origin import Options
+if TYPE_CHECKING:  # else it costs whoever needs no second connection
+    from .origin import Options
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,19 @@ class Sent:
 
     Args:
         method: such as b"GET".
-        url: an `httpcore.URL`.
+        scheme: b"http" or b"https".
+        host: name or address of the origin, without brackets.
+        port: TCP port, or None for the scheme's.
+        target: path and query.
         headers: names and values.
-        server_hostname: whom the origin's certificate names, "" for the URL's host.
+        server_hostname: whom the origin's certificate names, "" for the host.
     """
 
     method: bytes
-    url: Any
+    scheme: bytes
+    host: bytes
+    port: int | None
+    target: bytes
     headers: Headers
     server_hostname: str = ""
 
@@ -61,7 +68,7 @@ def shared_carrier(
     asked.not_in_parts = resource.why if isinstance(resource, NotInParts) else obstacle
     if isinstance(resource, NotInParts) or obstacle:
         return None
-    server = (sent.url.host.decode("ascii"), sent.url.port or 0)
+    server = (sent.host.decode("ascii"), sent.port or 0)
     linker = partial(_link, sent, options, resource)
     return PartsCarrier(connection, resource, linker, server, place)
 

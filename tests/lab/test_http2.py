@@ -19,7 +19,7 @@ import pytest
 from mphttp import AsyncMultipathTransport, FullMesh, Report, SinglePath
 from mphttp.lab import LabClient, names
 from mphttp.lab.content import sha256_of
-from tests.mphttp.transports.doors import DOORS, Client, Door
+from tests.mphttp.transports.doors import DOORS, UNFINISHED, Client, Door
 from tests.schema import checked
 
 from .downloads import carried
@@ -32,10 +32,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
 SMALL = 20_000
 ADDRESS = f"https://{names.SERVER_ADDRESS}/bytes/{SIZE}"
-
-
-UNFINISHED = "ignore:Exception ignored in. <async_generator"
-"""httpx leaves generators of its own unfinished, which trio warns of."""
 
 
 @pytest.fixture(params=DOORS.values(), ids=DOORS.keys())

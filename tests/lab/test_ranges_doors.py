@@ -21,12 +21,12 @@ from mphttp import (
     Strategy,
 )
 from mphttp.lab import LabClient, names
+from tests.mphttp.transports.doors import UNFINISHED
 from tests.schema import checked
 
 from .any_door import CLIENTS, HTTP2, Stopped, any_client, fetch
 from .downloads import carried, carries, url
 from .leaks import Opened, eventually
-from .test_http2 import UNFINISHED
 from .test_nginx import SIZE as FILE_SIZE
 from .test_nginx import address, folder, nginx  # noqa: F401  a fixture
 from .test_proxies import HTTP, SOCKS, microsocks, tinyproxy

@@ -20,8 +20,8 @@ URL = "http://one.example:8080/a;b/../c?d=e&f"
 def test_a_request_as_libcurl_sends_it() -> None:
     sent = sent_by(CurlRequest(f"{URL}#g"), urlsplit(f"{URL}#g"))
     assert sent.headers == [(b"Host", b"one.example:8080")]
-    assert sent.url.target == b"/a;b/../c?d=e&f"
-    assert (sent.url.scheme, sent.url.host, sent.url.port) == (b"http", b"one.example", 8080)
+    assert sent.target == b"/a;b/../c?d=e&f"
+    assert (sent.scheme, sent.host, sent.port) == (b"http", b"one.example", 8080)
 
 
 def test_a_host_of_the_caller_s() -> None:

@@ -13,7 +13,7 @@ import pytest
 from mphttp import AsyncMultipathTransport, MultipathTransport, Report
 from mphttp.strategies import NDiffPorts
 from tests.lab.leaks import eventually
-from tests.mphttp.transports.doors import DOORS
+from tests.mphttp.transports.doors import DOORS, UNFINISHED
 
 from .origins import QUARTER, Answer, Origin, right
 from .parts import carried, closing, dribbles, stalls, status
@@ -41,6 +41,7 @@ def has_begun(report: Report) -> bool:
     return carried(report) > 0 or bool(report.problems)
 
 
+@pytest.mark.filterwarnings(UNFINISHED)
 @PARTS
 @pytest.mark.parametrize("door", ["httpx", "httpx-asyncio"])  # httpx leaves trio a generator
 def test_a_caller_who_closes_early(door: str, part: Answer) -> None:

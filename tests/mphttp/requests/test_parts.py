@@ -20,14 +20,14 @@ def test_a_request_as_it_was_sent() -> None:
     recorder.field("N", (5,))
     sent = sent_by(HTTPConnection("one.example", 8080), recorder, "GET")
     assert sent.headers == [(b"A", b"b c"), (b"N", b"5")]
-    assert (sent.url.host, sent.url.port, sent.url.target) == (b"one.example", 8080, b"/now?a=b")
+    assert (sent.host, sent.port, sent.target) == (b"one.example", 8080, b"/now?a=b")
 
 
 def test_a_request_that_a_proxy_forwards() -> None:
     recorder = Recorder("proxy.example", 3128)
     recorder.begin("http://one.example/now")
     sent = sent_by(HTTPConnection("proxy.example", 3128), recorder, "GET")
-    assert (sent.url.host, sent.url.port, sent.url.target) == (b"one.example", None, b"/now")
+    assert (sent.host, sent.port, sent.target) == (b"one.example", None, b"/now")
 
 
 def test_a_request_through_a_tunnel() -> None:
@@ -35,6 +35,6 @@ def test_a_request_through_a_tunnel() -> None:
     recorder = Recorder("proxy.example", 3128)
     recorder.tunnel("one.example", 443, {"Proxy-Authorization": "Basic x", "Host": "y"})
     connection = HTTPConnection("proxy.example", 3128)
-    assert sent_by(connection, recorder, "GET").url.host == b"one.example"
+    assert sent_by(connection, recorder, "GET").host == b"one.example"
     assert recorder.proxy_headers == [(b"Proxy-Authorization", b"Basic x")]
-    assert options_of(connection, recorder, None).routes.proxy is None
+    assert options_of(connection, recorder, None)().routes.proxy is None
