@@ -1,8 +1,16 @@
-"""The rule of MP-DASH as we understand its paper, to compare with; not its authors' code.
+"""The rule of MP-DASH, to compare with: Algorithm 1 of its paper, not its authors' kernel.
 
 Han, Qian, Ji, Gopalakrishnan: "MP-DASH: Adaptive Video Streaming Over Preference-Aware Multipath",
-CoNEXT 2016, section 4: the costly path is enabled exactly while the preferred one, at the rate that
-Holt-Winters forecasts, doesn't bring the rest by a share of the deadline.
+CoNEXT 2016, section 4. The costly path is off at first. After each packet: if the forecast rate of
+the preferred one times (alpha * D - time spent) is more than what is left, the costly path is
+disabled, else enabled; alpha <= 1, and 0.8 is the paper's other value. What is enabled runs at its
+full rate. Once D is over, both are used. The forecast is Holt-Winters.
+
+Checked against a reader's section by section notes (github.com/RakunKo/Network, winter
+study/MP-DASH.md), since the paper's own text was not at hand. Two things differ. The weights of
+Holt-Winters are those of He, Dovrolis and Ammar (SIGCOMM 2005), which the notes don't tell: 0.5
+here, both. And we look each 0.1 s, as the receiver; theirs decides with each packet, and a bit in
+its DSS option tells the sender, where ours sends MP_PRIO and has to wait for what is queued.
 """
 
 from __future__ import annotations

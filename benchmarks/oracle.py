@@ -86,8 +86,8 @@ class Result(NamedTuple):
     rules: list[tuple[bool, int, int]]
 
 
-def download(kind: str, seed: int) -> Result:
-    """Simulate one download with each rule."""
+def download(kind: str, seed: int, names: Sequence[str]) -> Result:
+    """Simulate one download with each of these rules."""
     make = KINDS[kind]
     paths = [
         SimulatedPath(name, in_bytes(make(mean, 2 * seed + n)), RTT, slow_start=True, lag=TAIL)
@@ -97,21 +97,21 @@ def download(kind: str, seed: int) -> Result:
     alone = simulate(SinglePath(), paths, 100 * SIZE, give_up_after=deadline).received
     both = simulate(FullMesh(), paths, SIZE, give_up_after=60).seconds
     rules = []
-    for rule in RULES.values():
+    for rule in (RULES[name] for name in names):
         outcome = simulate(rule(deadline), paths, SIZE, give_up_after=60)
         met = outcome.seconds is not None and outcome.seconds <= deadline
         rules.append((met, outcome.carried["lte"], len(outcome.commands)))
     return Result(both is not None and both <= deadline, max(0, SIZE - alone), rules)
 
 
-def sweep(kind: str, downloads: int, jobs: int) -> list[Result]:
+def sweep(kind: str, seeds: range, names: Sequence[str], jobs: int) -> list[Result]:
     """Simulate many downloads, on several cores if joblib is there."""
     if jobs == 1:
-        return [download(kind, seed) for seed in range(downloads)]
+        return [download(kind, seed, names) for seed in seeds]
     from joblib import Parallel, delayed
 
     results: list[Result] = Parallel(jobs, batch_size=200)(
-        delayed(download)(kind, seed) for seed in range(downloads)
+        delayed(download)(kind, seed, names) for seed in seeds
     )
     return results
 
@@ -144,18 +144,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--downloads", type=int, default=1000, help="of each kind")
     parser.add_argument("--kinds", default=",".join(KINDS), help=", ".join(KINDS))
+    parser.add_argument("--rules", default=";".join(RULES), help="; ".join(RULES))
+    parser.add_argument("--first", type=int, default=0, help="seed of the first download")
     parser.add_argument("--jobs", type=int, default=1, help="processes (joblib); -1: all cores")
     given = parser.parse_args()
+    names = given.rules.split(";")
+    seeds = range(given.first, given.first + given.downloads)
     for kind in given.kinds.split(","):
         began = time.perf_counter()
-        results = sweep(kind, given.downloads, given.jobs)
-        each = (time.perf_counter() - began) / len(results) / (len(RULES) + 2)
+        results = sweep(kind, seeds, names, given.jobs)
+        each = (time.perf_counter() - began) / len(results) / (len(names) + 2)
         missed = sum(not result.feasible for result in results) / len(results)
         least = statistics.mean(result.least for result in results) / SIZE
         print(f"{kind}: {len(results)} downloads, {each * 1e3:.1f} ms for each simulated transfer")
         print(f"  {'rule':<13} {'missed':>9} {'mean':>8} {'median':>8} {'90%':>8} {'commands':>9}")
         print(f"  {'oracle':<13} {missed:>9.2%} {least:>8.1%} over LTE, of the object")
-        for number, name in enumerate(RULES):
+        for number, name in enumerate(names):
             print(f"  {name:<13} {Row.of(results, number)}", flush=True)
 
 

@@ -88,12 +88,15 @@ class Forecast:
         """
         self._silent = silent
         at = now - silent  # of the last byte: what was silent since isn't part of a rate
-        then, before = self._last or (at, count)
-        if at >= then + _PACKET and count >= before:
-            self._take((count - before) / (at - then), at - then)
+        due = False
+        if self._last is not None:
+            then, before = self._last
+            due = at >= then + _PACKET or count < before
+            if due and count >= before:
+                self._take((count - before) / (at - then), at - then)
         if self.stalled:
             self.pause()
-        elif self._last is None or at >= then + _PACKET or count < before:
+        elif due or self._last is None:
             self._last = (at, count)
 
     def pause(self) -> None:

@@ -38,7 +38,8 @@ _CAUTION = 0.4
 _RESERVE = 0.4
 """The share of another path's rate that is counted on; the rest is for what no forecast knows."""
 _LAST_SECONDS = 1.5
-"""Seconds at the end that may go as badly as the rate's deviation, with no time to mend it."""
+"""Seconds at the end that may go as badly as the rate's deviation, with no time to mend it; of a
+short deadline, a sixth."""
 _HYSTERESIS = 0.1
 """The share of another path's rate by which a danger must be over."""
 _GROWTH = 1.25
@@ -153,7 +154,8 @@ class InTime:
     def _left(self) -> float:
         margin = self._margin
         if margin is None:
-            margin = 2 * self._rtt + _LAST_SECONDS * self._forecast.unsteadiness
+            last = min(_LAST_SECONDS, self._d / 6)
+            margin = 2 * self._rtt + last * self._forecast.unsteadiness
         return max(0.0, self._d - margin - self._transfer.elapsed)
 
     def _enough(self, extra: Extra, expected: float, deviation: float) -> float:

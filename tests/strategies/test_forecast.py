@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from mphttp.strategies.forecast import Forecast
 
 LOOKS = st.lists(
-    st.tuples(st.floats(0, 10), st.integers(0, 10**8), st.floats(0, 100)), min_size=1, max_size=40
+    st.tuples(st.floats(0, 10), st.integers(0, 10**8), st.floats(0, 100) | st.just(math.inf)),
+    min_size=1,
+    max_size=40,
 )
 
 

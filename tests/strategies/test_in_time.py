@@ -68,7 +68,10 @@ def test_what_was_released_is_taken_up_again_when_the_first_path_falls_short() -
 
 
 def test_a_black_hole_is_noticed() -> None:
-    """Wi-Fi could finish in time if it came back at once; after 2 s nobody relies on that."""
+    """Wi-Fi could finish in time if it came back at once; after 2 s nobody relies on that.
+
+    What is opened for it isn't released in it.
+    """
     wifi = path("wifi", [(0, 1e6), (2, 0)])
     outcome = simulate(Deadline(9), [wifi, path("lte", 1e6)], 5 * MB)
     assert changes(outcome) == ["open lte"]
@@ -77,26 +80,14 @@ def test_a_black_hole_is_noticed() -> None:
     assert outcome.seconds <= 9
 
 
-def test_nothing_is_released_in_an_outage() -> None:
-    """It may outlast what is in the other path's queue."""
-    wifi = path("wifi", [(0, 5e5), (5, 0), (7.5, 5e5)])
-    outcome = simulate(Deadline(9), [wifi, path("lte", 4e5)], 4 * MB)
-    last = [(when, command) for when, command in outcome.commands if when < 7.5][-1]
-    assert last[0] > 5
-    assert isinstance(last[1], SetBackup)
-    assert not last[1].backup
-    assert outcome.seconds is not None
-    assert outcome.seconds <= 9
-
-
-@pytest.mark.parametrize("gone", [5.0, 6.0, 7.0, 8.0])
+@pytest.mark.parametrize("gone", [7.0, 8.0, 9.0])
 def test_walking_out_of_a_path_is_noticed_in_time(gone: float) -> None:
     """The other path takes over while the first one fades, for four seconds."""
     fading = [(gone - 4 + n / 10, 5e5 * (1 - n / 40)) for n in range(41)]
     wifi = path("wifi", [(0, 5e5), *fading])
-    outcome = simulate(Deadline(11), [wifi, path("lte", 5e5)], 4 * MB)
+    outcome = simulate(Deadline(9), [wifi, path("lte", 4e5)], 5 * MB)
     assert outcome.seconds is not None
-    assert outcome.seconds <= 11
+    assert outcome.seconds <= 9
 
 
 def test_a_late_transfer_goes_on_with_all_there_is() -> None:
