@@ -92,7 +92,7 @@ class Server:
         elif fd in self._clients:
             self._serve(self._clients[fd])
         elif fd in self._sources:
-            self._tell_events(self._sources[fd])
+            self._tell_events(fd)
 
     # Clients.
 
@@ -223,8 +223,11 @@ class Server:
         if not watchers:
             del self._watchers[watched]
 
-    def _tell_events(self, namespace: Namespace) -> None:
+    def _tell_events(self, fd: int) -> None:
         for _ in range(_EVENTS):
+            namespace = self._sources.get(fd)
+            if namespace is None:  # its last client was found gone, and it was closed
+                return
             events = namespace.events()
             if events is None:
                 self._tell_lost(namespace)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -11,8 +13,16 @@ import tempfile
 import pytest
 
 from mphttp.broker.linux import Capability
-from mphttp.kernel import KernelError, NotPermitted, NotSupported, SocketAddress, Subflows
+from mphttp.kernel import (
+    KernelError,
+    NetlinkMechanism,
+    NotPermitted,
+    NotSupported,
+    SocketAddress,
+    Subflows,
+)
 from mphttp.kernel.broker.mechanism import BrokerMechanism
+from mphttp.kernel.events import SubflowEstablished
 from tests.kernel.namespaces import Net
 from tests.kernel.two_subflows import ss
 
@@ -120,6 +130,28 @@ def test_a_connection_of_another_namespace_is_served_there(net: Net) -> None:
     assert "open a subflow on c2" in broker.log[1]
     mechanism.close()
     eventually(broker.descriptors, before)
+    broker.stop()
+
+
+def test_who_leaves_before_it_is_told_takes_nobody_with_it(net: Net) -> None:
+    """The last client of a namespace is found gone when it is told an event, and more wait."""
+    with net.server():
+        broker = Broker("--other-namespaces")
+    before = broker.descriptors()
+    witness = NetlinkMechanism()
+    client, _ = net.connection()
+    port = client.getpeername()[1]
+    mechanism = BrokerMechanism(broker.path)
+    mechanism.control(client).listen()
+    assert select.select([mechanism], [], [], 10)[0]  # it is being told
+    eventually(lambda: broker.status("State")[0], "S")  # it has nothing left to do
+    os.kill(broker.process.pid, signal.SIGSTOP)
+    witness.control(client).open(net.paths[1], SocketAddress("10.0.2.2", port))
+    eventually(lambda: SubflowEstablished in map(type, witness.events()), True)
+    mechanism.close()
+    os.kill(broker.process.pid, signal.SIGCONT)
+    eventually(broker.descriptors, before)
+    witness.close()
     broker.stop()
 
 

@@ -131,7 +131,8 @@ def test_json_is_a_line_for_each_look(run, peers: Peers) -> None:
     assert [len(look["connections"]) for look in (one, two)] == [1, 2]
     assert [event["kind"] for event in two["events"]] == ["connection_established"]
     assert one["connections"][0]["subflows"][0]["rate_in"] is None
-    assert two["connections"][0]["subflows"][0]["rate_in"] is not None
+    rates = [look["subflows"][0]["rate_in"] for look in two["connections"]]  # in any order
+    assert [rate is None for rate in rates].count(True) == 1
 
 
 def test_on_a_terminal_it_is_drawn(run, peers: Peers) -> None:
