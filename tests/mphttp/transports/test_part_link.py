@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import httpcore
 import pytest
 
 from mphttp import MultipathTransport
@@ -71,7 +70,7 @@ def link_to(*serves: Serve) -> Iterator[PartLink]:
         thread = threading.Thread(target=accept)
         thread.start()
         place = SocketAddress(*listener.getsockname())
-        sent = Sent(b"GET", httpcore.URL(f"http://{place.host}:{place.port}/"), [])
+        sent = Sent(b"GET", b"http", place.host.encode(), place.port, b"/", [])
         resource = Resource(0, SIZE, SIZE, TAG, "", [(b"Host", b"127.0.0.1")])
         lo = Path("lo", socket.if_nametoindex("lo"), "127.0.0.1")
         with MultipathTransport() as transport:
