@@ -115,8 +115,7 @@ class Calls:
         if self.control is None:
             raise KernelError(
                 "the connection is plain TCP: it has no subflows to control",
-                hint="the server, or a middlebox on the way, has no Multipath TCP: "
-                "`mphttp doctor URL` tells",
+                hint="`mphttp doctor URL` tells what the server offers",
             )
         return self.control
 
