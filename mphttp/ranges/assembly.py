@@ -96,9 +96,8 @@ class Assembly:
         if not self._shared:
             return bool(self.first.fetches)
         with self._news:
-            first = self.first
-            wanted = first.active or not any(s.active for s in self._sources)
-            return wanted and self._plan.needed(first)
+            wanted = self._plan.may(self.first, time.monotonic())
+            return wanted and self._plan.needed(self.first)
 
     @property
     def first_is_over(self) -> bool:

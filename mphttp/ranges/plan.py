@@ -207,7 +207,7 @@ class Plan:
         """Choose what a source is to be asked for now, and write it down; None for nothing."""
         if source not in self._sources or source.streams:
             return None  # to one that is gone nothing is given: what comes of it has no place
-        if not self._may(source, now) or self._has_enough(source):
+        if not self.may(source, now) or self._has_enough(source):
             return None
         free = self._free(now)
         part = self._block(source, free, now) if free else self._share(source, now)
@@ -219,7 +219,7 @@ class Plan:
         source.fetches.append(fetch)
         return fetch
 
-    def _may(self, source: Source, now: float) -> bool:
+    def may(self, source: Source, now: float) -> bool:
         """Tell whether to use a source: a paused one while no other works (RFC 8684, 3.1)."""
         others = (o for o in self._sources if o is not source and o.active and not o.stalled(now))
         return source.active or not any(others)

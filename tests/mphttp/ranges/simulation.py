@@ -105,8 +105,7 @@ class Simulation:
     def _first(self, line: Line) -> None:
         if line.closed or not self.plan.needed(line.source):
             return
-        others = [o for o in self.lines[1:] if not o.closed and o.opens_at <= self.now]
-        if not line.source.active and any(o.source.active for o in others):
+        if not self.plan.may(line.source, self.now):
             self.at(self.now + SLICE, lambda: self._first(line))
         else:
             self._deliver(line, lambda: self._first(line))

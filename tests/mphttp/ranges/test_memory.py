@@ -21,7 +21,7 @@ from .origins import TAG, Answer, Asked, Origin, Peer
 
 GIB = 1 << 30
 BEGINNING = 1 << 20
-BUFFERS = 16 << 20
+BUFFERS = 8 << 20
 """Bytes for what is on its way: chunks, sockets' own memory isn't the process's."""
 
 
