@@ -34,6 +34,9 @@ class MultipathTransport(BlockingTransport, httpx.BaseTransport):
         paths: names of the interfaces that may be used, preferred first, where the connection
             starts; None allows all, in the system's order.
         strict: raise `httpx.TransportError` where a problem would only be reported.
+        multipath: what brings a response over several paths: "mptcp", subflows of its connection;
+            "ranges", further TCP connections that fetch parts of the body; "auto", the first where
+            it can be had, else the second; "off", nothing (docs/ranges.md).
 
     Raises:
         ValueError: an argument isn't what it should be.
