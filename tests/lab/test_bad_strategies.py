@@ -47,7 +47,19 @@ def test_a_wrong_strategy(lab: LabClient, script: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("script", WRONG, ids=lambda script: script.__name__)
 def test_a_wrong_strategy_over_plain_tcp(lab: LabClient, script: Callable[..., Any]) -> None:
     """Where every command fails at once, too."""
+    report = download(Scripted(script), url(SIZE, origin=names.ORIGIN_PLAIN), multipath="mptcp")
+    assert report.problems
+
+
+@pytest.mark.parametrize(
+    "script",
+    # A TCP socket has the option.
+    [one for one in WRONG if one is not strategies.sets_an_option_that_no_subflow_has],
+    ids=lambda script: script.__name__,
+)
+def test_a_wrong_strategy_by_ranges(lab: LabClient, script: Callable[..., Any]) -> None:
     report = download(Scripted(script), url(SIZE, origin=names.ORIGIN_PLAIN))
+    assert report.mechanism == "ranges"
     assert report.problems
 
 
