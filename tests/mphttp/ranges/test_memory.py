@@ -21,6 +21,8 @@ from .origins import TAG, Answer, Asked, Origin, Peer
 
 GIB = 1 << 30
 BEGINNING = 1 << 20
+TRICKLE = 0.2
+"""Seconds between two bytes of a first response that waits."""
 BUFFERS = 8 << 20
 """Bytes for what is on its way: chunks, sockets' own memory isn't the process's."""
 
@@ -30,7 +32,8 @@ def of(size: int, *, waits: bool) -> tuple[Answer, Answer]:
 
     Args:
         size: of the body, in bytes.
-        waits: whether the first response comes no further than 1 MiB until the test lets it.
+        waits: whether of the first response no more than 1 MiB comes until the test lets it, and
+            then so little at a time that it isn't given up.
     """
 
     def send(peer: Peer, part: range) -> None:
@@ -44,9 +47,11 @@ def of(size: int, *, waits: bool) -> tuple[Answer, Answer]:
             return
         peer.head(200, f"Content-Length: {size}", f"ETag: {TAG}", "Accept-Ranges: bytes")
         send(peer, range(BEGINNING))
-        if waits:
-            peer.wait()
-        send(peer, range(BEGINNING, size))
+        position = BEGINNING
+        while waits and not peer.origin.gate.wait(TRICKLE):
+            send(peer, range(position, position + 1))
+            position += 1
+        send(peer, range(position, size))
 
     def part(peer: Peer, asked: Asked) -> None:
         told = f"Content-Range: bytes {asked.part.start}-{asked.part.stop - 1}/{size}"
@@ -86,7 +91,7 @@ def test_where_nothing_can_be_written_the_first_response_goes_on_alone() -> None
                 body = b""
                 for chunk in response.iter_raw():
                     body += chunk
-                    if len(body) == BEGINNING:
+                    if len(body) >= BEGINNING and not origin.gate.is_set():
                         # Without a first response to wait for, nothing would come early.
                         eventually(lambda: bool(report.problems), True)
                         origin.gate.set()

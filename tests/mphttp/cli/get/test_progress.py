@@ -64,6 +64,7 @@ def test_the_closing_line_names_shares_protocol_and_deadline() -> None:
         report(
             seconds=4.0,
             protocol="tcp",
+            mechanism="none",
             deadline=DeadlineReport(7.0, True),
             subflow_reports=(subflow,),
         )
