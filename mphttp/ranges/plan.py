@@ -248,9 +248,13 @@ class Plan:
             share = _fair(*self._until(self.length, free, source, now), source, now)
             return start, min(stop, start + min(most, max(LEAST_SHARE, share)))
         start, stop = free[-1]
-        share = _fair(*self._until(stop, free, source, now), source, now)
-        size = min(most, stop - start, share)
-        return (stop - size, stop) if size >= min(LEAST_SHARE, stop - start) else None
+        left, rate = self._until(stop, free, source, now)
+        size = min(most, stop - start, _fair(left, rate, source, now))
+        if size < LEAST_SHARE:  # no share is worth a request: all of so little, or nothing
+            size = min(LEAST_SHARE, stop - start)
+            if _seconds(left, rate) - _own_seconds(source, size) < _GAIN:
+                return None
+        return stop - size, stop
 
     def _streamed(self, now: float) -> bool:
         """Tell whether the first response brings what the reader wants next."""
@@ -273,7 +277,7 @@ class Plan:
         other, (start, stop) = slowest
         share = max(LEAST_SHARE, _fair(stop - start, other.speed(now), source, now))
         share = min(share, stop - start)
-        if late - _seconds(source.backlog + share, source.rate) - source.latency < _GAIN:
+        if late - _own_seconds(source, share) < _GAIN:
             return None
         return stop - share, stop
 
@@ -306,6 +310,11 @@ class Plan:
 
 def _seconds(count: int, rate: float) -> float:
     return count / rate if rate else math.inf
+
+
+def _own_seconds(source: Source, size: int) -> float:
+    """Return the seconds until a source has brought what it has before it, and so much more."""
+    return source.latency + (_seconds(source.backlog + size, source.rate) if source.rate else 0.0)
 
 
 def _fair(left: int, rate: float, source: Source, now: float) -> int:
