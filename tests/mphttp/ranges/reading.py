@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx
 
 from mphttp import MultipathTransport
+from mphttp.ranges import plan
 from mphttp.strategies import NDiffPorts
 
 _STATUS = Path("/proc/self/status")
@@ -42,8 +43,14 @@ def temporary_file() -> int:
     return 0
 
 
+def wait_for_the_first() -> None:
+    """Never give a first response up: while it is waited for, others bring what comes early."""
+    plan._STALLED = 3600.0
+
+
 def main() -> None:
     """Read once to warm up, and once to measure."""
+    wait_for_the_first()
     url = sys.argv[1]
     transport = MultipathTransport(NDiffPorts(2), multipath="ranges", verify=False)
     with httpx.Client(transport=transport, timeout=60) as client:

@@ -18,11 +18,10 @@ from tests.kernel.namespaces import in_child
 from tests.lab.leaks import eventually
 
 from .origins import TAG, Answer, Asked, Origin, Peer
+from .reading import wait_for_the_first
 
 GIB = 1 << 30
 BEGINNING = 1 << 20
-TRICKLE = 0.2
-"""Seconds between two bytes of a first response that waits."""
 BUFFERS = 8 << 20
 """Bytes for what is on its way: chunks, sockets' own memory isn't the process's."""
 
@@ -32,8 +31,7 @@ def of(size: int, *, waits: bool) -> tuple[Answer, Answer]:
 
     Args:
         size: of the body, in bytes.
-        waits: whether of the first response no more than 1 MiB comes until the test lets it, and
-            then so little at a time that it isn't given up.
+        waits: whether the first response comes no further than 1 MiB until the test lets it.
     """
 
     def send(peer: Peer, part: range) -> None:
@@ -47,11 +45,9 @@ def of(size: int, *, waits: bool) -> tuple[Answer, Answer]:
             return
         peer.head(200, f"Content-Length: {size}", f"ETag: {TAG}", "Accept-Ranges: bytes")
         send(peer, range(BEGINNING))
-        position = BEGINNING
-        while waits and not peer.origin.gate.wait(TRICKLE):
-            send(peer, range(position, position + 1))
-            position += 1
-        send(peer, range(position, size))
+        if waits:
+            peer.wait()
+        send(peer, range(BEGINNING, size))
 
     def part(peer: Peer, asked: Asked) -> None:
         told = f"Content-Range: bytes {asked.part.start}-{asked.part.stop - 1}/{size}"
@@ -83,6 +79,7 @@ def test_where_nothing_can_be_written_the_first_response_goes_on_alone() -> None
     size = 24 << 20
 
     def small_disk() -> None:
+        wait_for_the_first()
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
         transport = MultipathTransport(NDiffPorts(2), multipath="ranges", verify=False)
         with Origin(*of(size, waits=True)) as origin, httpx.Client(transport=transport) as client:
