@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 _NO_BODY = (204, 304)
+_STATUS_LINE = re.compile(r"(HTTP/\d(?:\.\d)?) +(\d{3})(?: +(.*))?", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -60,15 +62,14 @@ class HeadReader:
     def line(self, line: bytes) -> Head | None:
         """Take a line; return the head that it ends, or None."""
         text = line.rstrip(b"\r\n")
-        if line.startswith(b"HTTP/"):
-            version, _, rest = text.decode("latin-1").partition(" ")
-            status, _, reason = rest.strip().partition(" ")
-            self._head = Head(version, int(status), reason)
-        elif self._head is not None and not text:
+        if self._head is None:
+            if begins := _STATUS_LINE.fullmatch(text.decode("latin-1")):
+                self._head = Head(begins[1], int(begins[2]), begins[3] or "")
+        elif text:
+            self._field(self._head, text)
+        else:
             head, self._head = self._head, None
             return head
-        elif self._head is not None:
-            self._field(self._head, text)
         return None
 
     @staticmethod

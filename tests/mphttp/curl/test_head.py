@@ -74,3 +74,8 @@ def test_every_field_comes_through(fields: list[tuple[str, str]]) -> None:
     lines = [b"%b: %b\r\n" % pair for pair in sent]
     (head,) = read(b"HTTP/1.1 200 OK\r\n", *lines, b"\r\n")
     assert head.fields == sent
+
+
+def test_a_field_with_the_protocols_name_begins_no_head() -> None:
+    (head,) = read(b"HTTP/1.1 200 OK\r\n", b"HTTP/: 0\r\n", b"\r\n", b"HTTP/: 1\r\n", b"\r\n")
+    assert head.fields == [(b"HTTP/", b"0")]
