@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take one share, and skip what needs the lab, with the command that gives it one."""
     share = config.getoption("--share")
-    if share is not None:
+    if share is not None and not config.getoption("lf"):  # those that failed are of this share
         number, _, shares = share.partition("/")
         config.hook.pytest_deselected(items=_keep_share(items, int(number) - 1, int(shares)))
     if names.INSIDE in os.environ:

@@ -38,6 +38,7 @@ again that isn't acknowledged on any subflow, so that it is best closed while li
 """
 
 _FOURTH_PACKET = 2  # the second that we receive; the first was the SYN/ACK
+_REFUSED = "the peer refused it"  # by a reset, of which an event tells, or a look
 _NEVER_ANSWERED = (
     "packets of this path are dropped somewhere: a firewall, or strict reverse-path filtering here "
     "(`sysctl net.ipv4.conf.all.rp_filter` and that of the interface must not be 1)"
@@ -76,7 +77,7 @@ class Opening:
             case SubflowEstablished() if event.tuple == self.subflow.tuple:
                 self._established(now)
             case SubflowClosed() if event.tuple == self.subflow.tuple:
-                self._refuse("the peer refused it", errno=event.error)
+                self._refuse(_REFUSED, errno=event.error)
             case _:
                 pass
 
@@ -86,7 +87,7 @@ class Opening:
             return
         self.subflow = subflow
         if subflow.state not in (TCPState.SYN_SENT, TCPState.ESTABLISHED):
-            self._refuse(subflow.error or "the peer reset it")
+            self._refuse(subflow.error or _REFUSED)
         if subflow.established:
             self._established(now)
         if subflow.segments_received >= _FOURTH_PACKET and self.outcome is None:
@@ -94,7 +95,7 @@ class Opening:
 
     def on_gone(self) -> None:
         """Take that the connection has no such subflow any more; an event may have told why."""
-        self._refuse("the peer reset it")
+        self._refuse(_REFUSED)
 
     def on_time(self, now: float) -> None:
         """Take the time."""
