@@ -21,7 +21,7 @@ from .origins import BODY, QUARTER, Answer, Asked, Origin, Peer, right
 from .parts import Case, asked, carried, closing, http_date, once, status
 from .test_hostile import download
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_left")]
 
 
 # Retry-After (RFC 9110, section 10.2.3).

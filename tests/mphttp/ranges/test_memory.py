@@ -74,6 +74,7 @@ def test_memory_has_its_bound(waits: bool) -> None:
         assert told["carried"][1] > GIB - 2 * BEGINNING
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_written_the_first_response_goes_on_alone() -> None:
     """Its reader gets all of it, and is told why nobody helped."""
     size = 24 << 20

@@ -20,7 +20,7 @@ from tests.lab.leaks import eventually
 from .origins import BODY, QUARTER, SIZE, TAG, Answer, Origin, Peer, whole, whole_with
 from .parts import lies, reset_within, short, stalls, status
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_left")]
 
 IN_PARTS = (f"ETag: {TAG}", "Accept-Ranges: bytes")
 SOME = QUARTER - 2**15

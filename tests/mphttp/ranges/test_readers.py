@@ -18,7 +18,7 @@ from tests.mphttp.transports.doors import DOORS, UNFINISHED
 from .origins import QUARTER, Answer, Origin, right
 from .parts import carried, closing, dribbles, stalls, status
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_left")]
 
 OPTIONS = {"strategy": NDiffPorts(2), "multipath": "ranges", "verify": False}
 CLOSING = closing()

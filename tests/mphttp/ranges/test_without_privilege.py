@@ -26,6 +26,8 @@ from mphttp.lab.content import sha256_of
 from tests.kernel.namespaces import Net, in_child, ip
 from tests.lab.web_servers import HTTP, configured, make_site
 
+pytestmark = pytest.mark.slow  # all together
+
 SIZE = 4_000_000
 URL = f"http://{names.SERVER_ADDRESS}:{HTTP}/bytes/{SIZE}"
 NOBODY = 65534

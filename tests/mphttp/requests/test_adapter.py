@@ -141,6 +141,7 @@ def test_the_pools_below_work_without_the_adapter(open_session: Open, serve: Ser
 # What the session does around the adapter.
 
 
+@pytest.mark.slow
 def test_every_response_of_a_redirect_has_its_report(
     session: requests.Session, serve: Serve
 ) -> None:
@@ -151,6 +152,7 @@ def test_every_response_of_a_redirect_has_its_report(
     assert (told(response).url, told(response).bytes) == (server.url + "there", len(BODY))
 
 
+@pytest.mark.slow
 def test_retries_end_with_the_last_answer(open_session: Open, serve: Serve) -> None:
     """Each try is a request of its own; the connection is kept, since bodies are read."""
     retries = Retry(3, status_forcelist=[503], backoff_factor=0)

@@ -139,6 +139,7 @@ def test_a_body_that_ends_too_early_is_requests_own_error(
     assert told(response).seconds == told(response).seconds  # time stands still: it has ended
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(
     sizes=st.lists(st.integers(1, 200_000), max_size=6),
