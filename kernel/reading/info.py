@@ -21,6 +21,7 @@ from ..values import ConnectionInfo, FourTuple, SocketAddress, SubflowInfo
 from .mptcp_info import (
     ADDITIONAL_SUBFLOWS,
     ADDRESSES_SIZE,
+    ALL_SUBFLOWS,
     FULL_HEADER,
     INFO_SIZE,
     SUBFLOW_DATA,
@@ -163,6 +164,24 @@ def capture_after(sock: socket.socket, earlier: FullCapture) -> FullCapture | Br
     except OSError as error:
         raise _read_error(sock.fileno(), error) from None
     return BriefCapture(info, earlier)
+
+
+def is_stranded(sock: socket.socket) -> bool:
+    """Tell whether an MPTCP connection has lost all its subflows; older kernels don't tell.
+
+    Nothing else shows it: the socket isn't readable, and takes what is written, until
+    net.mptcp.close_timeout has passed.
+
+    Args:
+        sock: a connected socket; one that is plain TCP is never stranded.
+
+    Source: net/mptcp/sockopt.c, mptcp_diag_fill_info.
+    """
+    try:
+        info = sock.getsockopt(SOL_MPTCP, MPTCP_INFO, ALL_SUBFLOWS + 1)
+    except OSError:
+        return False
+    return len(info) > ALL_SUBFLOWS and not info[ALL_SUBFLOWS]
 
 
 def capture_legacy(fd: int) -> LegacyCapture:

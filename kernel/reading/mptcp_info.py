@@ -23,6 +23,7 @@ SUBFLOW_DATA = struct.Struct("=4I")
 INFO_SIZE = 80
 _INFO_BYTES = 64  # where mptcpi_bytes_received stands
 ADDITIONAL_SUBFLOWS = 0  # where mptcpi_subflows stands, a u8
+ALL_SUBFLOWS = 80  # where mptcpi_subflows_total stands, a u8 that came later
 # struct mptcp_subflow_addrs up to the end of the remote sockaddr_in6 (each union takes 128 bytes).
 ADDRESSES_SIZE = 128 + 28
 # struct mptcp_subflow_info: an id, padded to 8 bytes, then the addresses.

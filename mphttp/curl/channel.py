@@ -67,6 +67,7 @@ class Channel:
         Raises:
             pycurl.error: libcurl doesn't take an option.
         """
+        self._sockets.end_stranded()
         transfer = Transfer(
             wanted,
             Request(wanted.url, strategy, self._strict, self._multipath),

@@ -8,6 +8,7 @@ whenever a transfer has ended: it is closed when its number names another file.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterable
@@ -162,6 +163,13 @@ class Sockets:
         known.addresses = addresses
         self._connections[addresses] = known
         return True
+
+    def end_stranded(self) -> None:
+        """Let libcurl see that connections are of no use which have no subflow any more."""
+        for known in self._connections.values():
+            if known.connection is not None and known.connection.stranded:
+                with contextlib.suppress(OSError):
+                    known.sock.shutdown(socket.SHUT_RDWR)  # of libcurl's copy, too
 
     def sweep(self, copies: Iterable[int] | None = None) -> None:
         """Close what libcurl has closed.

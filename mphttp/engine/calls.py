@@ -223,12 +223,6 @@ class Calls:
     def _is_last(self, entry: Entry) -> bool:
         return not any(other is not entry for other in self._ledger.alive())
 
-    def _keep(self, entry: Entry) -> None:
-        """Let a subflow work on that was to be closed."""
-        entry.closing = False
-        with contextlib.suppress(KernelError):
-            self._controlled().set_backup(entry.info, False)
-
     def _drop(self, entry: Entry) -> None:
         """End a subflow at once."""
         entry.closing = True
@@ -268,8 +262,8 @@ class Calls:
             opening.entry.closed_at = now
         for draining in [d for d in self._drainings if d.exchange is exchange]:
             self._drainings.remove(draining)  # nothing of this response is on its way any more
-            self._drop(draining.entry)
-            draining.entry.closed_at = now
+            if draining.entry.closed_at is None and self._end_drained(draining.entry):
+                draining.entry.closed_at = now
         done = [i for i, owners in self._owners.items() if owners <= {exchange}]
         for entry in self._ledger.open():
             if entry.id not in done or not entry.closing:
@@ -332,10 +326,16 @@ class Calls:
         if entry.id in rows:
             machine.on_info(rows[entry.id], now)
         machine.on_time(now)
-        if not machine.done:
-            return False
+        if machine.done:
+            self._end_drained(entry)
+        return machine.done
+
+    def _end_drained(self, entry: Entry) -> bool:
+        """End a subflow that has drained, unless those that were to take over are gone since."""
         if self._is_last(entry):
-            self._keep(entry)  # those that were to take over are gone since
-        else:
-            self._drop(entry)
+            entry.closing = False
+            with contextlib.suppress(KernelError):
+                self._controlled().set_backup(entry.info, False)
+            return False
+        self._drop(entry)
         return True

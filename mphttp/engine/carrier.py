@@ -334,6 +334,8 @@ class Carrier:
 
     def _settle_ended(self, now: float) -> None:
         ended, self._ended = self._ended, []
+        if ended and any(entry.closing for entry in self.ledger.open()):
+            self.look(now)  # no event may have told yet that one is closed
         for exchange in ended:
             self._calls.release(exchange, now)
             exchange.settle(self.ledger)

@@ -55,6 +55,14 @@ class Connection(Carrier):
         """Name of what carries out the calls, "none" for plain TCP."""
         return self.engine.mechanism.name if self.reader.multipath else "none"
 
+    @property
+    def stranded(self) -> bool:
+        """Whether no subflow is left to carry a next request, and no strategy at work to open one.
+
+        A server's restart does that, or a middlebox, to an idle connection.
+        """
+        return not self._exchanges and self.reader.stranded
+
     # The reading side.
 
     def replace_socket(self, sock: socket.socket) -> None:

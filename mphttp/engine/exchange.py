@@ -386,8 +386,9 @@ class Exchange:
         return ledger
 
     def _rows_of(self, ledger: Ledger) -> tuple[SubflowReport, ...]:
-        # What ended with the response before may still have been there for a moment.
-        entries = (entry for entry in ledger.since(self.sent_at) if entry.id not in self._gone)
+        # What was to end with the response before may still have been there for a moment.
+        gone = self._gone.difference(entry.id for entry in ledger.alive())
+        entries = (entry for entry in ledger.since(self.sent_at) if entry.id not in gone)
         return tuple(self._row(entry) for entry in entries)
 
     def _row(self, entry: Entry) -> SubflowReport:

@@ -6,7 +6,14 @@ import socket
 from typing import NamedTuple
 
 from mphttp.kernel.errors import NotMultipath
-from mphttp.kernel.reading.info import Capture, FullCapture, capture, capture_after, tcp_info
+from mphttp.kernel.reading.info import (
+    Capture,
+    FullCapture,
+    capture,
+    capture_after,
+    is_stranded,
+    tcp_info,
+)
 from mphttp.kernel.values import ConnectionInfo, SubflowInfo
 
 
@@ -66,6 +73,11 @@ class SocketReader:
                     self._single = taken
                 return taken
         return PlainCapture(tcp_info(self.sock))
+
+    @property
+    def stranded(self) -> bool:
+        """Whether no subflow is left that could carry anything."""
+        return self.multipath and is_stranded(self.sock)
 
     def bytes_only(self) -> Taken:
         """Do as `all` does, for less where only bytes can be new since the last time.

@@ -127,6 +127,12 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             if self._multipath is not None:
                 self._multipath.sent()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can take another request: urllib3 makes a new one else."""
+        stranded = self._multipath is not None and self._multipath.stranded
+        return super().is_connected and not stranded
+
     def set_tunnel(
         self,
         host: str,

@@ -84,10 +84,12 @@ class _HTTP11:
         return self._state in (_State.NEW, _State.IDLE)
 
     def has_expired(self) -> bool:
-        """Whether it was idle for too long, or the server has closed it meanwhile."""
+        """Whether it was idle for too long, or was ended meanwhile."""
         if self._expire_at is not None and time.monotonic() > self._expire_at:
             return True
-        return self._state is _State.IDLE and self._stream.is_readable()
+        if self._state is not _State.IDLE:
+            return False
+        return self._stream.is_readable() or self._stream.is_stranded()
 
     def is_idle(self) -> bool:
         """Whether it could be reused."""

@@ -98,7 +98,7 @@ class _HTTP2:
 
     def has_expired(self) -> bool:
         """Whether it was idle for too long, or has come to its end."""
-        if self._multiplex.leaving and self.is_idle():
+        if self.is_idle() and (self._multiplex.leaving or self._stream.is_stranded()):
             return True
         return self._expire_at is not None and time.monotonic() > self._expire_at
 

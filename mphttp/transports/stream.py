@@ -67,6 +67,10 @@ class _Socketed:
         """Tell whether something, if only the end, has come and was not read."""
         return is_readable(self._channel.sock)
 
+    def is_stranded(self) -> bool:
+        """Tell whether no subflow is left that could carry a next request."""
+        return self._connection is not None and self._connection.stranded
+
     def get_extra_info(self, info: str) -> Any:
         """Answer what httpcore asks of a stream, and "connection": what the engine knows it by."""
         if info == "connection":

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path as File
 
 import httpx
 import pytest
 
-from mphttp import Deadline, FullMesh
+from mphttp import Deadline, FullMesh, SinglePath
 from mphttp.cli.exits import ExitCode
 from mphttp.engine import engine
 from mphttp.lab import LabClient, names
-from mphttp.strategies import Open, OpenFailed, Steps, Transfer, Until
+from mphttp.strategies import Close, Open, OpenFailed, Steps, Transfer, Until
 
+from .any_door import CLIENTS, any_client
+from .any_door import fetch as fetch_by
 from .downloads import (
     WITHOUT_PRIVILEGE,
     Fault,
     carried,
     carries,
     download,
+    fetch,
     get,
     has_problem,
     make_client,
     url,
 )
-from .leaks import Opened
+from .leaks import Opened, eventually
 from .strategies import LTE, Scripted
 
 pytestmark = pytest.mark.lab
@@ -163,6 +167,42 @@ def test_a_subflow_reset_while_it_carries_data(lab: LabClient, path: str) -> Non
     assert [p.what for p in report.problems] == [
         f"the subflow on {path} ended: Connection reset by peer"
     ]
+
+
+def test_a_subflow_reset_while_the_other_drains(lab: LabClient) -> None:
+    """One stays for the next response, though it was to be closed."""
+    lab.change("wifi", delay="300ms")
+    drains, is_reset = threading.Event(), threading.Event()
+
+    def moves_to_lte(transfer: Transfer) -> Steps:
+        yield Open(LTE)
+        yield Until(received=SIZE // 2)
+        yield Close(transfer.subflows[0])
+        drains.set()
+        yield Until(event="subflow_closed")
+        is_reset.set()
+
+    def reset_lte() -> None:
+        reset(lab, "lte")
+        assert is_reset.wait(10)
+
+    with make_client(Scripted(moves_to_lte)) as client:
+        report = fetch(client, url(SIZE), Fault(lambda _: drains.is_set(), reset_lte))
+        assert [s.closed_at is None for s in report.subflows] == [True, False]
+        again = fetch(client, url(SIZE))
+    assert again.subflows[0].local == report.subflows[0].local
+
+
+@pytest.mark.parametrize("door", CLIENTS)
+def test_an_idle_connection_that_is_reset(lab: LabClient, opened: Opened, door: str) -> None:
+    """The kernel tells nobody; the next request goes over a new connection, and doesn't hang."""
+    with any_client(door, SinglePath()) as client:
+        first = fetch_by(client, url(SIZE))
+        reset(lab, "wifi")
+        eventually(opened.subflows, 0)
+        second = fetch_by(client, url(SIZE))
+    assert second.subflows[0].local != first.subflows[0].local
+    assert second.seconds < 10
 
 
 @pytest.mark.parametrize("path", ["wifi", "lte"])

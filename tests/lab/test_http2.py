@@ -25,6 +25,7 @@ from tests.schema import checked
 from .downloads import carried
 from .leaks import Opened, eventually
 from .servers import WITH_MPTCP
+from .test_faults import reset
 from .test_nginx import SIZE, folder, nginx  # noqa: F401  a fixture
 from .test_proxies import HTTP, tinyproxy
 
@@ -244,6 +245,16 @@ def test_a_server_that_says_goodbye(
         assert len({first_local(fetch(http)) for _ in range(7)}) == 2
         with ThreadPoolExecutor(4) as pool:
             assert len(list(pool.map(lambda _: fetch(http), range(12)))) == 12
+
+
+def test_an_idle_connection_that_is_reset(
+    lab: LabClient, opened: Opened, server: Path, door: Door
+) -> None:
+    with client(door, server, strategy=SinglePath()) as http:
+        before = fetch(http)
+        reset(lab, "wifi")
+        eventually(opened.subflows, 0)
+        assert first_local(fetch(http)) != first_local(before)
 
 
 def test_requests_at_once_make_one_connection(lab: LabClient, server: Path, door: Door) -> None:
