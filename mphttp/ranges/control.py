@@ -101,7 +101,11 @@ class PartsControl:
         return {}
 
     def open(self, path: Path, remote: SocketAddress, *, backup: bool = False) -> SubflowInfo:
-        """Connect over a path, and fetch parts."""
+        """Connect over a path, and fetch parts.
+
+        Raises:
+            KernelError: there may be no other connection now, or no thread is to be had for it.
+        """
         self._check(path)
         if not _places.take(self._server):
             host, port = self._server
@@ -118,8 +122,8 @@ class PartsControl:
             remote=remote,
             on_end=partial(_places.give_back, self._server),
         )
-        self._workers.append(worker)
         worker.start()
+        self._workers.append(worker)
         return worker.row()
 
     def _check(self, path: Path) -> None:

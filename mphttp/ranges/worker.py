@@ -78,9 +78,19 @@ class Worker:
         return self.state is State.CLOSED
 
     def start(self) -> None:
-        """Connect and begin; what comes of it is in `state` and `row`."""
+        """Connect and begin; what comes of it is in `state` and `row`.
+
+        Raises:
+            KernelError: there is no thread to be had for it.
+        """
         self._assembly.join(self.source)
-        threading.Thread(target=self._run, name=f"mphttp-{self.path.name}", daemon=True).start()
+        thread = threading.Thread(target=self._run, name=f"mphttp-{self.path.name}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._end(str(error))
+            self._on_end()
+            raise KernelError(f"another connection needs a thread: {error}") from error
 
     def close(self) -> None:
         """End it; what it was asked for and hasn't brought is anybody's. Any thread may call it."""

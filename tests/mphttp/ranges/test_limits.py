@@ -113,6 +113,35 @@ def test_one_part_a_connection_is_one_connection_at_a_time() -> None:
     assert origin.most <= MOST_PER_PATH + 1  # the server may hear of an end after the next begins
 
 
+@dataclass(frozen=True)
+class WithoutThread(Strategy):
+    """Open once more than a host has places, while no thread can be started, and once when one can.
+
+    A stack of 64 TiB is more than there is room for.
+    """
+
+    name = "without thread"
+
+    def run(self, transfer: Transfer) -> Steps:
+        threading.stack_size(2**46)
+        try:
+            for _ in range(MOST_PER_HOST + 1):
+                try:
+                    yield Open(transfer.paths[0])
+                except OpenFailed:
+                    yield Until(elapsed=transfer.elapsed)
+        finally:
+            threading.stack_size(0)
+        yield Open(transfer.paths[0])
+
+
+def test_a_connection_that_gets_no_thread_takes_no_place() -> None:
+    case = Case(right, "another connection needs a thread: can't start new thread")
+    with Origin() as origin:
+        download(DOORS["httpx"], origin, case, strategy=WithoutThread())
+    assert origin.connections == 2
+
+
 def test_no_more_connections_to_a_host_than_its_share() -> None:
     """However many downloads there are: each has its first response, and some have help."""
     downloads = MOST_PER_HOST + 2
