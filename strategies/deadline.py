@@ -35,7 +35,7 @@ class Deadline(Strategy):
         rule: "forecast", "rate" or "half".
         grace: seconds before the rate is first looked at by "rate"; None is a tenth of `d`.
         margin: seconds before `d` at which "forecast" plans to be done; None is two round trips,
-            and more where the rate varies: half a second for a third.
+            and more where the rate varies (0.4 s for a third) or was zero for a while.
         keep: whether what it opened stays as a backup for the connection's next response.
 
     Raises:

@@ -12,7 +12,7 @@ from .commands import Command, CommandFailed, Open, SetBackup
 from .forecast import Forecast
 from .view import Path, Subflow, Transfer
 
-_UNKNOWN = 0.1
+_UNKNOWN = 0.5
 """The share of the preferred path's rate that is supposed of a path that isn't known yet."""
 _TAIL = 0.6
 """Seconds for which a paused path brings what was on its way, until that was seen once."""
@@ -24,6 +24,9 @@ _HOLD = 0.2
 """Seconds between two changes of a path: a change takes a round trip to be seen."""
 RETRY_AFTER = 2.0
 """Seconds until a path that couldn't be opened, or wasn't there, is looked for again."""
+_PAUSED = 0.1
+"""The share of what a paused path brings at least that should be needed: it may be too much, which
+costs less than to be late."""
 _RAMP = 3.0
 """Round trips that slow start takes from what another path brings (RFC 5681, 3.1)."""
 _SETTLE = 2.0
@@ -91,11 +94,9 @@ class Extra:
 
     @property
     def least(self) -> float:
-        """Bytes that it brings at least if it is opened for it: so many should be needed.
-
-        What is open already may bring too much, which costs less than to be late.
-        """
-        return 0.0 if self.subflow else self.forecast.rate * (_HOLD + self.tail)
+        """Bytes that it brings at least when it is asked for: so many should be needed."""
+        share = 0.0 if self.active else _PAUSED if self.subflow else 1.0
+        return share * self.forecast.rate * (_HOLD + self.tail)
 
     def use(self, transfer: Transfer, *, active: bool) -> Generator[Command, Any, None]:
         """Let the peer use it, or not, unless that was changed a moment ago."""

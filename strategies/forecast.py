@@ -14,15 +14,17 @@ _RECENT = 3 * _FRESH
 """Seconds for which a rate counts that the fresh one is held against, to see a trend."""
 _CORRELATION = 1.0
 """Seconds for which a rate tells of the rate after it: as long as a fade."""
-_KNOWN_AFTER = 0.5
+_KNOWN_AFTER = 0.1
 """Seconds of observation without which nothing is promised, where there is time for so many."""
-_DOUBT = 0.4
+_DOUBT = 0.1
 """Seconds of a rate by which a count may be off: what is lost in a burst is there a while later."""
 _ENOUGH_TIME = 8.0
 """Seconds of a deadline that leaves time for these; a shorter one has to do with less."""
 _CHANCE = 1.7
 """Deviations of the rate below its mean that are no accident: the fresh rate has 0.85 of them."""
-_FALL = 0.15
+_STEADIEST = 0.1
+"""The least share by which a rate may vary, whatever was seen."""
+_FALL = 0.13
 """The least share by which the fresh rate is below the usual one when it counts as falling."""
 
 
@@ -58,10 +60,12 @@ class Forecast:
 
     Attributes:
         rate: bytes a second, in the mean.
+        longest_outage: seconds of the longest silence so far that was no accident.
     """
 
     def __init__(self, stall_after: float = 0.2, deadline: float = _ENOUGH_TIME) -> None:
         self.rate = 0.0
+        self.longest_outage = 0.0
         hurry = min(1.0, deadline / _ENOUGH_TIME)
         self._known_after = hurry * _KNOWN_AFTER
         self._doubt = hurry * _DOUBT
@@ -95,6 +99,7 @@ class Forecast:
             if due and count >= before:
                 self._take((count - before) / (at - then), at - then)
         if self.stalled:
+            self.longest_outage = max(self.longest_outage, silent)
             self.pause()
         elif due or self._last is None:
             self._last = (at, count)
@@ -136,8 +141,9 @@ class Forecast:
 
     @property
     def unsteadiness(self) -> float:
-        """The standard deviation of the rate, as a share of it."""
-        return min(1.0, self._noise / self.rate) if self.rate else 0.0
+        """The standard deviation of the rate, as a share of it, as far as it is the path's."""
+        noise = self._noise * math.sqrt(self._common)
+        return min(1.0, max(_STEADIEST, noise / self.rate)) if self.rate else _STEADIEST
 
     @property
     def falling(self) -> bool:

@@ -18,7 +18,8 @@ comes (somebody walks out of Wi-Fi). Then nothing is hoped for, nothing is held 
 later, and what is in use in an outage stays in use: its queue alone would not bring it to an end.
 
 The margin is the time in which nothing can be put right any more: a path that is asked for takes
-two round trips; and in the last second what comes is off by as much as the rate varies.
+two round trips; in the last second what comes is off by as much as the rate varies; and where there
+was an outage, there may be another.
 """
 
 from __future__ import annotations
@@ -31,15 +32,18 @@ from .forecast import Forecast
 from .strategy import Steps
 from .view import Path, Subflow, Transfer
 
-_LUCK = 0.5
+_LUCK = 0.9
 """Deviations above the expected that the preferred path may bring."""
-_CAUTION = 0.4
+_CAUTION = 0.35
 """Deviations below the expected that it must be allowed to bring."""
-_RESERVE = 0.4
+_RESERVE = 0.25
 """The share of another path's rate that is counted on; the rest is for what no forecast knows."""
-_LAST_SECONDS = 1.5
-"""Seconds at the end that may go as badly as the rate's deviation, with no time to mend it; of a
-short deadline, a sixth."""
+_LAST_SECONDS = 1.3
+"""Seconds at the end that may go as badly as the rate's deviation, with no time to mend it."""
+_AGAIN = 0.18
+"""The share of the longest outage so far that may come once more in these seconds."""
+_MOST_MARGIN = 1 / 6
+"""The share of a deadline that the margin takes at most."""
 _HYSTERESIS = 0.1
 """The share of another path's rate by which a danger must be over."""
 _GROWTH = 1.25
@@ -154,8 +158,9 @@ class InTime:
     def _left(self) -> float:
         margin = self._margin
         if margin is None:
-            last = min(_LAST_SECONDS, self._d / 6)
-            margin = 2 * self._rtt + last * self._forecast.unsteadiness
+            uneven = _LAST_SECONDS * self._forecast.unsteadiness
+            outage = _AGAIN * self._forecast.longest_outage
+            margin = 2 * self._rtt + min(uneven + outage, _MOST_MARGIN * self._d)
         return max(0.0, self._d - margin - self._transfer.elapsed)
 
     def _enough(self, extra: Extra, expected: float, deviation: float) -> float:

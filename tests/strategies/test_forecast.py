@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 
 import pytest
 from hypothesis import given
@@ -52,10 +53,7 @@ def test_a_rate_that_wanders_is_expected_within_its_deviation(noise: float) -> N
     """Of 200 wandering rates, most of what comes is within two deviations of the forecast."""
     within = 0
     for seed in range(200):
-        chance, value, rates = random.Random(seed), 0.0, []
-        for _ in range(110):
-            value = 0.9 * value + math.sqrt(1 - 0.81) * chance.gauss(0, 1)
-            rates.append(1e6 * max(0.05, 1 + noise * value))
+        rates = wandering(noise, seed)
         forecast = observed(rates[:60])
         came = sum(rates[60:]) * 0.1
         within += abs(came - forecast.expected(5)) <= 2 * forecast.deviation(5)
@@ -87,6 +85,15 @@ def test_what_is_low_now_returns_to_the_mean() -> None:
     assert low.expected(20) > 0.93 * high.expected(20)
 
 
+def wandering(noise: float, seed: int) -> list[float]:
+    """Make 11 s of a rate that wanders about 1 MB/s (Gauss-Markov, correlated over a second)."""
+    chance, value, rates = random.Random(seed), 0.0, []
+    for _ in range(110):
+        value = 0.9 * value + math.sqrt(1 - 0.81) * chance.gauss(0, 1)
+        rates.append(1e6 * max(0.05, 1 + noise * value))
+    return rates
+
+
 def test_an_outage_is_left_out_of_the_mean() -> None:
     forecast = Forecast(stall_after=0.2)
     for look in range(21):
@@ -98,7 +105,8 @@ def test_an_outage_is_left_out_of_the_mean() -> None:
         forecast.observe(3 + look / 10, 2_000_000 + look * 100_000)
     assert not forecast.stalled
     assert forecast.rate == pytest.approx(1e6)
-    assert forecast.unsteadiness < 0.01
+    assert forecast.unsteadiness == 0.1
+    assert forecast.longest_outage == 1.0
 
 
 def test_a_silence_is_expected_to_last_as_long_again() -> None:
@@ -119,10 +127,20 @@ def test_what_comes_in_a_pause_tells_nothing() -> None:
 
 
 def test_little_seen_is_doubted_and_not_built_on() -> None:
-    young, old = observed([1e6] * 2), observed([1e6] * 80)
-    assert not young.known
-    assert young.doubt == 1
+    none, young, old = observed([]), observed([1e6] * 2), observed([1e6] * 80)
+    assert not none.known
+    assert young.known
+    assert none.doubt == 1
+    assert young.doubt >= 0.5
     assert old.doubt <= 0.06
+
+
+def test_what_only_the_packets_do_makes_no_path_unsteady() -> None:
+    """But no path is taken for steadier than a tenth."""
+    packets = observed([5e5, 1.5e6] * 40)
+    wander = [observed(wandering(0.3, seed)).unsteadiness for seed in range(50)]
+    assert packets.unsteadiness == 0.1
+    assert 0.15 < statistics.median(wander) < 0.4
 
 
 @given(looks=LOOKS, ahead=st.floats(-1, 1000))

@@ -80,6 +80,18 @@ def test_a_black_hole_is_noticed() -> None:
     assert outcome.seconds <= 9
 
 
+def test_after_an_outage_more_time_is_kept_for_another() -> None:
+    """Wi-Fi alone would be done 0.35 s before the deadline, with the outage and without."""
+    outage = [(0, 6e5), (3, 0), (4.5, 6e5)]
+    lte = path("lte", 5e5)
+    without = simulate(Deadline(8.8), [path("wifi", 6e5), lte], 5 * MB)
+    after = simulate(Deadline(10.3), [path("wifi", outage), lte], 5 * MB)
+    assert without.seconds == pytest.approx(8.45, abs=0.1)
+    assert without.commands == ()
+    assert after.seconds is not None
+    assert after.seconds < 9.8
+
+
 @pytest.mark.parametrize("gone", [7.0, 8.0, 9.0])
 def test_walking_out_of_a_path_is_noticed_in_time(gone: float) -> None:
     """The other path takes over while the first one fades, for four seconds."""
