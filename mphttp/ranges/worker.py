@@ -57,7 +57,6 @@ class Worker:
     ) -> None:
         self.source = source
         self.path = path
-        self.state = State.OPENING
         self.error = ""
         self._assembly = assembly
         self._link = link
@@ -65,7 +64,16 @@ class Worker:
         self._earlier = 0  # bytes that came over sockets before the one that there is
         self._last = _unconnected(source.id, path, remote)
         self._pair: FourTuple | None = None
+        self._answered = False
         self._stop = False
+        self._over = False
+
+    @property
+    def state(self) -> State:
+        """Where it is."""
+        if self._stop or self._over:
+            return State.CLOSED
+        return State.OPEN if self._answered else State.OPENING
 
     @property
     def sock(self) -> socket.socket | None:
@@ -94,9 +102,8 @@ class Worker:
 
     def close(self) -> None:
         """End it; what it was asked for and hasn't brought is anybody's. Any thread may call it."""
-        self._stop = True
         self.row()
-        self.state = State.CLOSED
+        self._stop = True
         self._assembly.part_with(self.source)
         self._link.abort()
 
@@ -112,12 +119,12 @@ class Worker:
                 self._last = replace(
                     told, id=self.source.id, bytes_received=told.bytes_received + self._earlier
                 )
-        if self.state is State.OPEN:
+        state = self.state
+        if state is State.OPEN:
             segments = max(_SETTLED, self._last.segments_received)
             return replace(self._last, state=TCPState.ESTABLISHED, segments_received=segments)
-        opening = self.state is State.OPENING
-        state = TCPState.SYN_SENT if opening else TCPState.CLOSE
-        return replace(self._last, state=state, error=self.error, segments_received=0)
+        shown = TCPState.SYN_SENT if state is State.OPENING else TCPState.CLOSE
+        return replace(self._last, state=shown, error=self.error, segments_received=0)
 
     # Its own thread.
 
@@ -137,7 +144,7 @@ class Worker:
         if not self._stop:
             self.row()
             self.error = why
-            self.state = State.CLOSED
+            self._over = True
             self._assembly.part_with(self.source)
 
     def _connect(self) -> None:
@@ -168,8 +175,8 @@ class Worker:
             self._link.ask(fetch.start, fetch.stop)
 
     def _opened(self) -> None:
-        if self.state is State.OPENING:
-            self.state = State.OPEN
+        if not self._answered:
+            self._answered = True
             self._assembly.on_change()
 
     def _refused(self, refused: Refused) -> None:

@@ -29,6 +29,15 @@ def observed(rates: list[float], *, every: float = 0.1) -> Forecast:
     return forecast
 
 
+def wandering(noise: float, seed: int) -> list[float]:
+    """Make 11 s of a rate that wanders about 1 MB/s (Gauss-Markov, correlated over a second)."""
+    chance, value, rates = random.Random(seed), 0.0, []
+    for _ in range(110):
+        value = 0.9 * value + math.sqrt(1 - 0.81) * chance.gauss(0, 1)
+        rates.append(1e6 * max(0.05, 1 + noise * value))
+    return rates
+
+
 @given(rate=st.integers(1000, 10**8), looks=st.integers(6, 50), ahead=st.floats(0.1, 100))
 def test_a_steady_rate_is_expected_to_stay_without_deviation(
     rate: int, looks: int, ahead: float
@@ -83,15 +92,6 @@ def test_what_is_low_now_returns_to_the_mean() -> None:
     low, high = (observed([*rates, *[mean + step] * 3]) for step in (-2e5, 2e5))
     assert low.expected(0.3) < 0.93 * high.expected(0.3)
     assert low.expected(20) > 0.93 * high.expected(20)
-
-
-def wandering(noise: float, seed: int) -> list[float]:
-    """Make 11 s of a rate that wanders about 1 MB/s (Gauss-Markov, correlated over a second)."""
-    chance, value, rates = random.Random(seed), 0.0, []
-    for _ in range(110):
-        value = 0.9 * value + math.sqrt(1 - 0.81) * chance.gauss(0, 1)
-        rates.append(1e6 * max(0.05, 1 + noise * value))
-    return rates
 
 
 def test_an_outage_is_left_out_of_the_mean() -> None:
