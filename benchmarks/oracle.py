@@ -32,6 +32,7 @@ SECONDS = 20.0
 
 RULES: dict[str, Callable[[float], Strategy]] = {
     "forecast": Deadline,
+    "margin of 1 s": lambda d: Deadline(d, margin=1.0),
     "rate (paper)": lambda d: Deadline(d, rule="rate"),
     "half (paper)": lambda d: Deadline(d, rule="half"),
     "MP-DASH, 1": lambda d: MPDash(d, 1.0),

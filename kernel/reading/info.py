@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import select
 import socket
 import sys
 import threading
@@ -167,10 +168,10 @@ def capture_after(sock: socket.socket, earlier: FullCapture) -> FullCapture | Br
 
 
 def is_stranded(sock: socket.socket) -> bool:
-    """Tell whether an MPTCP connection has lost all its subflows; older kernels don't tell.
+    """Tell whether nothing can come over an MPTCP connection, since it has lost all its subflows.
 
     Nothing else shows it: the socket isn't readable, and takes what is written, until
-    net.mptcp.close_timeout has passed.
+    net.mptcp.close_timeout has passed. Older kernels don't tell.
 
     Args:
         sock: a connected socket; one that is plain TCP is never stranded.
@@ -181,7 +182,11 @@ def is_stranded(sock: socket.socket) -> bool:
         info = sock.getsockopt(SOL_MPTCP, MPTCP_INFO, ALL_SUBFLOWS + 1)
     except OSError:
         return False
-    return len(info) > ALL_SUBFLOWS and not info[ALL_SUBFLOWS]
+    if len(info) <= ALL_SUBFLOWS or info[ALL_SUBFLOWS]:
+        return False
+    waiting = select.poll()  # the peer may have ended it in good order, after its last byte
+    waiting.register(sock.fileno(), select.POLLIN)
+    return not waiting.poll(0)
 
 
 def capture_legacy(fd: int) -> LegacyCapture:

@@ -20,6 +20,9 @@ from .loop import Engine
 from .reader import SocketReader
 from .request import current_request
 
+_WATCH_EVERY = 1.0
+"""Seconds; a connection without a subflow at two looks in a row is given up."""
+
 
 class Connection(Carrier):
     """A connected socket, and the responses that come over it.
@@ -41,6 +44,9 @@ class Connection(Carrier):
         self._asked_at = time.monotonic()
         self._whole_at = -math.inf
         self._stuck = False
+        self._watched = False
+        self._watch_at = math.inf
+        self._was_stranded = False
         control = self._take_control()
         self._begin(control, self.reader.all(), self._asked_at)
 
@@ -75,12 +81,21 @@ class Connection(Carrier):
         """Take down that something of the current request is to be sent, perhaps not all of it."""
         if current_request() is not None:
             self._asked_at = time.monotonic()
+            self._watch()
+
+    def _watch(self) -> None:
+        """Let the engine see to it that nobody waits for what can't come."""
+        if not self._watched:
+            self._watched = True
+            self._watch_at = time.monotonic() + _WATCH_EVERY
+            self.engine.wake_at(self, self._watch_at)
 
     def sent(self) -> None:
         """Take down that something of the current request was sent."""
         request = current_request()
         if request is not None:  # else it's the protocol's own, such as a window update
             self._asked_at = request.sent_at = time.monotonic()
+            self._watch()
 
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
         """Let a response end; return the connection as it is after its last byte."""
@@ -109,8 +124,7 @@ class Connection(Carrier):
         """Close the socket, after a last look at what it carried."""
         with self.lock:
             if not self._closed:
-                now = time.monotonic()
-                unfinished = self._exchanges or self._whole_at < self._asked_at
+                now, unfinished = time.monotonic(), self._unfinished
                 if unfinished or self._ended:  # else nobody will ask for more
                     self.look(now)
                     with contextlib.suppress(KernelError):
@@ -131,6 +145,47 @@ class Connection(Carrier):
             self.reader.sock.setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
             )
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether a request was sent whose response isn't whole."""
+        return bool(self._exchanges) or self._whole_at < self._asked_at
+
+    # The engine's side.
+
+    def turn(self, now: float) -> float | None:
+        """Do all that is due; return when to be woken next, or None."""
+        times = super().turn(now), self._look_at_the_end(now)
+        return min((when for when in times if when is not None), default=None)
+
+    def _look_at_the_end(self, now: float) -> float | None:
+        """End a connection that has no subflow and gets none; return when to look again, or None.
+
+        Else who waits for the response waits for `net.mptcp.close_timeout`, a minute, where a TCP
+        socket tells of a reset at once.
+        """
+        with self.lock:
+            self._watched = self._unfinished and not self._closed
+            if not self._watched:
+                return None
+            if now >= self._watch_at:
+                self._watch_at = now + _WATCH_EVERY
+                before, self._was_stranded = self._was_stranded, self._is_lost
+                if before and self._was_stranded:
+                    self._end_lost()
+            return self._watch_at
+
+    @property
+    def _is_lost(self) -> bool:
+        return not self._calls.busy and self.reader.stranded
+
+    def _end_lost(self) -> None:
+        what = "every subflow was reset, and none was opened instead"
+        for exchange in self._exchanges:
+            exchange.problem(what, "`Handover` opens another")
+        with contextlib.suppress(OSError):
+            # Not an SSLSocket's own, which would have the rest pass as plain text.
+            socket.socket.shutdown(self.reader.sock, socket.SHUT_RDWR)
 
     def missing(self) -> tuple[str, str] | None:
         """Say what keeps strategies from opening subflows, and what mends it, or None."""

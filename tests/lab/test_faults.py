@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path as File
 
 import httpx
+import pycurl
 import pytest
+import requests
 
 from mphttp import Deadline, FullMesh, SinglePath
 from mphttp.cli.exits import ExitCode
@@ -36,6 +40,9 @@ from .strategies import LTE, Scripted
 pytestmark = pytest.mark.lab
 
 SIZE = 1_000_000
+ENDED = (httpx.TransportError, requests.RequestException, pycurl.error)
+"""What clients raise when a connection ends too soon."""
+CLOSE_TIMEOUT = File("/proc/sys/net/mptcp/close_timeout")
 PATH_MANAGER = File("/proc/sys/net/mptcp/pm_type")
 
 
@@ -203,6 +210,33 @@ def test_an_idle_connection_that_is_reset(lab: LabClient, opened: Opened, door: 
         second = fetch_by(client, url(SIZE))
     assert second.subflows[0].local != first.subflows[0].local
     assert second.seconds < 10
+
+
+@pytest.fixture
+def _patient_kernel(opened: Opened) -> Iterator[None]:
+    """Let the kernel wait for a new subflow for as long as by default."""
+    before = CLOSE_TIMEOUT.read_text()
+    CLOSE_TIMEOUT.write_text("60")
+    yield
+    CLOSE_TIMEOUT.write_text(before)
+
+
+@pytest.mark.usefixtures("_patient_kernel")
+@pytest.mark.parametrize("door", CLIENTS)
+def test_the_only_subflow_is_reset(lab: LabClient, door: str) -> None:
+    """Nobody waits for the rest until a time-out: it is an error, as over TCP."""
+    came = 0
+
+    def take(piece: bytes) -> None:
+        nonlocal came
+        before, came = came, came + len(piece)
+        if before < SIZE // 4 <= came:
+            reset(lab, "wifi")
+
+    with any_client(door, SinglePath()) as client, pytest.raises(ENDED) as caught:
+        fetch_by(client, url(10 * SIZE), take)
+    assert SIZE // 4 <= came < 10 * SIZE
+    assert not re.search("time", f"{type(caught.value)}{caught.value}", re.IGNORECASE)
 
 
 @pytest.mark.parametrize("path", ["wifi", "lte"])

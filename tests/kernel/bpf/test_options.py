@@ -29,6 +29,8 @@ from ..two_subflows import (
     two_subflows,
 )
 
+pytestmark = pytest.mark.slow
+
 EXPEDITED = 46 << 2
 """The byte that IP_TOS and IPV6_TCLASS take for the code point EF (RFC 3246)."""
 

@@ -57,6 +57,8 @@ from tests.kernel.namespaces import Net
 
 from .brokers import Broker, Stranger, eventually, running
 
+pytestmark = pytest.mark.slow
+
 NOBODY = 65534
 PROMPTLY = 0.1  # seconds
 

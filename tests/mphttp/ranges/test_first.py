@@ -15,7 +15,7 @@ from tests.mphttp.transports.doors import DOORS
 from .origins import BODY, QUARTER, SIZE, TAG, Answer, Asked, Origin, Peer, right, whole_with
 from .parts import carried, http_date, lies, reset_within, short, stalls, status
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_left")]
 
 IN_PARTS = (f"ETag: {TAG}", "Accept-Ranges: bytes")
 LONG_AGO = "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT"

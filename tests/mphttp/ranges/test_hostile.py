@@ -12,7 +12,7 @@ from tests.mphttp.transports.doors import DOORS, Door
 from .origins import BODY, QUARTER, Origin
 from .parts import CASES, Case
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_left")]
 
 
 def download(door: Door, origin: Origin, case: Case, **options: object) -> Report:
