@@ -132,4 +132,9 @@ class Held:
     @property
     def back(self) -> int:
         """Bytes that need not come again."""
-        return self._seen[-1][1] - min(count for _, count in self._seen)
+        return self._seen[-1][1] - self.unclear
+
+    @property
+    def unclear(self) -> int:
+        """Bytes that came twice, or are held back in turns all the time."""
+        return min(count for _, count in self._seen)

@@ -32,7 +32,7 @@ from .forecast import Forecast
 from .strategy import Steps
 from .view import Path, Subflow, Transfer
 
-_LUCK = 0.9
+_LUCK = 1.0
 """Deviations above the expected that the preferred path may bring."""
 _CAUTION = 0.35
 """Deviations below the expected that it must be allowed to bring."""
@@ -179,7 +179,7 @@ class InTime:
         more = extra.expected(left) or extra.supposed * forecast.expected(left)
         caution = _CAUTION * math.hypot(deviation, _RESERVE * extra.forecast.deviation(left))
         counted_on = (reserve - _HYSTERESIS * extra.active) * more
-        lucky = expected + luck + doubt + extra.least
+        lucky = expected + luck + doubt + extra.least + self._held.unclear
         safe = expected + counted_on - caution + doubt * forecast.doubt
         return min(lucky, safe)
 
