@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mphttp.strategies import Close, Deadline, Open, Path, SetBackup, Subflow
+from mphttp.strategies.extra_path import Held
 from mphttp.testing import LTE, WIFI, Outcome, Replay, SimulatedPath, check_strategy, simulate
 
 MB = 1_000_000
@@ -100,6 +101,16 @@ def test_walking_out_of_a_path_is_noticed_in_time(gone: float) -> None:
     outcome = simulate(Deadline(9), [wifi, path("lte", 4e5)], 5 * MB)
     assert outcome.seconds is not None
     assert outcome.seconds <= 9
+
+
+def test_what_waits_out_of_order_need_not_come_again() -> None:
+    """But for what may as well have come twice: as much as there was all the time for 2 s."""
+    held = Held()
+    for look, undelivered in enumerate([0, 300, 100, 400]):
+        held.observe(look / 2, undelivered)
+    assert (held.back, held.unclear) == (400, 0)
+    held.observe(2.1, 250)
+    assert (held.back, held.unclear) == (150, 100)
 
 
 def test_a_late_transfer_goes_on_with_all_there_is() -> None:
