@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import NamedTuple
 
-from mphttp.kernel.errors import NotMultipath
+from mphttp.kernel.errors import KernelError, NotMultipath
 from mphttp.kernel.reading.info import (
     Capture,
     FullCapture,
@@ -77,7 +77,12 @@ class SocketReader:
     @property
     def stranded(self) -> bool:
         """Whether no subflow is left that could carry anything."""
-        return self.multipath and is_stranded(self.sock)
+        if not self.multipath or not is_stranded(self.sock):
+            return False
+        try:  # a count alone is little to end a connection for
+            return all(subflow.closed for subflow in self.all().decode().subflows)
+        except KernelError:
+            return True
 
     def bytes_only(self) -> Taken:
         """Do as `all` does, for less where only bytes can be new since the last time.
