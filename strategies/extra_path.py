@@ -13,7 +13,8 @@ from .forecast import Forecast
 from .view import Path, Subflow, Transfer
 
 _UNKNOWN = 0.5
-"""The share of the preferred path's rate that is supposed of a path that isn't known yet."""
+"""The share of the preferred path's rate that is supposed of a path that isn't known yet: with
+less, it is opened for needs that pass; with more, too late if it is slow."""
 _TAIL = 0.6
 """Seconds for which a paused path brings what was on its way, until that was seen once."""
 _DRAINED = 0.2

@@ -8,7 +8,6 @@ whenever a transfer has ended: it is closed when its number names another file.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from collections.abc import Iterable
@@ -168,8 +167,7 @@ class Sockets:
         """Let libcurl see that connections are of no use which have no subflow any more."""
         for known in self._connections.values():
             if known.connection is not None and known.connection.stranded:
-                with contextlib.suppress(OSError):
-                    known.sock.shutdown(socket.SHUT_RDWR)  # of libcurl's copy, too
+                known.connection.shut_down()
 
     def sweep(self, copies: Iterable[int] | None = None) -> None:
         """Close what libcurl has closed.

@@ -170,19 +170,17 @@ class Connection(Carrier):
                 return None
             if now >= self._watch_at:
                 self._watch_at = now + _WATCH_EVERY
-                before, self._was_stranded = self._was_stranded, self._is_lost
+                before = self._was_stranded
+                self._was_stranded = not self.busy and self.reader.stranded
                 if before and self._was_stranded:
-                    self._end_lost()
+                    for exchange in self._exchanges:
+                        what = "every subflow has ended, and none was opened instead"
+                        exchange.problem(what, "`Handover` opens another")
+                    self.shut_down()
             return self._watch_at
 
-    @property
-    def _is_lost(self) -> bool:
-        return not self._calls.busy and self.reader.stranded
-
-    def _end_lost(self) -> None:
-        what = "every subflow was reset, and none was opened instead"
-        for exchange in self._exchanges:
-            exchange.problem(what, "`Handover` opens another")
+    def shut_down(self) -> None:
+        """Let whoever reads, through any copy of the descriptor, see that nothing more comes."""
         with contextlib.suppress(OSError):
             # Not an SSLSocket's own, which would have the rest pass as plain text.
             socket.socket.shutdown(self.reader.sock, socket.SHUT_RDWR)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mphttp.ranges.plan import LEAST_BLOCK, Plan, Source
+from mphttp.ranges.plan import LEAST_BLOCK, Fetch, Plan, Source
 
 from .simulation import Line, Simulation
 
@@ -223,24 +223,23 @@ def test_silence_counts_only_while_somebody_waits() -> None:
     assert source.silence(9.25) == 1.75
 
 
-def test_a_last_bit_that_is_slow_to_come_is_taken_over() -> None:
-    """However little it is: the first response brings five bytes a second."""
+def next_of_a_last_bit(rate: float) -> Fetch | None:
+    """Return what another source is asked for when the first one, at this rate, lacks 1 kB."""
     plan, first, other = Plan(MB), Source(0, streams=True), Source(1, latency=0.05)
     plan.stream(first, 0.0)
     plan.join(other)
     plan.came(first, MB // 2, 1.0)
     plan.have.add(MB // 2 + 1000, MB)
-    first.rate, other.rate = 5.0, 1e6
-    fetch = plan.next(other, 1.0)
+    first.rate, other.rate = rate, 1e6
+    return plan.next(other, 1.0)
+
+
+def test_a_last_bit_that_is_slow_to_come_is_taken_over() -> None:
+    """However little it is: the first response brings five bytes a second."""
+    fetch = next_of_a_last_bit(5.0)
     assert fetch is not None
     assert (fetch.start, fetch.stop) == (MB // 2, MB // 2 + 1000)
 
 
 def test_a_last_bit_that_comes_at_once_is_left() -> None:
-    plan, first, other = Plan(MB), Source(0, streams=True), Source(1, latency=0.05)
-    plan.stream(first, 0.0)
-    plan.join(other)
-    plan.came(first, MB // 2, 1.0)
-    plan.have.add(MB // 2 + 1000, MB)
-    first.rate, other.rate = 1e6, 1e6
-    assert plan.next(other, 1.0) is None
+    assert next_of_a_last_bit(1e6) is None
