@@ -12,7 +12,7 @@ from .commands import Command, CommandFailed, Open, SetBackup
 from .forecast import Forecast
 from .view import Path, Subflow, Transfer
 
-_UNKNOWN = 0.5
+_UNKNOWN = 0.75
 """The share of the preferred path's rate that is supposed of a path that isn't known yet: with
 less, it is opened for needs that pass; with more, too late if it is slow."""
 _TAIL = 0.6
@@ -21,13 +21,10 @@ _DRAINED = 0.2
 """Seconds of silence after which nothing was left on a paused path's way."""
 _WAITS = 2.0
 """Seconds after which what came out of order is delivered, or came twice."""
-_HOLD = 0.2
+_HOLD = 0.1
 """Seconds between two changes of a path: a change takes a round trip to be seen."""
 RETRY_AFTER = 2.0
 """Seconds until a path that couldn't be opened, or wasn't there, is looked for again."""
-_PAUSED = 0.1
-"""The share of what a paused path brings at least that should be needed: it may be too much, which
-costs less than to be late."""
 _RAMP = 3.0
 """Round trips that slow start takes from what another path brings (RFC 5681, 3.1)."""
 _SETTLE = 2.0
@@ -92,12 +89,6 @@ class Extra:
         came = 0 if self.active else self.brought - self.brought_when_paused
         on_its_way = max(0.0, self.forecast.rate * self.tail - came)
         return min(on_its_way, self.forecast.rate * seconds)
-
-    @property
-    def least(self) -> float:
-        """Bytes that it brings at least when it is asked for: so many should be needed."""
-        share = 0.0 if self.active else _PAUSED if self.subflow else 1.0
-        return share * self.forecast.rate * (_HOLD + self.tail)
 
     def use(self, transfer: Transfer, *, active: bool) -> Generator[Command, Any, None]:
         """Let the peer use it, or not, unless that was changed a moment ago."""

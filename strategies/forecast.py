@@ -6,23 +6,30 @@ import math
 
 _PACKET = 0.01
 """Seconds between two looks that see several packets each, so that there is a rate."""
-_MEMORY = 4.0
-"""Seconds for which a rate counts: several times as long as it stays high or low."""
+_MEMORY = 2.0
+"""Seconds for which a rate counts: twice as long as it stays high or low."""
 _FRESH = 0.4
 """Seconds for which a rate counts that is to tell what is now: a few looks."""
 _RECENT = 3 * _FRESH
 """Seconds for which a rate counts that the fresh one is held against, to see a trend."""
 _CORRELATION = 1.0
 """Seconds for which a rate tells of the rate after it: as long as a fade."""
-_KNOWN_AFTER = 0.1
+_KNOWN_AFTER = 0.05
 """Seconds of observation without which nothing is promised, where there is time for so many."""
-_DOUBT = 0.1
-"""Seconds of a rate by which a count may be off: what is lost in a burst is there a while later."""
+_SUPPOSED = 0.18
+"""The share of itself by which a rate is supposed to vary that nobody has seen yet."""
+_SUPPOSED_FOR = 6.0
+"""Seconds of observation that count as much as what is supposed."""
+_GAP = 0.03
+"""Seconds of silence as there are between packets."""
+_OUTAGE = 8.0
+"""Seconds that a longer silence takes of those to come, for each that it has lasted beyond: an
+outage is seen when it has just begun, and takes tenths of a second or more."""
 _ENOUGH_TIME = 8.0
 """Seconds of a deadline that leaves time for these; a shorter one has to do with less."""
 _CHANCE = 1.7
 """Deviations of the rate below its mean that are no accident: the fresh rate has 0.85 of them."""
-_STEADIEST = 0.1
+_STEADIEST = 0.05
 """The least share by which a rate may vary, whatever was seen."""
 _FALL = 0.13
 """The least share by which the fresh rate is below the usual one when it counts as falling."""
@@ -50,9 +57,10 @@ class Forecast:
     """A forecast of a path's bytes, with its deviation.
 
     The rate is taken for a process that wanders about a mean (Gauss-Markov). Over a time much
-    longer than its correlation, what comes deviates by the square root of that time, and by what
-    isn't known yet of the mean. Two things are no part of that: an outage, which is left out of the
-    mean, and a fall that is too deep for chance, which is expected to go on.
+    longer than its correlation, what comes deviates by the square root of that time; and as the
+    mean of a few seconds is off itself, by that time. Two things are no part of that: an outage,
+    which is left out of the mean, and a fall that is too deep for chance, which is expected to go
+    on.
 
     Args:
         stall_after: seconds of silence that are no accident.
@@ -60,15 +68,12 @@ class Forecast:
 
     Attributes:
         rate: bytes a second, in the mean.
-        longest_outage: seconds of the longest silence so far that was no accident.
     """
 
     def __init__(self, stall_after: float = 0.2, deadline: float = _ENOUGH_TIME) -> None:
         self.rate = 0.0
-        self.longest_outage = 0.0
         hurry = min(1.0, deadline / _ENOUGH_TIME)
         self._known_after = hurry * _KNOWN_AFTER
-        self._doubt = hurry * _DOUBT
         self._stall_after = stall_after
         self._variance = 0.0
         self._jitter = 0.0
@@ -99,7 +104,6 @@ class Forecast:
             if due and count >= before:
                 self._take((count - before) / (at - then), at - then)
         if self.stalled:
-            self.longest_outage = max(self.longest_outage, silent)
             self.pause()
         elif due or self._last is None:
             self._last = (at, count)
@@ -158,10 +162,10 @@ class Forecast:
     def expected(self, seconds: float) -> float:
         """Return the bytes that are to be expected in the next seconds.
 
-        What is high or low now returns to the mean within a fade. A silence is expected to last as
-        long again as it has lasted, as TCP's retransmission timer doubles; a fall, to go on.
+        What is high or low now returns to the mean within a fade. A silence that is no gap between
+        packets is expected to last many times as long as it has lasted; a fall, to go on.
         """
-        seconds = max(0.0, seconds - self._silent)
+        seconds = max(0.0, seconds - _OUTAGE * max(0.0, self._silent - _GAP))
         if self.falling:
             return self._if_it_falls_on(seconds)
         stays = _CORRELATION * -math.expm1(-seconds / _CORRELATION)
@@ -185,17 +189,13 @@ class Forecast:
         """Return the standard deviation of what is expected, in bytes.
 
         What changes from one look to the next is no property of the path, but of its packets: only
-        what neighbouring rates have in common counts.
+        what neighbouring rates have in common counts. A path that was steady for a second or two
+        may be so by chance: what is supposed of any path goes in.
         """
         if seconds <= 0 or not self._weight:
             return 0.0
-        variance = self._variance * self._common
-        memory = 2 * _CORRELATION
-        to_come = seconds * min(seconds, memory)
-        unknown = seconds**2 * min(1.0, memory / self._weight)
-        return math.sqrt(variance * (to_come + unknown))
-
-    @property
-    def doubt(self) -> float:
-        """The share of the rate by which its mean may be off yet, since little was observed."""
-        return self._doubt / max(self._doubt, self._observed)
+        seen = self._observed / (self._observed + _SUPPOSED_FOR)
+        supposed = (_SUPPOSED * self.rate) ** 2
+        variance = seen * self._variance * self._common + (1 - seen) * supposed
+        to_come = min(seconds, 2 * _CORRELATION)
+        return math.sqrt(variance * seconds * (to_come + seconds))

@@ -1,25 +1,24 @@
 """The decision behind `Deadline(d)`: in time, with as little as possible of what costs more.
 
     bytes that are missing
-      │╲          the preferred path can't bring all that: the other one carries, too
+      │╲          the preferred path may not bring all that: the other one carries, too
       │  ╲___
-      │       ╲   "lucky": the preferred path alone would do, with some luck; released
-      │         ╲     (and taken up again below "safe", as the forecast changes)
+      │       ╲   enough: what the preferred path brings without luck, and a share of what the
+      │         ╲     other one can bring in the time that is left; the other one is paused
       └───────────╲─▶ time
                   d - margin
 
-The other path is used while more is missing than the preferred one brings with luck: what the other
-one carries then is needed anyhow, whenever it is carried, and early it is there before anything
-goes wrong. And it is used if more is missing than both bring without luck, since no later moment
-would do. In between, waiting costs nothing.
+There is one line: above it the other path carries, below it is paused. A share of what it can still
+bring is held against the bytes that are missing, since there is time yet to ask for it; the rest of
+it, and some deviations of what is expected, are for what no forecast knows. So it is asked early
+while little is known, or much is left; what it carries then is mostly needed anyhow.
 
-Two things are no matter of luck: that nothing comes for a while (an outage), and that less and less
-comes (somebody walks out of Wi-Fi). Then nothing is hoped for, nothing is held in reserve for
-later, and what is in use in an outage stays in use: its queue alone would not bring it to an end.
+Two things are no matter of chance: that nothing comes for a while (an outage), and that less and
+less comes (somebody walks out of Wi-Fi). Then nothing is held in reserve for later, and what is in
+use in an outage stays in use: its queue alone would not bring it to an end.
 
-The margin is the time in which nothing can be put right any more: a path that is asked for takes
-two round trips; in the last second what comes is off by as much as the rate varies; and where there
-was an outage, there may be another.
+The margin is the time in which nothing can be put right any more: a path that is asked for takes a
+round trip, and in the last second what comes is off by as much as the rate varies.
 """
 
 from __future__ import annotations
@@ -32,20 +31,16 @@ from .forecast import Forecast
 from .strategy import Steps
 from .view import Path, Subflow, Transfer
 
-_LUCK = 1.0
-"""Deviations above the expected that the preferred path may bring."""
-_CAUTION = 0.35
+_CAUTION = 0.8
 """Deviations below the expected that it must be allowed to bring."""
-_RESERVE = 0.25
-"""The share of another path's rate that is counted on; the rest is for what no forecast knows."""
-_LAST_SECONDS = 1.3
+_RESERVE = 0.27
+"""The share of what another path can bring that is counted on for later."""
+_LAST_SECONDS = 1.0
 """Seconds at the end that may go as badly as the rate's deviation, with no time to mend it."""
-_AGAIN = 0.18
-"""The share of the longest outage so far that may come once more in these seconds."""
 _MOST_MARGIN = 1 / 6
 """The share of a deadline that the margin takes at most."""
-_HYSTERESIS = 0.1
-"""The share of another path's rate by which a danger must be over."""
+_END = 3.0
+"""Seconds before the end in which every look counts: what begins there can hardly be made good."""
 _GROWTH = 1.25
 """A sender that brings so many times as much in two round trips is in slow start still."""
 SHORT = 3.0
@@ -159,32 +154,27 @@ class InTime:
         margin = self._margin
         if margin is None:
             uneven = _LAST_SECONDS * self._forecast.unsteadiness
-            outage = _AGAIN * self._forecast.longest_outage
-            margin = 2 * self._rtt + min(uneven + outage, _MOST_MARGIN * self._d)
+            margin = self._rtt + min(uneven, _MOST_MARGIN * self._d)
         return max(0.0, self._d - margin - self._transfer.elapsed)
 
     def _enough(self, extra: Extra, expected: float, deviation: float) -> float:
         """Return the bytes for which neither this path is needed nor those after it.
+
+        What is held back may have come twice, so that it is no reason to ask for a path.
 
         Args:
             extra: the path.
             expected: bytes that the paths before it will bring.
             deviation: of those.
         """
-        forecast, left = self._forecast, self._left
-        luck, reserve = _LUCK * deviation, _RESERVE
-        doubt = forecast.doubt * forecast.rate * left
-        if forecast.falling or forecast.stalled:
-            luck = reserve = doubt = 0.0
-        more = extra.expected(left) or extra.supposed * forecast.expected(left)
-        caution = _CAUTION * math.hypot(deviation, _RESERVE * extra.forecast.deviation(left))
-        counted_on = (reserve - _HYSTERESIS * extra.active) * more
-        lucky = expected + luck + doubt + extra.least + self._held.unclear
-        safe = expected + counted_on - caution + doubt * forecast.doubt
-        return min(lucky, safe)
+        left = self._left
+        later = 0.0 if self._forecast.falling or self._forecast.stalled else _RESERVE
+        more = extra.expected(left) or extra.supposed * self._forecast.expected(left)
+        return expected - _CAUTION * deviation + later * more + self._held.unclear
 
     def _next_look(self) -> float:
-        soon = max(SOONEST, min(self._look_every, self._over_in))
+        every = self._look_every if self._left > _END else SOONEST
+        soon = max(SOONEST, min(every, self._over_in))
         self._over_in = math.inf
         return self._transfer.elapsed + soon
 

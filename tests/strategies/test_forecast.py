@@ -39,21 +39,19 @@ def wandering(noise: float, seed: int) -> list[float]:
 
 
 @given(rate=st.integers(1000, 10**8), looks=st.integers(6, 50), ahead=st.floats(0.1, 100))
-def test_a_steady_rate_is_expected_to_stay_without_deviation(
-    rate: int, looks: int, ahead: float
-) -> None:
+def test_a_steady_rate_is_expected_to_stay(rate: int, looks: int, ahead: float) -> None:
     forecast = observed([rate] * looks)
     assert forecast.known
     assert not forecast.falling
     assert forecast.expected(ahead) == pytest.approx(rate * ahead, rel=0.01)
-    assert forecast.deviation(ahead) <= 0.02 * rate * ahead
+    assert 0 < forecast.deviation(ahead) <= 0.26 * rate * ahead
 
 
 @given(rate=st.integers(1000, 10**8), jitter=st.floats(0.1, 0.9))
 def test_what_only_the_packets_do_is_no_deviation(rate: int, jitter: float) -> None:
     """Looks that catch too few and too many packets in turn say nothing of the time to come."""
     forecast = observed([rate * (1 + jitter * (-1) ** n) for n in range(60)])
-    assert forecast.deviation(5) <= 0.05 * 5 * rate
+    assert forecast.deviation(5) <= 1.1 * observed([rate] * 60).deviation(5)
     assert not forecast.falling
 
 
@@ -105,15 +103,17 @@ def test_an_outage_is_left_out_of_the_mean() -> None:
         forecast.observe(3 + look / 10, 2_000_000 + look * 100_000)
     assert not forecast.stalled
     assert forecast.rate == pytest.approx(1e6)
-    assert forecast.unsteadiness == 0.1
-    assert forecast.longest_outage == 1.0
+    assert forecast.unsteadiness == 0.05
 
 
-def test_a_silence_is_expected_to_last_as_long_again() -> None:
+def test_a_silence_is_expected_to_last_and_a_gap_between_packets_to_be_over() -> None:
     forecast = Forecast(stall_after=0.2)
     for look in range(11):
         forecast.observe(look / 10, look * 100_000)
-    forecast.observe(1.1, 1_000_000, silent=0.5)
+    forecast.observe(1.03, 1_000_000, silent=0.03)
+    assert forecast.expected(1.5) == pytest.approx(1.5e6)
+    forecast.observe(1.1, 1_000_000, silent=0.1)
+    assert not forecast.stalled
     assert forecast.expected(0.5) == 0
     assert 0 < forecast.expected(1.5) <= 1e6
 
@@ -126,20 +126,19 @@ def test_what_comes_in_a_pause_tells_nothing() -> None:
     assert forecast.rate == pytest.approx(1e6)
 
 
-def test_little_seen_is_doubted_and_not_built_on() -> None:
-    none, young, old = observed([]), observed([1e6] * 2), observed([1e6] * 80)
+def test_a_path_is_taken_for_steady_only_as_it_is_seen_to_be() -> None:
+    none, young, old = observed([]), observed([1e6] * 2), observed([1e6] * 600)
     assert not none.known
     assert young.known
-    assert none.doubt == 1
-    assert young.doubt >= 0.5
-    assert old.doubt <= 0.06
+    assert young.deviation(5) >= 1e6
+    assert old.deviation(5) <= young.deviation(5) / 3
 
 
 def test_what_only_the_packets_do_makes_no_path_unsteady() -> None:
-    """But no path is taken for steadier than a tenth."""
+    """But no path is taken for steadier than a twentieth."""
     packets = observed([5e5, 1.5e6] * 40)
     wander = [observed(wandering(0.3, seed)).unsteadiness for seed in range(50)]
-    assert packets.unsteadiness == 0.1
+    assert packets.unsteadiness == 0.05
     assert 0.15 < statistics.median(wander) < 0.4
 
 
@@ -152,6 +151,6 @@ def test_no_history_gives_a_forecast_that_makes_no_sense(
     for wait, count, silent in looks:
         now += wait
         forecast.observe(now, count, silent)
-        for value in (forecast.expected(ahead), forecast.deviation(ahead), forecast.doubt):
+        for value in (forecast.expected(ahead), forecast.deviation(ahead)):
             assert value >= 0
             assert math.isfinite(value)
