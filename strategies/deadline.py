@@ -34,8 +34,8 @@ class Deadline(Strategy):
         d: seconds from the request to the last byte of the body.
         rule: "forecast", "rate" or "half".
         grace: seconds before the rate is first looked at by "rate"; None is a tenth of `d`.
-        margin: seconds before `d` at which "forecast" plans to be done; None is a round trip, and
-            as many seconds more as the rate varies by (0.3 s for 30%).
+        margin: seconds before `d` at which "forecast" plans to be done; None is two round trips,
+            and more where the rate varies (0.24 s for 30%).
         keep: whether what it opened stays as a backup for the connection's next response.
 
     Raises:

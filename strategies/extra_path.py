@@ -25,6 +25,8 @@ _HOLD = 0.1
 """Seconds between two changes of a path: a change takes a round trip to be seen."""
 RETRY_AFTER = 2.0
 """Seconds until a path that couldn't be opened, or wasn't there, is looked for again."""
+_PAUSED = 0.3
+"""The share of the least that a paused path brings, which must be missing if it is asked again."""
 _RAMP = 3.0
 """Round trips that slow start takes from what another path brings (RFC 5681, 3.1)."""
 _SETTLE = 2.0
@@ -89,6 +91,16 @@ class Extra:
         came = 0 if self.active else self.brought - self.brought_when_paused
         on_its_way = max(0.0, self.forecast.rate * self.tail - came)
         return min(on_its_way, self.forecast.rate * seconds)
+
+    @property
+    def least(self) -> float:
+        """Bytes that should be needed for it to be asked again."""
+        paused = self.subflow is not None and not self.active
+        return _PAUSED * self.forecast.rate * (2 * _HOLD + self.tail) if paused else 0.0
+
+    def drains(self, now: float) -> bool:
+        """Tell whether it was paused, and what was on its way may still come."""
+        return self.subflow is not None and not self.active and now < self.changed_at + self.tail
 
     def use(self, transfer: Transfer, *, active: bool) -> Generator[Command, Any, None]:
         """Let the peer use it, or not, unless that was changed a moment ago."""

@@ -6,8 +6,8 @@ import math
 
 _PACKET = 0.01
 """Seconds between two looks that see several packets each, so that there is a rate."""
-_MEMORY = 2.0
-"""Seconds for which a rate counts: twice as long as it stays high or low."""
+_MEMORY = 3.0
+"""Seconds for which a rate counts: several times as long as it stays high or low."""
 _FRESH = 0.4
 """Seconds for which a rate counts that is to tell what is now: a few looks."""
 _RECENT = 3 * _FRESH
@@ -16,7 +16,7 @@ _CORRELATION = 1.0
 """Seconds for which a rate tells of the rate after it: as long as a fade."""
 _KNOWN_AFTER = 0.05
 """Seconds of observation without which nothing is promised, where there is time for so many."""
-_SUPPOSED = 0.18
+_SUPPOSED = 0.16
 """The share of itself by which a rate is supposed to vary that nobody has seen yet."""
 _SUPPOSED_FOR = 6.0
 """Seconds of observation that count as much as what is supposed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,35 +19,14 @@ from mphttp.lab.content import blocks
 from tests.schema import checked
 
 from .downloads import carried, fetch
-from .servers import WITH_MPTCP
+from .servers import WITH_MPTCP, serving
+from .web_servers import NGINX
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
 SIZE, SMALL = 1_000_000, 10_000
 
-CONFIGURATION = """
-daemon off;
-master_process off;  # one process, which ends with its own pid
-user root root;  # the only user that there is in a lab without root
-pid {folder}/pid;
-error_log stderr notice;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
-        listen {address}:80;
-        listen {address}:443 ssl http2;
-        ssl_certificate {folder}/server.pem;
-        ssl_certificate_key {folder}/server.pem;
-        root {folder}/root;
-    }}
-}}
-"""
+USER = "user root root;  # the only user that there is in a lab without root"
 
 
 @pytest.fixture
@@ -66,8 +44,8 @@ def make_folder(folder: Path, size: int) -> Path:
     authority.cert_pem.write_to_path(folder / "authority.pem")
     server = authority.issue_cert(names.SERVER_ADDRESS)
     server.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
-    written = CONFIGURATION.format(folder=folder, address=names.SERVER_ADDRESS)
-    (folder / "nginx.conf").write_text(written)
+    places = {"folder": folder, "address": names.SERVER_ADDRESS, "http": 80, "https": 443}
+    (folder / "nginx.conf").write_text(USER + NGINX.format(**places, more=""))
     return folder
 
 
@@ -75,20 +53,8 @@ def make_folder(folder: Path, size: int) -> Path:
 def nginx(lab: LabClient, folder: Path, through: Sequence[str] = ()) -> Iterator[None]:
     """Run nginx in the server's namespace, from when it listens to the end of the block."""
     command = [*through, "nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    with lab.in_server(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        told = []
-        for line in process.stderr:
-            told.append(line)
-            if "event method" in line:  # the listening sockets come before this
-                break
-        else:
-            pytest.fail("nginx ended: " + "".join(told))
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.stderr.read()
+    with serving(lab, command, 80, 443) as process:
+        yield
     assert process.returncode == 0
 
 

@@ -38,7 +38,7 @@ http {{
     scgi_temp_path {folder}/scgi;
     server {{
         listen {address}:{http};
-        listen {address}:{https} ssl;
+        listen {address}:{https} ssl http2;
         ssl_certificate {folder}/server.pem;
         ssl_certificate_key {folder}/server.pem;
         root {folder}/root;
