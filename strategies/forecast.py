@@ -21,7 +21,7 @@ _SUPPOSED = 0.16
 _SUPPOSED_FOR = 6.0
 """Seconds of observation that count as much as what is supposed."""
 _GAP = 0.03
-"""Seconds of silence as there are between packets."""
+"""Seconds of silence as there are between packets, where no longer ones were seen."""
 _OUTAGE = 8.0
 """Seconds that a longer silence takes of those to come, for each that it has lasted beyond: an
 outage is seen when it has just begun, and takes tenths of a second or more."""
@@ -84,6 +84,7 @@ class Forecast:
         self._step = 0.1
         self._observed = 0.0
         self._silent = 0.0
+        self._gap = _GAP
         self._last: tuple[float, int] | None = None
         self._last_rate: float | None = None
 
@@ -95,6 +96,8 @@ class Forecast:
             count: bytes since any time.
             silent: seconds since the last one came.
         """
+        if silent < self._silent and not self.stalled:  # it was over, and no outage
+            self._gap = max(self._gap, self._silent)
         self._silent = silent
         at = now - silent  # of the last byte: what was silent since isn't part of a rate
         due = False
@@ -165,7 +168,7 @@ class Forecast:
         What is high or low now returns to the mean within a fade. A silence that is no gap between
         packets is expected to last many times as long as it has lasted; a fall, to go on.
         """
-        seconds = max(0.0, seconds - _OUTAGE * max(0.0, self._silent - _GAP))
+        seconds = max(0.0, seconds - _OUTAGE * max(0.0, self._silent - self._gap))
         if self.falling:
             return self._if_it_falls_on(seconds)
         stays = _CORRELATION * -math.expm1(-seconds / _CORRELATION)

@@ -118,6 +118,19 @@ def test_a_silence_is_expected_to_last_and_a_gap_between_packets_to_be_over() ->
     assert 0 < forecast.expected(1.5) <= 1e6
 
 
+def test_silences_as_there_were_before_are_no_outage() -> None:
+    forecast = Forecast(stall_after=0.2)
+    for look in range(11):
+        forecast.observe(look / 10, look * 100_000)
+    forecast.observe(1.1, 1_000_000, silent=0.1)
+    assert forecast.expected(1.5) <= 1e6
+    forecast.observe(1.2, 1_200_000)
+    forecast.observe(1.3, 1_200_000, silent=0.1)
+    assert forecast.expected(1.5) == pytest.approx(1.5e6)
+    forecast.observe(1.4, 1_200_000, silent=0.19)
+    assert forecast.expected(1.5) <= 1e6
+
+
 def test_what_comes_in_a_pause_tells_nothing() -> None:
     forecast = observed([1e6] * 20)
     forecast.pause()
