@@ -71,7 +71,8 @@ class InTime:
         self._over_in = math.inf
         self._held = Held()
         self._start_until = transfer.elapsed + d / 8
-        self._forecast = Forecast(max(0.2, 4 * self._rtt), d)
+        self._stall_after = max(0.2, 4 * self._rtt)
+        self._forecast = Forecast(self._stall_after, d)
         others = [s for s in transfer.subflows if s.path != first.path]
         self._extras = [self._extra(s.path, s) for s in others]
         self._extras.append(self._extra(None))
@@ -122,16 +123,16 @@ class InTime:
         others = self._others()
         brought = sum(subflow.bytes_received for subflow in others)
         silence = min((s.idle for s in others if not s.backup), default=math.inf)
-        if self._drains:  # then a silence is no outage as long as that brings something
-            silence = min(silence, *(extra.subflow.idle for extra in self._extras if extra.subflow))
-        self._forecast.observe(transfer.elapsed, brought, silence)
+        if not self._drains or silence > self._stall_after:
+            self._forecast.observe(transfer.elapsed, brought, silence)
 
     @property
     def _drains(self) -> bool:
         """Whether a path was paused a moment ago, and there is time to wait for what it has left.
 
         What the peer's kernel has queued there takes room that the preferred path's data would
-        have: for that long it pauses for up to 0.15 s (in the lab).
+        have: that pauses for up to 0.15 s, and catches up (in the lab), so that only the mean over
+        all that time tells something.
         """
         return self._left > _END and any(e.drains(self._transfer.elapsed) for e in self._extras)
 
