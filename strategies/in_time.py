@@ -31,7 +31,7 @@ from .forecast import Forecast
 from .strategy import Steps
 from .view import Path, Subflow, Transfer
 
-_CAUTION = 0.9
+_CAUTION = 0.92
 """Deviations below the expected that it must be allowed to bring."""
 _RESERVE = 0.265
 """The share of what another path can bring that is counted on for later."""
