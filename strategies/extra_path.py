@@ -26,7 +26,7 @@ _HOLD = 0.1
 RETRY_AFTER = 2.0
 """Seconds until a path that couldn't be opened, or wasn't there, is looked for again."""
 _PAUSED = 0.3
-"""The share of the least that a paused path brings, which must be missing if it is asked again."""
+"""The share of what a paused path brings at least that must be missing before it is asked again."""
 _RAMP = 3.0
 """Round trips that slow start takes from what another path brings (RFC 5681, 3.1)."""
 _SETTLE = 2.0
