@@ -340,6 +340,7 @@ class Carrier:
             self._calls.release(exchange, now)
             exchange.settle(self.ledger)
         if ended:
+            self.gone = self.ledger.gone()  # some may have had to stay
             self.settled.notify_all()
             self.ledger.forget(min((e.sent_at for e in self._exchanges), default=now))
 

@@ -386,10 +386,12 @@ class Exchange:
         return ledger
 
     def _rows_of(self, ledger: Ledger) -> tuple[SubflowReport, ...]:
+        return tuple(self._row(e) for e in ledger.since(self.sent_at) if self._had(e))
+
+    def _had(self, entry: Entry) -> bool:
         # What was to end with the response before may still have been there for a moment.
-        gone = self._gone.difference(entry.id for entry in ledger.alive())
-        entries = (entry for entry in ledger.since(self.sent_at) if entry.id not in gone)
-        return tuple(self._row(entry) for entry in entries)
+        stayed = entry.stayed_at is not None and entry.stayed_at >= self.sent_at
+        return entry.id not in self._gone or entry.alive or stayed
 
     def _row(self, entry: Entry) -> SubflowReport:
         def since_request(at: float | None) -> float:

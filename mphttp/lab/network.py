@@ -32,13 +32,12 @@ _SIOCETHTOOL = 0x8946
 _ETHTOOL_STXCSUM = 0x17
 _IFF_NOARP = 0x80
 _IFF_MULTICAST = 0x1000
+_IFA_F_NODAD = 0x02  # include/uapi/linux/if_addr.h
 
 _LOOPBACK = 1  # its index in every namespace
 
 _QUIET = {
     "net.ipv6.conf.default.addr_gen_mode": "1",  # no link-local address, so nothing to solicit from
-    "net.ipv6.conf.all.keep_addr_on_down": "1",
-    "net.ipv6.conf.default.keep_addr_on_down": "1",
     # What one connection learned of a path must not change the next one.
     "net.ipv4.tcp_no_metrics_save": "1",
 }
@@ -181,7 +180,9 @@ def _turn_off_offloads(name: str) -> None:
 
 
 def _address(netlink: Any, device: int, address: str, prefix: int) -> None:
-    netlink.addr("replace", index=device, address=address, prefixlen=prefix)
+    # Nobody else has it: while the kernel looks for a duplicate, nobody can bind to it.
+    flags = _IFA_F_NODAD if ":" in address else 0
+    netlink.addr("replace", index=device, address=address, prefixlen=prefix, flags=flags)
 
 
 def _device(netlink: Any, name: str) -> int:
