@@ -60,6 +60,22 @@ def test_the_other_path_is_released_when_the_first_can_finish_alone() -> None:
     assert 7 < outcome.seconds <= 8
 
 
+@pytest.mark.parametrize("d", [8, 9, 10])
+def test_what_the_preferred_path_does_while_the_other_one_drains_is_no_outage(d: float) -> None:
+    """In the lab it pauses then, and catches up (see `InTime._drains`)."""
+    lte = path("lte", 375e3)
+    plain = simulate(Deadline(d), [path("wifi", 475e3), lte], 5 * MB)
+    dip = 0.05 + next(at for at, command in plain.commands if isinstance(command, SetBackup))
+    wifi = path("wifi", [(0, 475e3), (dip, 0), (dip + 0.15, 950e3), (dip + 0.3, 475e3)])
+    assert simulate(Deadline(d), [wifi, lte], 5 * MB).commands == plain.commands
+
+
+@pytest.mark.parametrize("wifi", [420e3, 475e3, 520e3])
+def test_a_paused_path_is_not_asked_again_for_little(wifi: float) -> None:
+    outcome = simulate(Deadline(8), [path("wifi", wifi), path("lte", 375e3)], 5 * MB)
+    assert changes(outcome) == ["open lte", "pause lte", "resume lte", "pause lte"]
+
+
 def test_what_was_released_is_taken_up_again_when_the_first_path_falls_short() -> None:
     wifi = path("wifi", [(0, 5e5), (6, 5e4)])
     outcome = simulate(Deadline(9), [wifi, path("lte", 1e6)], 5 * MB)
