@@ -57,7 +57,7 @@ def restart_traces() -> None:
 
 def traces(kind: str, seed: int) -> dict[str, list[tuple[float, float]]]:
     means = (("wifi", WIFI), ("lte", LTE))
-    return {name: KINDS[kind](mean, 2 * seed + n) for n, (name, mean) in enumerate(means)}
+    return {name: KINDS[kind](name, mean, 2 * seed + n) for n, (name, mean) in enumerate(means)}
 
 
 def run(kind: str, seed: int) -> list[list[str]]:

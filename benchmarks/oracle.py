@@ -2,10 +2,13 @@
 
     python benchmarks/oracle.py --downloads 10000
     python benchmarks/oracle.py --downloads 100000 --kinds noise10 --jobs 8      needs joblib
+    python benchmarks/oracle.py --lte 1 --kinds noise10
+    python benchmarks/oracle.py --size 1.5 --deadlines 2.4,3.6
 
 Each download is 5 MB over Wi-Fi (3.8 Mbit/s) and LTE (3.0 Mbit/s), 50 ms there and back, with a
-deadline drawn evenly from 8 to 12 s. The oracle knows every rate beforehand: over LTE it has what
-Wi-Fi alone doesn't bring in time, and it misses only what both together, from the start, miss.
+deadline drawn evenly from 8 to 12 s, unless something else is given. The oracle knows every rate
+beforehand: over LTE it has what Wi-Fi alone doesn't bring in time, and it misses only what both
+together, from the start, miss.
 """
 
 from __future__ import annotations
@@ -42,35 +45,53 @@ RULES: dict[str, Callable[[float], Strategy]] = {
 }
 
 
-def noisy(noise: float) -> Callable[[float, int], Trace]:
-    return lambda mean, seed: gauss_markov(mean, noise, seconds=SECONDS, seed=seed)
+Rates = Callable[[str, float, int], Trace]
+"""Makes the rates of a path, in bits a second, from its name, their mean and a seed."""
 
 
-def outages(noise: float) -> Callable[[float, int], Trace]:
+def noisy(noise: float) -> Rates:
+    return lambda _, mean, seed: gauss_markov(mean, noise, seconds=SECONDS, seed=seed)
+
+
+def outages(noise: float) -> Rates:
     """Wi-Fi is gone for half a second each ten seconds, both in the mean; LTE stays."""
 
-    def make(mean: float, seed: int) -> Trace:
+    def make(path: str, mean: float, seed: int) -> Trace:
         trace = gauss_markov(mean, noise, seconds=SECONDS, seed=seed)
-        return with_outages(trace, up=10, down=0.5, seed=seed) if mean == WIFI else trace
+        return with_outages(trace, up=10, down=0.5, seed=seed) if path == "wifi" else trace
 
     return make
 
 
-def walk(mean: float, seed: int) -> Trace:
+def walk(path: str, mean: float, seed: int) -> Trace:
     """Wi-Fi fades away within 4 s, some time after the first 2 s."""
     trace = gauss_markov(mean, 0.1, seconds=SECONDS, seed=seed)
     begin = random.Random(seed).uniform(2, 8)
-    return walking_out(trace, begin=begin, end=begin + 4) if mean == WIFI else trace
+    return walking_out(trace, begin=begin, end=begin + 4) if path == "wifi" else trace
 
 
-KINDS: dict[str, Callable[[float, int], Trace]] = {
-    "steady": lambda mean, _: [(0.0, mean)],
+KINDS: dict[str, Rates] = {
+    "steady": lambda _, mean, __: [(0.0, mean)],
     "noise10": noisy(0.1),
     "noise30": noisy(0.3),
     "outages10": outages(0.1),
     "outages30": outages(0.3),
     "walk": walk,
 }
+
+
+class Case(NamedTuple):
+    """What is downloaded, and by when.
+
+    Args:
+        size: bytes of the object.
+        lte: mean rate of LTE, in bits a second.
+        deadlines: seconds between which a deadline is drawn.
+    """
+
+    size: int = SIZE
+    lte: float = LTE
+    deadlines: tuple[float, float] = (8.0, 12.0)
 
 
 class Result(NamedTuple):
@@ -87,32 +108,36 @@ class Result(NamedTuple):
     rules: list[tuple[bool, int, int]]
 
 
-def download(kind: str, seed: int, names: Sequence[str]) -> Result:
+def download(kind: str, seed: int, names: Sequence[str], case: Case) -> Result:
     """Simulate one download with each of these rules."""
-    make = KINDS[kind]
-    paths = [
-        SimulatedPath(name, in_bytes(make(mean, 2 * seed + n)), RTT, slow_start=True, lag=TAIL)
-        for n, (name, mean) in enumerate((("wifi", WIFI), ("lte", LTE)))
+    make, size = KINDS[kind], case.size
+    traces = [
+        (name, make(name, mean, 2 * seed + n))
+        for n, (name, mean) in enumerate((("wifi", WIFI), ("lte", case.lte)))
     ]
-    deadline = random.Random(seed).uniform(8, 12)
-    alone = simulate(SinglePath(), paths, 100 * SIZE, give_up_after=deadline).received
-    both = simulate(FullMesh(), paths, SIZE, give_up_after=60).seconds
+    paths = [
+        SimulatedPath(name, in_bytes(trace), RTT, slow_start=True, lag=TAIL)
+        for name, trace in traces
+    ]
+    deadline = random.Random(seed).uniform(*case.deadlines)
+    alone = simulate(SinglePath(), paths, 100 * size, give_up_after=deadline).received
+    both = simulate(FullMesh(), paths, size, give_up_after=60).seconds
     rules = []
     for rule in (RULES[name] for name in names):
-        outcome = simulate(rule(deadline), paths, SIZE, give_up_after=60)
+        outcome = simulate(rule(deadline), paths, size, give_up_after=60)
         met = outcome.seconds is not None and outcome.seconds <= deadline
         rules.append((met, outcome.carried["lte"], len(outcome.commands)))
-    return Result(both is not None and both <= deadline, max(0, SIZE - alone), rules)
+    return Result(both is not None and both <= deadline, max(0, size - alone), rules)
 
 
-def sweep(kind: str, seeds: range, names: Sequence[str], jobs: int) -> list[Result]:
+def sweep(kind: str, seeds: range, names: Sequence[str], case: Case, jobs: int) -> list[Result]:
     """Simulate many downloads, on several cores if joblib is there."""
     if jobs == 1:
-        return [download(kind, seed, names) for seed in seeds]
+        return [download(kind, seed, names, case) for seed in seeds]
     from joblib import Parallel, delayed
 
     results: list[Result] = Parallel(jobs, batch_size=200)(
-        delayed(download)(kind, seed, names) for seed in seeds
+        delayed(download)(kind, seed, names, case) for seed in seeds
     )
     return results
 
@@ -126,11 +151,11 @@ class Row:
     commands: float
 
     @classmethod
-    def of(cls, results: Sequence[Result], rule: int) -> Row:
+    def of(cls, results: Sequence[Result], rule: int, size: int) -> Row:
         met = [result for result in results if result.feasible]
         return cls(
             sum(not result.rules[rule][0] for result in met) / len(results),
-            sorted((result.rules[rule][1] - result.least) / SIZE for result in met),
+            sorted((result.rules[rule][1] - result.least) / size for result in met),
             statistics.mean(result.rules[rule][2] for result in results),
         )
 
@@ -148,20 +173,25 @@ def main() -> None:
     parser.add_argument("--rules", default=";".join(RULES), help="; ".join(RULES))
     parser.add_argument("--first", type=int, default=0, help="seed of the first download")
     parser.add_argument("--jobs", type=int, default=1, help="processes (joblib); -1: all cores")
+    parser.add_argument("--lte", type=float, default=LTE / 1e6, help="mean rate, in Mbit/s")
+    parser.add_argument("--size", type=float, default=SIZE / 1e6, help="of the object, in MB")
+    parser.add_argument("--deadlines", default="8,12", help="seconds: earliest, latest")
     given = parser.parse_args()
+    earliest, latest = map(float, given.deadlines.split(","))
+    case = Case(int(given.size * 1e6), given.lte * 1e6, (earliest, latest))
     names = given.rules.split(";")
     seeds = range(given.first, given.first + given.downloads)
     for kind in given.kinds.split(","):
         began = time.perf_counter()
-        results = sweep(kind, seeds, names, given.jobs)
+        results = sweep(kind, seeds, names, case, given.jobs)
         each = (time.perf_counter() - began) / len(results) / (len(names) + 2)
         missed = sum(not result.feasible for result in results) / len(results)
-        least = statistics.mean(result.least for result in results) / SIZE
+        least = statistics.mean(result.least for result in results) / case.size
         print(f"{kind}: {len(results)} downloads, {each * 1e3:.1f} ms for each simulated transfer")
         print(f"  {'rule':<13} {'missed':>9} {'mean':>8} {'median':>8} {'90%':>8} {'commands':>9}")
         print(f"  {'oracle':<13} {missed:>9.2%} {least:>8.1%} over LTE, of the object")
         for number, name in enumerate(names):
-            print(f"  {name:<13} {Row.of(results, number)}", flush=True)
+            print(f"  {name:<13} {Row.of(results, number, case.size)}", flush=True)
 
 
 if __name__ == "__main__":
