@@ -45,7 +45,7 @@ _GROWTH = 1.25
 """A sender that brings so many times as much in two round trips is in slow start still."""
 SHORT = 3.0
 """Seconds of a deadline so short that the peer's kernel may queue all for one path before it is
-known what that brings: a warm path takes part from the beginning."""
+known what that brings: a warm path takes part from the beginning, and nothing is left for later."""
 SOONEST = 0.03
 """Seconds until a look at what is all but over."""
 
@@ -181,7 +181,8 @@ class InTime:
             deviation: of those.
         """
         left = self._left
-        later = 0.0 if self._forecast.falling or self._forecast.stalled else _RESERVE
+        now_or_never = self._forecast.falling or self._forecast.stalled or self._d < SHORT
+        later = 0.0 if now_or_never else _RESERVE
         more = extra.expected(left) or extra.supposed * self._forecast.expected(left)
         least = extra.least if left > _END else 0.0
         return expected - _CAUTION * deviation + later * more + self._held.unclear + least

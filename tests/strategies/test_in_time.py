@@ -129,6 +129,16 @@ def test_what_waits_out_of_order_need_not_come_again() -> None:
     assert (held.back, held.unclear) == (150, 100)
 
 
+def test_a_short_deadline_leaves_nothing_for_later() -> None:
+    """What the peer has queued for one path by then can't be moved (see `SHORT`)."""
+
+    paths = [path("wifi", 4e5), path("lte", 4e5)]
+    short = simulate(Deadline(2.9), paths, 1_000_000)
+    longer = simulate(Deadline(3.2), paths, 1_100_000)
+    assert changes(short)[0] == "open lte"
+    assert changes(longer) == []
+
+
 def test_a_late_transfer_goes_on_with_all_there_is() -> None:
     outcome = simulate(Deadline(2), [path("wifi", 5e5), path("lte", 5e5)], 5 * MB)
     assert outcome.seconds is not None
