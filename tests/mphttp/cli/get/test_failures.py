@@ -159,11 +159,16 @@ def test_a_report_that_cannot_be_written_is_said(run, server, tmp_path: Path) ->
 def test_a_signal_leaves_no_file_behind(server, tmp_path: Path, number, code) -> None:
     """Ctrl-C, a terminated service and a closed terminal all clean up, without a traceback."""
     file = tmp_path / "file"
-    command = [sys.executable, "-m", "mphttp", "get", "-o", str(file), f"{server.url}/stuck/100000"]
+    get = [sys.executable, "-m", "mphttp", "get", "-o", str(file), f"{server.url}/stuck/100000"]
+    # Tests that nohup runs would ignore SIGHUP, and hand that on.
+    command = ["env", "--default-signal=HUP", *get]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        assert server.stuck.wait(30)
-        process.send_signal(number)
-        assert process.wait() == code
+        try:
+            assert server.stuck.wait(30)
+            process.send_signal(number)
+            assert process.wait(30) == code
+        finally:
+            process.kill()
         assert process.stderr
         assert process.stderr.read() == b""
     assert list(tmp_path.iterdir()) == []
