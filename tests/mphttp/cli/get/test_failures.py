@@ -160,8 +160,8 @@ def test_a_signal_leaves_no_file_behind(server, tmp_path: Path, number, code) ->
     """Ctrl-C, a terminated service and a closed terminal all clean up, without a traceback."""
     file = tmp_path / "file"
     get = [sys.executable, "-m", "mphttp", "get", "-o", str(file), f"{server.url}/stuck/100000"]
-    # Tests that nohup runs would ignore SIGHUP, and hand that on.
-    command = ["env", "--default-signal=HUP", *get]
+    # Tests that nohup runs, or a shell in the background, would hand on what they ignore.
+    command = ["env", "--default-signal=HUP,INT", *get]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
             assert server.stuck.wait(30)
