@@ -3,7 +3,7 @@
     python benchmarks/oracle.py --downloads 10000
     python benchmarks/oracle.py --downloads 100000 --kinds noise10 --jobs 8      needs joblib
     python benchmarks/oracle.py --lte 1 --kinds noise10
-    python benchmarks/oracle.py --size 1.5 --deadlines 2.4,3.6
+    python benchmarks/oracle.py --size 1.5 --deadlines 2.4 3.6
 
 Each download is 5 MB over Wi-Fi (3.8 Mbit/s) and LTE (3.0 Mbit/s), 50 ms there and back, with a
 deadline drawn evenly from 8 to 12 s, unless something else is given. The oracle knows every rate
@@ -175,9 +175,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes (joblib); -1: all cores")
     parser.add_argument("--lte", type=float, default=LTE / 1e6, help="mean rate, in Mbit/s")
     parser.add_argument("--size", type=float, default=SIZE / 1e6, help="of the object, in MB")
-    parser.add_argument("--deadlines", default="8,12", help="seconds: earliest, latest")
+    deadlines = {"metavar": ("EARLIEST", "LATEST"), "help": "in seconds"}
+    parser.add_argument("--deadlines", type=float, nargs=2, default=(8.0, 12.0), **deadlines)
     given = parser.parse_args()
-    earliest, latest = map(float, given.deadlines.split(","))
+    earliest, latest = given.deadlines
     case = Case(int(given.size * 1e6), given.lte * 1e6, (earliest, latest))
     names = given.rules.split(";")
     seeds = range(given.first, given.first + given.downloads)

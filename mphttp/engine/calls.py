@@ -262,14 +262,14 @@ class Calls:
             opening.entry.closed_at = now
         for draining in [d for d in self._drainings if d.exchange is exchange]:
             self._drainings.remove(draining)  # nothing of this response is on its way any more
-            if draining.entry.closed_at is None and self._end_drained(draining.entry, now):
+            if draining.entry.closed_at is None and self._end_drained(draining.entry):
                 draining.entry.closed_at = now
         done = [i for i, owners in self._owners.items() if owners <= {exchange}]
         for entry in self._ledger.open():
             if entry.id not in done or not entry.closing:
                 continue
             if self._is_last(entry):
-                entry.stay(now)
+                entry.closing = False  # those that were to stay are gone since
             else:
                 self._drop(entry)
                 entry.closed_at = now
@@ -327,13 +327,13 @@ class Calls:
             machine.on_info(rows[entry.id], now)
         machine.on_time(now)
         if machine.done:
-            self._end_drained(entry, now)
+            self._end_drained(entry)
         return machine.done
 
-    def _end_drained(self, entry: Entry, now: float) -> bool:
+    def _end_drained(self, entry: Entry) -> bool:
         """End a subflow that has drained, unless those that were to take over are gone since."""
         if self._is_last(entry):
-            entry.stay(now)
+            entry.closing = False
             with contextlib.suppress(KernelError):
                 self._controlled().set_backup(entry.info, False)
             return False

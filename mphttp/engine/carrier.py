@@ -340,7 +340,11 @@ class Carrier:
             self._calls.release(exchange, now)
             exchange.settle(self.ledger)
         if ended:
-            self.gone = self.ledger.gone()  # some may have had to stay
+            # What was to end may have had to stay, since the others ended meanwhile.
+            alive = frozenset(entry.id for entry in self.ledger.alive())
+            self.gone -= alive
+            for exchange in self._exchanges:
+                exchange.stayed(alive)
             self.settled.notify_all()
             self.ledger.forget(min((e.sent_at for e in self._exchanges), default=now))
 

@@ -191,6 +191,10 @@ class Exchange:
         self._pending, self._command = False, None
         self.problem(what, "please report it with this text")
 
+    def stayed(self, alive: frozenset[int]) -> None:
+        """Take what lives on now that the responses before have ended: the report is to tell it."""
+        self._gone -= alive
+
     def settle(self, ledger: Ledger) -> None:
         """Fix what the report says of subflows: nothing changes any more."""
         if self.engaged:
@@ -386,12 +390,10 @@ class Exchange:
         return ledger
 
     def _rows_of(self, ledger: Ledger) -> tuple[SubflowReport, ...]:
-        return tuple(self._row(e) for e in ledger.since(self.sent_at) if self._had(e))
-
-    def _had(self, entry: Entry) -> bool:
         # What was to end with the response before may still have been there for a moment.
-        stayed = entry.stayed_at is not None and entry.stayed_at >= self.sent_at
-        return entry.id not in self._gone or entry.alive or stayed
+        gone = self._gone.difference(entry.id for entry in ledger.alive())
+        entries = (entry for entry in ledger.since(self.sent_at) if entry.id not in gone)
+        return tuple(self._row(entry) for entry in entries)
 
     def _row(self, entry: Entry) -> SubflowReport:
         def since_request(at: float | None) -> float:

@@ -22,7 +22,6 @@ class Entry:
         info: what the kernel last told.
         closed_at: when it ended, or None.
         closing: whether it is being closed.
-        stayed_at: when it was last to be closed and had to stay, or None.
     """
 
     id: int
@@ -34,11 +33,6 @@ class Entry:
     info: SubflowInfo
     closed_at: float | None = None
     closing: bool = False
-    stayed_at: float | None = None
-
-    def stay(self, now: float) -> None:
-        """Stay after all: those that were to take over are gone."""
-        self.closing, self.stayed_at = False, now
 
     @property
     def alive(self) -> bool:

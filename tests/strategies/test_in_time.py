@@ -131,7 +131,6 @@ def test_what_waits_out_of_order_need_not_come_again() -> None:
 
 def test_a_short_deadline_leaves_nothing_for_later() -> None:
     """What the peer has queued for one path by then can't be moved (see `SHORT`)."""
-
     paths = [path("wifi", 4e5), path("lte", 4e5)]
     short = simulate(Deadline(2.9), paths, 1_000_000)
     longer = simulate(Deadline(3.2), paths, 1_100_000)

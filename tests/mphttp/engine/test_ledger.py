@@ -71,14 +71,6 @@ def test_one_that_is_being_closed_is_not_alive() -> None:
     assert (book.alive(), book.open(), book.gone()) == ([], [entry], frozenset({1}))
 
 
-def test_one_that_stays_after_all_is_alive() -> None:
-    book = ledger()
-    entry = book.add(subflow(1), opened_at=1.0)
-    entry.closing = True
-    entry.stay(2.0)
-    assert (book.alive(), book.gone(), entry.stayed_at) == ([entry], frozenset(), 2.0)
-
-
 def test_what_ended_before_a_time_is_not_since_then_and_can_be_forgotten() -> None:
     book = ledger()
     book.observe(connection(subflow(1), subflow(2)), 1.0)
