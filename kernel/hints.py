@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 SYSCTL = Path("/proc/sys/net/mptcp")
@@ -34,6 +35,20 @@ def select_userspace_manager() -> str:
     if (SYSCTL / "path_manager").exists():
         return "sudo sysctl -w net.mptcp.path_manager=userspace"
     return "sudo sysctl -w net.mptcp.pm_type=1"
+
+
+ALLOW_NETLINK = (
+    "systemd: add AF_NETLINK to RestrictAddressFamilies= of the unit; other sandboxes: let their "
+    "filter allow netlink sockets"
+)
+"""Lets a confined process ask for routes, and control subflows if it has the privilege, too."""
+
+
+def hint_for(number: int) -> str:
+    """Say what mends a system call's error that has to do with this process; or ""."""
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "too many files are open: close responses, or raise the limit (`ulimit -n`)"
+    return ""
 
 
 NEEDS_LINUX = "Linux 5.19 or later with CONFIG_MPTCP is needed"

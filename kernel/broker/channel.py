@@ -13,6 +13,7 @@ import struct
 import threading
 
 from ..errors import KernelError, NoSuchSubflow, NotPermitted, NotSupported
+from ..hints import hint_for
 from .messages import Answer, Hello, OnConnection, Refused, Watch, Welcome
 from .wire import MAX_ANSWER, decode_answer, encode_request
 
@@ -140,7 +141,11 @@ class EventChannel:
 
 def _connect(path: str) -> socket.socket:
     """Connect and say hello."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError as error:  # a sandbox may refuse it, or there is no descriptor left
+        number = error.errno or 0
+        raise NotSupported("no broker can be asked", errno=number, hint=hint_for(number)) from None
     try:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", _TIMEOUT, 0))

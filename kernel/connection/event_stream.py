@@ -30,7 +30,7 @@ class EventStream:
 
     It ends with `ConnectionClosed`. Any number of streams can be open, each for one thread or task.
     Without the privilege to listen (CAP_NET_ADMIN), looks at the connection tell when subflows open
-    and close, and no more.
+    and close, and no more. Where netlink is refused, nothing tells of interfaces.
 
     Args:
         sock: a connected MPTCP socket; it stays the caller's.
@@ -55,7 +55,7 @@ class EventStream:
     ) -> None:
         self._owned = mechanism is None
         self._mechanism = _listening() if mechanism is None else mechanism
-        self._interfaces = InterfaceMonitor()
+        self._interfaces = _monitor()
         self._poll = select.epoll()
         self._look_every = look_every
         self._told: deque[ConnectionEvent] = deque()
@@ -71,7 +71,7 @@ class EventStream:
             self.close()
             raise
         for source in (self._mechanism, self._interfaces):
-            if (fd := source.fileno()) is not None:
+            if source is not None and (fd := source.fileno()) is not None:
                 self._poll.register(fd, select.EPOLLIN)
 
     def __enter__(self) -> Self:
@@ -89,7 +89,8 @@ class EventStream:
         """Let go of descriptors; iteration ends when what was read is told."""
         if not self._poll.closed:
             self._poll.close()
-            self._interfaces.close()
+            if self._interfaces is not None:
+                self._interfaces.close()
             if self._owned:
                 self._mechanism.close()
 
@@ -153,7 +154,7 @@ class EventStream:
         self._told += self._tracker.step(events, self._look(), idle=idle)
         if self._tracker.closed:
             self.close()
-        else:
+        elif self._interfaces is not None:
             self._told += self._interfaces.events()
 
     def _look(self) -> ConnectionInfo | None:
@@ -168,3 +169,9 @@ def _listening() -> Mechanism:
         return NetlinkMechanism(every_connection=False)
     except KernelError:
         return best_mechanism()
+
+
+def _monitor() -> InterfaceMonitor | None:
+    with suppress(KernelError):
+        return InterfaceMonitor()
+    return None

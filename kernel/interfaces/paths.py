@@ -1,20 +1,25 @@
 """Paths: an interface of this machine with an address that reaches the destination.
 
-No packet is sent and no privilege is needed: the routing tables are asked. A datagram socket that
-is bound to an interface and connected would tell the source address too, but not reachability:
-IPv4 takes an interface without a route for one that has every destination on its link.
+No packet is sent and no privilege is needed: the routing tables are asked, by netlink. Where that
+is refused, `probing` finds out as much as it can.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from typing import TypeVar
 
 from ..addresses import canonical, unmapped
+from ..errors import NotPermitted
+from ..hints import ALLOW_NETLINK
 from ..netlink.sockets import NETLINK_ROUTE, RequestSocket
 from ..values import Path, SocketAddress
+from .probing import probed_interfaces, probed_path_of, probed_paths
 from .routes import Route, addresses, route_to
+
+_Answer = TypeVar("_Answer")
 
 
 def paths_to(destination: SocketAddress, names: Sequence[str] | None = None) -> list[Path]:
@@ -30,17 +35,24 @@ def paths_to(destination: SocketAddress, names: Sequence[str] | None = None) -> 
 
     Raises:
         ValueError: an interface doesn't exist, or the destination is no IP address.
+        KernelError: neither netlink nor anything else tells.
     """
-    known = {name: index for index, name in socket.if_nameindex()}
+    known = interfaces()
     unknown = [name for name in names or () if name not in known]
     if unknown:
         raise ValueError(f"no interface {', '.join(unknown)}; there are {', '.join(known)}")
-    host = unmapped(destination).host
-    with closing(RequestSocket(NETLINK_ROUTE)) as requests:
-        found = _all_paths(requests, host, known)
+    found = _found(unmapped(destination).host, known)
     if names is None:
         return found
     return sorted((path for path in found if path.name in names), key=lambda p: names.index(p.name))
+
+
+def _found(host: str, known: Mapping[str, int]) -> list[Path]:
+    try:
+        with closing(RequestSocket(NETLINK_ROUTE)) as requests:
+            return _all_paths(requests, host, known)
+    except NotPermitted:
+        return _without_netlink(lambda: probed_paths(host))
 
 
 def path_of(address: str) -> Path | None:
@@ -54,16 +66,44 @@ def path_of(address: str) -> Path | None:
 
     Raises:
         ValueError: it is no IP address.
+        KernelError: neither netlink nor anything else tells.
     """
     host = canonical(address)
+    try:
+        return _path_of(host)
+    except NotPermitted:
+        return _without_netlink(lambda: probed_path_of(host))
+
+
+def _path_of(host: str) -> Path | None:
     with closing(RequestSocket(NETLINK_ROUTE)) as requests:
         index = addresses(requests).get(host)
         if index is None:
             # 127.0.0.0/8 and the like: the machine's own, though no interface lists them.
             route = route_to(requests, host)
             index = route.index if route is not None and route.local else None
-    names = dict(socket.if_nameindex())
+    names = {number: name for name, number in interfaces().items()}
     return Path(names[index], index, host) if index in names and index is not None else None
+
+
+def interfaces() -> dict[str, int]:
+    """Return the index of each interface of this machine, by its name.
+
+    Raises:
+        KernelError: neither netlink nor anything else tells.
+    """
+    try:
+        return {name: index for index, name in socket.if_nameindex()}
+    except OSError:  # it asks netlink
+        return _without_netlink(probed_interfaces)
+
+
+def _without_netlink(ask: Callable[[], _Answer]) -> _Answer:
+    try:
+        return ask()
+    except OSError as error:
+        what = "the paths of this machine can't be found"
+        raise NotPermitted(what, errno=error.errno or 0, hint=ALLOW_NETLINK) from None
 
 
 def _all_paths(requests: RequestSocket, host: str, known: Mapping[str, int]) -> list[Path]:

@@ -10,10 +10,11 @@ import itertools
 import socket
 import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from ..errors import KernelError, NotPermitted, NotSupported, ProtocolError
-from ..hints import GRANT_NET_ADMIN, NEEDS_LINUX
+from ..hints import ALLOW_NETLINK, GRANT_NET_ADMIN, NEEDS_LINUX, hint_for
 from .codec import (
     Acknowledgement,
     Message,
@@ -34,6 +35,8 @@ _NETLINK_ADD_MEMBERSHIP = 1
 _NETLINK_CAP_ACK = 10
 _NETLINK_EXT_ACK = 11
 _RECEIVE_SIZE = 1 << 16  # the kernel fills at most 32 KiB of a dump at once
+_FORBIDDEN = (errno.EAFNOSUPPORT, errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EPROTONOSUPPORT)
+"""What sandboxes answer: systemd's RestrictAddressFamilies=, seccomp filters, SELinux."""
 
 
 class RequestError(KernelError):
@@ -60,15 +63,19 @@ class RequestSocket:
         Args:
             protocol: NETLINK_GENERIC or NETLINK_ROUTE.
             timeout: how long the kernel may take to answer, in seconds.
+
+        Raises:
+            NotPermitted: this process may not speak netlink.
+            KernelError: there is no descriptor left, or no memory.
         """
         self._sequence = itertools.count(1)
         self._lock = threading.Lock()
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
         seconds, fraction = divmod(timeout, 1)
         waits = struct.pack("@ll", int(seconds), int(fraction * 1e6))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, waits)
-        for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK):
-            self._socket.setsockopt(_SOL_NETLINK, option, 1)
+        with _opened(protocol) as self._socket:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, waits)
+            for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK):
+                self._socket.setsockopt(_SOL_NETLINK, option, 1)
 
     def request(self, kind: int, payload: bytes, *, dump: bool = False) -> list[Message]:
         """Send one request and return what answers it, without acknowledgements.
@@ -81,12 +88,16 @@ class RequestSocket:
         Raises:
             RequestError: the kernel's answer is an error.
             ProtocolError: the answer can't be read, or none came in time.
+            NotPermitted: this process may not speak netlink.
         """
         sequence = next(self._sequence)
         flags = MessageFlag.REQUEST | (MessageFlag.DUMP if dump else MessageFlag.ACK)
         message = pack_message(Message(kind, flags, sequence, payload))
         with self._lock:
-            self._socket.sendto(message, (_KERNEL, 0))
+            try:
+                self._socket.sendto(message, (_KERNEL, 0))
+            except OSError as error:  # a sandbox may let the socket be made, and no more
+                raise _refused(error) from None
             return self._answers(sequence)
 
     def close(self) -> None:
@@ -155,18 +166,21 @@ class EventSocket:
             protocol: NETLINK_GENERIC or NETLINK_ROUTE.
 
         Raises:
-            NotPermitted: CAP_NET_ADMIN is missing.
+            NotPermitted: CAP_NET_ADMIN is missing, or this process may not speak netlink.
+            KernelError: there is no descriptor left, or no memory.
         """
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
-        self._socket.setblocking(False)
-        if receive_buffer is not None:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._socket.bind((0, 0))
-        try:
+        with _opened(protocol) as self._socket:
+            self._socket.setblocking(False)
+            if receive_buffer is not None:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            self._socket.bind((0, 0))
             for number in (group, *more_groups):
-                self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, number)
+                self._join(number)
+
+    def _join(self, group: int) -> None:
+        try:
+            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
         except PermissionError as error:
-            self._socket.close()
             raise NotPermitted(
                 "subflows can't be controlled without CAP_NET_ADMIN",
                 errno=error.errno or 0,
@@ -200,3 +214,30 @@ class EventSocket:
     def close(self) -> None:
         """Let go of the descriptor."""
         self._socket.close()
+
+
+@contextmanager
+def _opened(protocol: int) -> Iterator[socket.socket]:
+    """Make a netlink socket and let it be set up; it is closed if that doesn't work.
+
+    Raises:
+        NotPermitted: this process may not speak netlink.
+        KernelError: there is no descriptor left, or no memory.
+    """
+    sock = None
+    try:
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        yield sock
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        raise _refused(error) from None
+
+
+def _refused(error: OSError) -> KernelError:
+    number = error.errno or 0
+    if isinstance(error, KernelError):
+        return error
+    if number in _FORBIDDEN:
+        return NotPermitted("this process may not use netlink", errno=number, hint=ALLOW_NETLINK)
+    return KernelError("netlink can't be used", errno=number, hint=hint_for(number))

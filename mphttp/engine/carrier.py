@@ -363,7 +363,9 @@ def _interface_of(address: str) -> str:
 
 @lru_cache(maxsize=256)
 def _interface_in(address: str, _second: int) -> str:
-    path = path_of(address)
+    path = None
+    with contextlib.suppress(KernelError):
+        path = path_of(address)
     return path.name if path else "?"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 
 from mphttp.kernel.interfaces.paths import paths_to
@@ -16,7 +15,7 @@ def usable_paths(remote: SocketAddress, names: Sequence[str] | None) -> list[Pat
         remote: the peer.
         names: the interfaces that may be used, preferred first, or None for all.
     """
+    paths = paths_to(remote)
     if names is None:
-        return paths_to(remote)
-    present = {name for _, name in socket.if_nameindex()}
-    return paths_to(remote, [name for name in names if name in present])
+        return paths
+    return [path for name in dict.fromkeys(names) for path in paths if path.name == name]

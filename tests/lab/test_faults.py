@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -17,8 +19,10 @@ import requests
 from mphttp import Deadline, FullMesh, SinglePath
 from mphttp.cli.exits import ExitCode
 from mphttp.engine import engine
+from mphttp.kernel.hints import ALLOW_NETLINK
 from mphttp.lab import LabClient, names
 from mphttp.strategies import Close, Open, OpenFailed, Steps, Transfer, Until
+from tests import sandbox
 
 from .any_door import CLIENTS, any_client
 from .any_door import fetch as fetch_by
@@ -113,6 +117,21 @@ def test_a_process_without_privilege(lab: LabClient, strategy: tuple[str, ...]) 
 def test_a_process_without_privilege_fetches_parts() -> None:
     """Also of a server that speaks MPTCP: its subflows can't be controlled, ranges need nobody."""
     told = get(url(SIZE), "--strategy", "fullmesh", through=WITHOUT_PRIVILEGE)
+    assert (told["mechanism"], told["problems"]) == ("ranges", [])
+    assert [subflow["path"] for subflow in told["subflows"]] == ["wifi", "lte"]
+
+
+NO_NETLINK = sandbox.refusing(errno.EAFNOSUPPORT, socket.AF_NETLINK, socket.AF_PACKET)
+"""As systemd's RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX."""
+
+
+def test_a_process_that_may_not_use_netlink() -> None:
+    """One path carries it, with the words that mend it; or parts do, over all paths."""
+    told = get(url(SIZE), "--strategy", "fullmesh", "--multipath", "mptcp", through=NO_NETLINK)
+    assert (told["mechanism"], told["protocol"]) == ("readonly", "mptcp")
+    assert "may not use netlink" in told["problems"][0]["what"]
+    assert ALLOW_NETLINK in told["problems"][0]["hint"]
+    told = get(url(SIZE), "--strategy", "fullmesh", through=NO_NETLINK)
     assert (told["mechanism"], told["problems"]) == ("ranges", [])
     assert [subflow["path"] for subflow in told["subflows"]] == ["wifi", "lte"]
 

@@ -7,11 +7,11 @@ import dataclasses
 import difflib
 import functools
 import operator
-import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mphttp import registry
+from mphttp.kernel.interfaces.paths import interfaces
 from mphttp.strategies import Strategy, Together, for_intent
 
 from ..exits import usage
@@ -133,7 +133,7 @@ def check_paths(names: Iterable[str]) -> None:
     Raises:
         Failure: one isn't.
     """
-    known = [name for _, name in socket.if_nameindex()]
+    known = list(interfaces())
     for name in names:
         if name not in known:
             raise usage(f"there is no interface {name!r}", _instead(name, known))

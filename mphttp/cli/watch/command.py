@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
                     _watch(source, show, environment, max(arguments.every, _SHORTEST))
     except KernelError as error:
         what = f"the connections can't be listed: {error}"
-        raise Failure(ExitCode.MISSING, what, "mphttp doctor") from error
+        raise Failure(ExitCode.MISSING, what, error.hint or "mphttp doctor") from error
     return ExitCode.OK
 
 

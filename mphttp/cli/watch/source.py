@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from contextlib import closing, suppress
 
 from mphttp.kernel import KernelError, NetlinkMechanism
 from mphttp.kernel.interfaces.monitor import InterfaceMonitor
+from mphttp.kernel.interfaces.paths import interfaces
 from mphttp.kernel.interfaces.routes import addresses
 from mphttp.kernel.netlink.sockets import NETLINK_ROUTE, RequestSocket
 from mphttp.kernel.reading.listing import SocketLister
@@ -60,6 +60,6 @@ class Source:
 
 def _paths() -> dict[str, str]:
     """Name the interface of each address of this machine."""
-    names = dict(socket.if_nameindex())
+    names = {index: name for name, index in interfaces().items()}
     with closing(RequestSocket(NETLINK_ROUTE)) as requests:
         return {host: names[index] for host, index in addresses(requests).items() if index in names}
