@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
+
+_AGAIN = 1.0
+"""Seconds after which a limit is told again: the first time, it may have hit a destructor or a
+callback of C, where Python drops exceptions."""
+_AT_ONCE = 0.001
 
 
 class TimeLimit(Exception):
@@ -49,7 +55,8 @@ def stoppable() -> Iterator[None]:
 def time_limit(seconds: float | None) -> Iterator[None]:
     """Raise `TimeLimit` in the block after so many seconds, wherever it waits then.
 
-    A timer of the system does it, since time-outs of sockets start anew with every byte.
+    A timer of the system does it, since time-outs of sockets start anew with every byte. A limit
+    around this one holds all the same.
 
     Raises:
         TimeLimit: the time is over.
@@ -57,14 +64,19 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
-
-    def stop(_: int, __: FrameType | None) -> NoReturn:
-        raise TimeLimit
-
-    handler = signal.signal(signal.SIGALRM, stop)
-    before = signal.setitimer(signal.ITIMER_REAL, seconds)
+    handler = signal.signal(signal.SIGALRM, _over)
+    began = time.monotonic()
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.setitimer(signal.ITIMER_REAL, min(seconds, left or seconds), _AGAIN)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, *before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
+        if left:
+            still = max(left - (time.monotonic() - began), _AT_ONCE)
+            signal.setitimer(signal.ITIMER_REAL, still, _AGAIN)
+
+
+def _over(_: int, __: FrameType | None) -> NoReturn:
+    raise TimeLimit

@@ -11,8 +11,12 @@ from typing import Any
 from mphttp.kernel import NotMultipath, Path, SocketAddress, capture, paths_to
 from mphttp.network.dial import Candidate, connect, unconnected
 
+from .interrupt import TimeLimit, time_limit
+
 _ANSWER_WITHIN = 5.0
 """Seconds; several times what a handshake over a satellite takes."""
+_OBJECT_WITHIN = 20.0
+"""Seconds until the head of the object is there, after all redirects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +65,21 @@ def not_in_parts(url: str) -> str:
     from mphttp import MultipathTransport
     from mphttp.ranges.resource import NotInParts, by_name, resource_of
 
-    timeout = httpx.Timeout(_ANSWER_WITHIN)
+    from .redirect import sent
+
+    timeout = httpx.Timeout(_ANSWER_WITHIN).as_dict()
+    request = httpx.Request("GET", url, extensions={"timeout": timeout})
     try:
         with (
-            httpx.Client(transport=MultipathTransport(multipath="off"), timeout=timeout) as client,
-            client.stream("GET", url, follow_redirects=True) as response,
+            time_limit(_OBJECT_WITHIN),
+            MultipathTransport(multipath="off") as transport,
+            closing(sent(transport, request, follow=True)) as response,
         ):
             told = by_name(response.headers.raw)
             found = resource_of(b"GET", (), response.status_code, told)
-    except httpx.HTTPError as error:
+    except TimeLimit:
+        return f"no answer within {_OBJECT_WITHIN:g} s"
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"no answer: {error}"
     return found.why if isinstance(found, NotInParts) else ""
 

@@ -13,12 +13,15 @@ import httpx
 
 from mphttp import Report
 from mphttp.ranges.fields import retry_after
+from mphttp.ranges.resource import by_name
 from mphttp.sampling import sampled
 from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure
+from ..redirect import sent
 from .body import Body
+from .client import Client
 from .decode import decoded
 from .jobs import Job
 from .limited import seconds_too_many
@@ -82,7 +85,7 @@ class Attempt:
         self._verbose = Verbose(environment) if arguments.verbose else None
         self._began = time.monotonic()
 
-    def run(self, client: httpx.Client, body: Body) -> None:
+    def run(self, client: Client, body: Body) -> None:
         """Make the attempt.
 
         Raises:
@@ -98,15 +101,12 @@ class Attempt:
         finally:
             self._stamp("total")
 
-    def _exchange(self, client: httpx.Client, body: Body, held: Held | None) -> AskAgain | None:
+    def _exchange(self, client: Client, body: Body, held: Held | None) -> AskAgain | None:
         message = self._job.message
         more = range_fields(held) if held else {}
         request = message.request(client, more, self._extensions(body))
-        if self._verbose:
-            client.event_hooks = dict(self._verbose.hooks)
-        response = client.send(
-            request, stream=True, auth=message.auth, follow_redirects=self._arguments.location
-        )
+        tell = self._verbose.tell if self._verbose else lambda _: None
+        response = sent(client.transport, request, follow=self._arguments.location, tell=tell)
         with closing(response):
             self._stamp("starttransfer")
             self.response, self.report = response, response.extensions["multipath"]
@@ -127,7 +127,7 @@ class Attempt:
     def _take(self, response: httpx.Response, body: Body, held: Held | None) -> AskAgain | None:
         # It is kept on disk, where passwords and signatures have no place.
         source = str(response.url.copy_with(userinfo=b"", query=None, fragment=None))
-        answer = Answer(response.status_code, dict(response.headers.items()), source)
+        answer = Answer(response.status_code, by_name(response.headers.raw), source)
         decision = decide(held, answer) if held else StartOver()
         match decision:
             case StartOver(why):

@@ -6,7 +6,6 @@ import argparse
 import importlib
 import ssl
 from collections.abc import Callable
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -18,12 +17,23 @@ from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
 from .proxies import Proxies, Routes, chosen_proxies
 
-_MOST_REDIRECTS = 50  # curl's default
+
+class Client(httpx.Client):
+    """Builds requests; `redirect.sent` sends them over its transport.
+
+    Args:
+        transport: for all requests.
+        timeout: of each.
+    """
+
+    def __init__(self, transport: httpx.BaseTransport, timeout: httpx.Timeout) -> None:
+        super().__init__(transport=transport, timeout=timeout)
+        self.transport = transport
 
 
 def make_client(
     arguments: argparse.Namespace, strategy: Strategy | None, environment: Environment
-) -> httpx.Client:
+) -> Client:
     """Make the client.
 
     Raises:
@@ -42,13 +52,9 @@ def make_client(
             multipath=arguments.multipath,
         )
 
-    return httpx.Client(
-        transport=Routes(proxies, make),
-        # As in curl, only connecting has a limit of its own: a slow body is no fault.
-        timeout=httpx.Timeout(None, connect=arguments.connect_timeout or None),
-        max_redirects=_MOST_REDIRECTS,
-        # As in curl, a cookie is kept for nobody unless asked for.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    # As in curl, only connecting has a limit of its own: a slow body is no fault.
+    return Client(
+        Routes(proxies, make), httpx.Timeout(None, connect=arguments.connect_timeout or None)
     )
 
 

@@ -7,15 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
 from ..interrupt import stoppable
 from .choice import check_paths, chosen_strategy
-from .client import make_client
+from .client import Client, make_client
 from .download import Download
 from .facts import told, variables
 from .jobs import Job, jobs
@@ -77,7 +75,7 @@ class Command:
         self._written = written
         self._told: list[dict[str, Any]] = []
 
-    def run(self, asked: list[Job], client: httpx.Client) -> int:
+    def run(self, asked: list[Job], client: Client) -> int:
         """Do one download after the other, and write the report whatever came of it.
 
         Returns:
@@ -91,7 +89,7 @@ class Command:
             unreported = self._written_after(self._report, self._plot)
         return code or unreported
 
-    def _one(self, job: Job, client: httpx.Client) -> int:
+    def _one(self, job: Job, client: Client) -> int:
         download = Download(self._arguments, self._environment, job, self._strategy)
         code = 0
         try:

@@ -6,8 +6,6 @@ import argparse
 import time
 from itertools import count
 
-import httpx
-
 from mphttp.strategies import Strategy
 
 from ..environment import Environment
@@ -17,6 +15,7 @@ from .attempt import Attempt
 from .bars import summary
 from .body import Body, opened
 from .choice import hurried
+from .client import Client
 from .explain import explain
 from .jobs import Job
 from .limited import Limited
@@ -67,7 +66,7 @@ class Download:
             arguments.retry_all_errors,
         )
 
-    def run(self, client: httpx.Client) -> None:
+    def run(self, client: Client) -> None:
         """Download.
 
         Raises:
@@ -102,7 +101,7 @@ class Download:
             return self.seconds <= deadline
         return report is not None and report.deadline is not None and bool(report.deadline.met)
 
-    def _attempts(self, client: httpx.Client, body: Body) -> None:
+    def _attempts(self, client: Client, body: Body) -> None:
         for tried in count():
             self.retries = tried
             try:
@@ -116,7 +115,7 @@ class Download:
             else:
                 return
 
-    def _try(self, client: httpx.Client, body: Body) -> None:
+    def _try(self, client: Client, body: Body) -> None:
         self.attempt = attempt = Attempt(
             self._arguments,
             self._environment,

@@ -8,6 +8,7 @@ import httpx
 
 from mphttp import Report
 
+from ..redirect import leads_to
 from .download import Download
 
 
@@ -87,7 +88,7 @@ def _of_command(download: Download) -> dict[str, Any]:
 def _of_answer(response: httpx.Response | None) -> dict[str, Any]:
     if response is None:
         return {"http_code": 0, "response_code": 0, "num_redirects": 0, "num_headers": 0}
-    onward = response.next_request
+    onward = leads_to(response)
     return {
         "content_type": response.headers.get("content-type"),
         "headers": dict(response.headers.items()),
@@ -95,7 +96,7 @@ def _of_answer(response: httpx.Response | None) -> dict[str, Any]:
         "http_version": response.http_version.removeprefix("HTTP/"),
         "num_headers": len(response.headers.multi_items()),
         "num_redirects": len(response.history),
-        "redirect_url": str(onward.url) if onward else None,
+        "redirect_url": str(onward) if onward else None,
         "response_code": response.status_code,
         "scheme": response.url.scheme.upper(),
         "url_effective": str(response.url),

@@ -14,6 +14,7 @@ import httpx
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
+from ..redirect import basic, in_url
 from .decode import offered
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
@@ -30,7 +31,7 @@ class Message:
         url: absolute, http or https.
         headers: names and values in the order given; None takes a header away that would be sent.
         content: the body, or None.
-        auth: user and password, or None.
+        auth: user and password, or None for those in the URL.
         compressed: whether the server may send a coding that can be undone here.
     """
 
@@ -57,7 +58,7 @@ class Message:
 
         Args:
             client: sends it.
-            more: header fields that this attempt needs.
+            more: header fields that this attempt needs; each character is a byte.
             extensions: httpx's, for this attempt.
         """
         given = [(name, value) for name, value in self.headers if value is not None]
@@ -66,14 +67,22 @@ class Message:
         )
         # The body is written as it comes unless --compressed, so no coding is asked for; as curl.
         del request.headers["accept-encoding"]
-        defaults = {"user-agent": f"mphttp/{version('mphttp')}", **(more or {})}
+        defaults = {"user-agent": f"mphttp/{version('mphttp')}"}
+        auth = self.auth or in_url(self.url)
+        defaults |= {"authorization": basic(*auth)} if auth else {}
         defaults |= {"accept-encoding": offered()} if self.compressed else {}
         defaults |= dict([_FORM]) if self.content is not None else {}
         request.headers.update(defaults)
         for name, _ in self.headers:
             request.headers.pop(name, None)
-        request.headers = httpx.Headers([*request.headers.multi_items(), *given])
+        # A server's entity tag goes back as it came, whatever bytes it has (RFC 9110, 8.8.3).
+        needed = [(name.encode(), value.encode("latin-1")) for name, value in (more or {}).items()]
+        request.headers = httpx.Headers([*request.headers.raw, *needed, *_raw(given)])
         return request
+
+
+def _raw(fields: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in fields]
 
 
 def message(arguments: argparse.Namespace, url: httpx.URL, environment: Environment) -> Message:
@@ -86,10 +95,12 @@ def message(arguments: argparse.Namespace, url: httpx.URL, environment: Environm
         raise usage("-I asks for the head only, and -d sends a body", "give one of them")
     content = _content(arguments.data, environment) if arguments.data else None
     default = "HEAD" if arguments.head else "GET" if content is None else "POST"
+    headers = tuple(_header(line) for line in arguments.header)
+    _check_framing(headers, content)
     return Message(
         method=arguments.request or default,
         url=url,
-        headers=tuple(_header(line) for line in arguments.header),
+        headers=headers,
         content=content,
         auth=_auth(arguments.user, environment) if arguments.user else None,
         compressed=arguments.compressed,
@@ -103,6 +114,18 @@ def _header(line: str) -> tuple[str, str | None]:
     if line.endswith(";") and _TOKEN.fullmatch(line[:-1]):
         return line[:-1], ""
     raise usage(f"{line!r} is no header", "-H 'Name: value' sends one, -H 'Name:' takes it away")
+
+
+def _check_framing(headers: Iterable[tuple[str, str | None]], content: bytes | None) -> None:
+    """Refuse fields that contradict how the body is sent: servers disagree on what it is then."""
+    length = None if content is None else str(len(content))
+    for name, value in headers:
+        if name.lower() == "transfer-encoding" and value is not None:
+            what = "the body is sent with its length, so it can't have a Transfer-Encoding"
+            raise usage(what, "leave that -H away")
+        if name.lower() == "content-length" and value != length:
+            what = f"the Content-Length of this request is {length or 'not sent'}"
+            raise usage(f"{what}, and no other", "leave that -H away")
 
 
 def _auth(user: str, environment: Environment) -> tuple[str, str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import httpx
 
 from mphttp.report import Report
@@ -23,18 +20,18 @@ class Verbose:
 
     Args:
         environment: where it is told.
-
-    Attributes:
-        hooks: what an httpx client calls at each request and response.
     """
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._told = 0
-        self.hooks: Mapping[str, list[Callable[..., Any]]] = {
-            "request": [self._request],
-            "response": [self._response],
-        }
+
+    def tell(self, message: httpx.Request | httpx.Response) -> None:
+        """Tell a head."""
+        if isinstance(message, httpx.Request):
+            self._request(message)
+        else:
+            self._response(message)
 
     def events(self, report: Report) -> None:
         """Tell what has happened since the last call."""

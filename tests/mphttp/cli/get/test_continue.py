@@ -81,6 +81,30 @@ def test_a_server_without_ranges_starts_over_and_says_so(go_on, thing, file) -> 
     assert file.read_bytes() == DATA
 
 
+TAGS = ['"\xe9"', '"\xc3\xa9"', '"\xff\x80!#~"', '""']
+
+
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_tag_goes_back_as_it_came(go_on, thing, file, tag, backend) -> None:
+    """Whatever bytes it has (RFC 9110, 8.8.3: obs-text), in Latin-1, UTF-8 or neither."""
+    thing.breaks, thing.fields = [HERE], {"ETag": tag}
+    go_on("--backend", backend)
+    assert go_on("--backend", backend).code == 0
+    assert file.read_bytes() == DATA
+    assert thing.ranged == [None, f"bytes={HERE}-"]
+
+
+@pytest.mark.parametrize("tag", ['W/"one"', "one", '"a b"', '"a"b"', '"one', '"a", "b"', ""])
+def test_what_is_no_strong_tag_is_none(go_on, thing, file, tag) -> None:
+    thing.breaks, thing.fields = [HERE], {"ETag": tag}
+    go_on()
+    result = go_on()
+    assert result.code == 0
+    assert "nothing shows that the bytes here are of the same version: starting over" in result.err
+    assert file.read_bytes() == DATA
+
+
 @pytest.mark.parametrize("fields", [{}, {"ETag": 'W/"one"'}])
 def test_without_a_strong_validator_nothing_is_appended(go_on, thing, file, fields) -> None:
     thing.breaks, thing.fields = [HERE], fields

@@ -170,3 +170,28 @@ def test_json_of_several_transfers_is_several_values(run, server) -> None:
     urls = [f"{server.url}/bytes/0"] * 2
     out = run("get", *urls, "-w", r"%{json}\n").out
     assert [json.loads(line)["urlnum"] for line in out.splitlines()] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "line", ["Transfer-Encoding: chunked", "transfer-encoding: identity", "Content-Length: 5"]
+)
+@pytest.mark.parametrize("data", [("-d", "abc"), ()])
+def test_a_framing_of_ones_own_is_refused(run, server, line, data) -> None:
+    refused(run("get", "-H", line, *data, f"{server.url}/echo"), server)
+
+
+def test_a_body_without_its_length_is_refused(run, server) -> None:
+    refused(run("get", "-H", "Content-Length:", "-d", "abc", f"{server.url}/echo"), server)
+
+
+def refused(result, server) -> None:
+    assert result.code == ExitCode.USAGE
+    assert "leave that -H away" in result.err
+    assert server.targets == []
+
+
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+@pytest.mark.parametrize("line", ["Content-Length: 3", "Transfer-Encoding:"])
+def test_what_says_the_same_is_not(run, server, line, backend) -> None:
+    result = run("get", "-H", line, "-d", "abc", "--backend", backend, f"{server.url}/echo")
+    assert (result.code, result.json["body"]) == (0, "abc")

@@ -1,0 +1,183 @@
+"""Following redirects: what the next request is, and that nobody waits for the bodies before it.
+
+httpx reads the whole body of a redirect, whatever its length and coding, before it goes on; and it
+reads a Location before anyone has asked to follow it. So the command line sends by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import unquote
+
+import httpx
+
+from .interrupt import TimeLimit, time_limit
+
+_STATUSES = frozenset({301, 302, 303, 307, 308})
+_MOST = 50
+"""Redirects; curl's default."""
+_REST = 16 * 1024
+"""Bytes of a redirect's body that are read, so that its connection can be kept; pages that say
+"moved" have some hundred."""
+_REST_WITHIN = 1.0
+"""Seconds for them; a new connection costs less."""
+_OF_CONTENT = ("content-", "transfer-encoding", "expect")
+_OF_ORIGIN = ("authorization", "cookie", "host")
+
+Tell = Callable[[httpx.Request | httpx.Response], None]
+
+
+def sent(
+    transport: httpx.BaseTransport,
+    request: httpx.Request,
+    *,
+    follow: bool,
+    tell: Tell = lambda _: None,
+) -> httpx.Response:
+    """Send a request, and follow where the answer leads.
+
+    Args:
+        transport: sends it.
+        request: with all its header fields.
+        follow: whether redirects are followed.
+        tell: gets each request before it is sent, and the head of each answer.
+
+    Returns:
+        the last answer, its body unread; those before it are its `history`, without their bodies.
+
+    Raises:
+        httpx.TooManyRedirects: there is no end of them.
+        httpx.InvalidURL: a redirect leads nowhere.
+        httpx.TransportError: what the transport raised.
+    """
+    history: list[httpx.Response] = []
+    while True:
+        response = _answer(transport, request, tell)
+        response.history = list(history)
+        try:
+            if not follow or not is_redirect(response):
+                return response
+            request = onward(request, response)
+        except BaseException:
+            response.close()
+            raise
+        _let_go(response)
+        history.append(response)
+        if len(history) > _MOST:
+            raise httpx.TooManyRedirects("too many redirects", request=request)
+
+
+def is_redirect(response: httpx.Response) -> bool:
+    """Whether an answer names another place for what was asked for."""
+    return response.status_code in _STATUSES and "location" in response.headers
+
+
+def onward(request: httpx.Request, response: httpx.Response) -> httpx.Request:
+    """Return the request that a redirect asks for (RFC 9110, section 15.4).
+
+    What is meant for one origin goes to no other: credentials, cookies, a Host of the user's. Those
+    in the Location itself are for where it leads. After 303, and after a POST also with 301 and
+    302, it is a GET without content.
+
+    Raises:
+        httpx.InvalidURL: the Location is no URL.
+    """
+    named, url = _destination(request.url, response.headers["location"])
+    method = _method(request.method, response.status_code)
+    headers = request.headers.copy()
+    leaves, emptied = _origin(url) != _origin(request.url), method != request.method
+    for name in list(headers):
+        if (leaves and name in _OF_ORIGIN) or (emptied and name.startswith(_OF_CONTENT)):
+            del headers[name]
+    if user := in_url(named):
+        headers["authorization"] = basic(*user)
+    return httpx.Request(
+        method,
+        url,
+        headers=headers,
+        stream=httpx.ByteStream(b"") if emptied else request.stream,
+        extensions=request.extensions,
+    )
+
+
+def in_url(url: httpx.URL) -> tuple[str, str] | None:
+    """Return the user and the password that stand in a URL, or None."""
+    if not url.userinfo:
+        return None
+    user, _, password = url.userinfo.decode("ascii").partition(":")
+    return unquote(user, errors="surrogateescape"), unquote(password, errors="surrogateescape")
+
+
+def basic(user: str, password: str) -> str:
+    """Return the Authorization field of a user and a password (RFC 7617)."""
+    pair = f"{user}:{password}".encode(errors="surrogateescape")
+    return "Basic " + base64.b64encode(pair).decode()
+
+
+def leads_to(response: httpx.Response) -> httpx.URL | None:
+    """Return where an answer leads if its Location is followed; None if nowhere."""
+    with suppress(httpx.InvalidURL):
+        if is_redirect(response):
+            return _destination(response.request.url, response.headers["location"])[1]
+    return None
+
+
+def _destination(base: httpx.URL, location: str) -> tuple[httpx.URL, httpx.URL]:
+    """Return what a Location says, and where it leads from a URL."""
+    try:
+        named = httpx.URL(location)
+        if named.scheme and not named.host:  # such as "https:/path", which some servers send
+            named = named.copy_with(host=base.host, port=base.port)
+        url = base.copy_with(userinfo=b"").join(named)
+        url.host  # noqa: B018  it is read here for the first time, and may be no name
+    except UnicodeError as error:  # a label that IDNA doesn't know
+        raise httpx.InvalidURL(f"{location!r}: {error}") from error
+    if url.port is not None and not 0 < url.port < 65536:
+        raise httpx.InvalidURL(f"{location!r} has no port that there can be")
+    if base.fragment and not url.fragment:  # RFC 9110, 10.2.2
+        url = url.copy_with(fragment=base.fragment)
+    return named, url
+
+
+def _method(method: str, status: int) -> str:
+    if status == 303 and method != "HEAD":
+        return "GET"
+    return "GET" if status in (301, 302) and method == "POST" else method
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host, port
+
+
+def _answer(transport: httpx.BaseTransport, request: httpx.Request, tell: Tell) -> httpx.Response:
+    tell(request)
+    try:
+        response = transport.handle_request(request)
+    except httpx.RequestError as error:
+        error.request = request
+        raise
+    response.request = request
+    tell(response)
+    return response
+
+
+def _let_go(response: httpx.Response) -> None:
+    """Close an answer, after a body so short that its connection is worth keeping."""
+    try:
+        length = response.headers.get("content-length", "0")
+        if length.isdecimal() and int(length[:9]) <= _REST:
+            with suppress(TimeLimit, httpx.TransportError), time_limit(_REST_WITHIN):
+                _read_rest(response)
+    finally:
+        response.close()
+
+
+def _read_rest(response: httpx.Response) -> None:
+    count = 0
+    for part in response.iter_raw():
+        count += len(part)
+        if count > _REST:
+            break
