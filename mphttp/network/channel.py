@@ -6,23 +6,27 @@ import math
 import select
 import socket
 import ssl
-import struct
 import threading
-import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from .time_limit import TimeLimit
 from .tls import Hello
 
 A = TypeVar("A")
 T = TypeVar("T")
 
-_TIMEVAL = struct.Struct("@ll")
-_LEAST = 1e-6  # seconds; to the kernel, 0 means no limit
-
 
 class Channel(Protocol):
-    """A connected socket that blocks; time-outs are in seconds, None for no limit."""
+    """A connected socket that blocks; time-outs are in seconds, None for no limit.
+
+    Attributes:
+        taken: bytes that the kernel has taken to be sent.
+        cut: whether the connection ended without TLS's word for it (RFC 8446, section 6.1).
+    """
+
+    taken: int
+    cut: bool
 
     @property
     def sock(self) -> socket.socket:
@@ -46,38 +50,44 @@ class Channel(Protocol):
 
 
 class PlainChannel:
-    """One without TLS.
+    """One without TLS, for any number of threads.
 
-    The kernel watches the limits (socket(7), SO_RCVTIMEO), so that each call is one alone: Python
-    polls before each call on a socket that has a limit of its own.
+    The socket doesn't block: what is there is read by one system call, and the end of a wait is
+    computed once. With SO_RCVTIMEO, each signal would begin the wait anew (PEP 475).
+
+    Args:
+        sock: connected, taken over by the channel.
     """
 
+    cut = False
+
     def __init__(self, sock: socket.socket) -> None:
-        sock.settimeout(None)
+        sock.setblocking(False)
         self.sock = sock
-        self._receiving: float | None = None
-        self._sending: float | None = None
+        self.taken = 0
 
     def receive(self, max_bytes: int, timeout: float | None) -> bytes:
-        if timeout != self._receiving:
-            self._limit(socket.SO_RCVTIMEO, timeout)
-            self._receiving = timeout
         try:
             return self.sock.recv(max_bytes)
-        except BlockingIOError as error:  # how the kernel says that time is over
-            raise TimeoutError("timed out") from error
+        except BlockingIOError:
+            return self._until_done(self.sock.recv, max_bytes, timeout, select.POLLIN)
 
     def send(self, data: bytes, timeout: float | None) -> None:
-        if timeout != self._sending:
-            self._limit(socket.SO_SNDTIMEO, timeout)
-            self._sending = timeout
-        try:
-            self.sock.sendall(data)
-        except BlockingIOError as error:
-            raise TimeoutError("timed out") from error
+        left = memoryview(data)
+        while left:
+            size = self._until_done(self.sock.send, left, timeout, select.POLLOUT)
+            self.taken += size
+            left = left[size:]
 
-    def _limit(self, option: int, timeout: float | None) -> None:
-        self.sock.setsockopt(socket.SOL_SOCKET, option, _timeval(timeout))
+    def _until_done(
+        self, operation: Callable[[A], T], argument: A, timeout: float | None, wanted: int
+    ) -> T:
+        limit = TimeLimit(timeout)
+        while True:
+            try:
+                return operation(argument)
+            except BlockingIOError:
+                _wait(self.sock, wanted, limit)
 
 
 class TLSChannel:
@@ -94,6 +104,8 @@ class TLSChannel:
     def __init__(self, sock: socket.socket, hello: Hello) -> None:
         sock.setblocking(False)
         self.sock = hello.on_socket(sock)
+        self.taken = 0
+        self.cut = False
         self._lock = threading.Lock()
 
     def handshake(self, timeout: float | None) -> None:
@@ -109,15 +121,21 @@ class TLSChannel:
         self._until_done(lambda _: self.sock.do_handshake(), None, timeout)
 
     def receive(self, max_bytes: int, timeout: float | None) -> bytes:
-        return self._until_done(self.sock.recv, max_bytes, timeout)
+        try:
+            return self._until_done(self.sock.recv, max_bytes, timeout)
+        except ssl.SSLEOFError:
+            self.cut = True
+            return b""
 
     def send(self, data: bytes, timeout: float | None) -> None:
         left = memoryview(data)
         while left:
-            left = left[self._until_done(self.sock.send, left, timeout) :]
+            size = self._until_done(self.sock.send, left, timeout)
+            self.taken += size
+            left = left[size:]
 
     def _until_done(self, operation: Callable[[A], T], argument: A, timeout: float | None) -> T:
-        end = None if timeout is None else time.monotonic() + timeout
+        limit = TimeLimit(timeout)
         while True:
             with self._lock:
                 try:
@@ -126,15 +144,15 @@ class TLSChannel:
                     wanted = select.POLLIN
                 except ssl.SSLWantWriteError:
                     wanted = select.POLLOUT
-            _wait(self.sock, wanted, end)
+            _wait(self.sock, wanted, limit)
 
 
-def _wait(sock: socket.socket, wanted: int, end: float | None) -> None:
-    """Wait until a socket is ready, or raise TimeoutError at a time of `time.monotonic`."""
+def _wait(sock: socket.socket, wanted: int, limit: TimeLimit) -> None:
+    """Wait until a socket is ready, or raise TimeoutError."""
     poll = select.poll()  # one a call: no two threads may share it
     poll.register(sock, wanted)
-    left = None if end is None else math.ceil(max(0.0, end - time.monotonic()) * 1000)
-    if not poll.poll(left):
+    left = limit.left()
+    if not poll.poll(None if left is None else math.ceil(left * 1000)):
         raise TimeoutError("timed out")
 
 
@@ -143,12 +161,8 @@ def is_readable(sock: socket.socket) -> bool:
     descriptor = sock.fileno()
     if descriptor < 0:
         return True
+    if isinstance(sock, ssl.SSLSocket) and sock.pending():  # the rest of a record that was begun
+        return True
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def _timeval(timeout: float | None) -> bytes:
-    """Write a struct timeval; all zeros stand for no limit."""
-    fraction, whole = math.modf(0.0 if timeout is None else max(timeout, _LEAST))
-    return _TIMEVAL.pack(int(whole), int(fraction * 1e6))

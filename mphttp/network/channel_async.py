@@ -25,11 +25,17 @@ class AsyncChannel:
 
     Args:
         sock: connected, taken over by the channel.
+
+    Attributes:
+        taken: bytes that the kernel has taken to be sent.
+        cut: whether the connection ended without TLS's word for it (RFC 8446, section 6.1).
     """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
+        self.taken = 0
+        self.cut = False
         self._waited_at = time.monotonic()
 
     def wrap(self, hello: Hello) -> None:
@@ -65,9 +71,13 @@ class AsyncChannel:
             await checkpoint()
             self._waited_at = time.monotonic()
         try:
-            return self.sock.recv(max_bytes)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return await self._until_done(self.sock.recv, max_bytes, timeout)
+            try:
+                return self.sock.recv(max_bytes)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return await self._until_done(self.sock.recv, max_bytes, timeout)
+        except ssl.SSLEOFError:
+            self.cut = True
+            return b""
 
     async def send(self, data: bytes, timeout: float | None) -> None:
         """Send all of it.
@@ -78,7 +88,9 @@ class AsyncChannel:
         """
         left = memoryview(data)
         while left:
-            left = left[await self._until_done(self.sock.send, left, timeout, writing=True) :]
+            size = await self._until_done(self.sock.send, left, timeout, writing=True)
+            self.taken += size
+            left = left[size:]
 
     async def _until_done(
         self,

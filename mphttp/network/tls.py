@@ -34,6 +34,7 @@ class Hello:
                 sock,
                 server_hostname=self.server_hostname,
                 do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,  # a body may be whole only if TLS says so, too
                 session=self.session,
             )
 

@@ -17,9 +17,13 @@ class InnerTLS:
 
     Args:
         hello: how the handshake begins.
+
+    Attributes:
+        cut: whether the connection ended without the inner layer's word for it.
     """
 
     def __init__(self, hello: Hello) -> None:
+        self.cut = False
         self._come = ssl.MemoryBIO()
         self._to_send = ssl.MemoryBIO()
         self.ssl_object = hello.in_memory(self._come, self._to_send)
@@ -36,8 +40,14 @@ class InnerTLS:
         """Return what comes next, in clear; b"" at the end."""
         try:
             return (yield from self._until_done(lambda: self.ssl_object.read(max_bytes)))
-        except ssl.SSLEOFError:  # the peer left without a word, as an SSLSocket lets it
+        except ssl.SSLEOFError:
+            self.cut = True
             return b""
+
+    @property
+    def unread(self) -> bool:
+        """Whether something came that was not read."""
+        return bool(self._come.pending or self.ssl_object.pending())
 
     def write(self, data: bytes) -> Dialogue[int]:
         """Send in secret."""

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 import h11
 
+from mphttp.network.framing import fault_of_framing
+
 _LONGEST_HEAD = 100 * 1024  # bytes; httpcore's limit
+_MOST_INTERIM = 100
+"""Interim responses before the response itself; more is a server that would never answer."""
+_START = b"HTTP/"
+"""What every response begins with (RFC 9112, section 4)."""
+_FRAME = 64
+"""Bytes that a chunk's own line may take, beyond two for each byte in it; all together may take
+the length of a head more. Extensions of chunks have no other limit (RFC 9112, section 7.1.1)."""
 _UNTIL_CLOSED = 2**62  # bytes
 
 
@@ -52,6 +61,9 @@ class Cycle:
         self._until_closed = False
         self._complete = False
         self._method = method
+        self._start = b""
+        self._interim = 0
+        self._frames = 0  # bytes of a chunked body beyond what its data allow for
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
 
     # The request.
@@ -62,7 +74,10 @@ class Cycle:
         Raises:
             h11.LocalProtocolError: it isn't one.
         """
-        event = h11.Request(method=self._method, target=target, headers=list(headers))
+        headers = list(headers)
+        if (fault := fault_of_framing(headers)) is not None:
+            raise h11.LocalProtocolError(fault)
+        event = h11.Request(method=self._method, target=target, headers=headers)
         return self._h11.send(event) or b""
 
     def data(self, chunk: bytes) -> bytes:
@@ -88,17 +103,28 @@ class Cycle:
 
         Raises:
             ConnectionLost: that was no place to end.
+            h11.RemoteProtocolError: it isn't HTTP.
         """
         if not data and self._h11.their_state is h11.SEND_RESPONSE:
             raise ConnectionLost("Server disconnected without sending a response.")
         self.started = True
+        if self.remaining is None and self._h11.their_state is h11.SEND_BODY:
+            self._frames += len(data)
+        elif len(self._start) < len(_START):
+            self._starts(self._start + data)
         self._h11.receive_data(data)
+
+    def _starts(self, came: bytes) -> None:
+        """Look at how a head starts: a server of another protocol may wait for us now."""
+        self._start = came[: len(_START)]
+        if not _START.startswith(self._start):
+            raise h11.RemoteProtocolError(f"illegal status line: {came[:40]!r}")
 
     def head(self) -> Head | None:
         """Return the head, or None as long as more of it is to come.
 
         Raises:
-            h11.RemoteProtocolError: it isn't one.
+            h11.RemoteProtocolError: it isn't one, or only interim ones come.
         """
         while True:
             event = self._h11.next_event()
@@ -106,8 +132,16 @@ class Cycle:
                 return None
             if isinstance(event, h11.Response):
                 return self._begin(event, switched=self._h11.their_state is h11.SWITCHED_PROTOCOL)
-            if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
-                return self._begin(event, switched=True)
+            if isinstance(event, h11.InformationalResponse):
+                if event.status_code == 101:
+                    return self._begin(event, switched=True)
+                self._pass_over()
+
+    def _pass_over(self) -> None:
+        self._interim += 1
+        if self._interim > _MOST_INTERIM:
+            raise h11.RemoteProtocolError(f"more than {_MOST_INTERIM} interim responses came")
+        self._starts(self._h11.trailing_data[0])
 
     def _begin(self, event: h11.Response | h11.InformationalResponse, *, switched: bool) -> Head:
         status = event.status_code
@@ -127,6 +161,7 @@ class Cycle:
         """Return how many bytes come as they are (RFC 9112, 6.3); h11 has checked the headers."""
         headers = dict(event.headers)
         if b"transfer-encoding" in headers:
+            self._frames = len(self._h11.trailing_data[0])
             return None
         if b"content-length" in headers:
             return int(headers[b"content-length"])
@@ -137,16 +172,24 @@ class Cycle:
         """Return what came with the head, after it, where the rest goes past h11."""
         return b"" if self.remaining is None else self._h11.trailing_data[0]
 
-    def came(self, data: bytes) -> None:
+    def came(self, data: bytes, *, cut: bool = False) -> None:
         """Count a part of the body that came as it is; b"" is the end of the connection.
 
+        Args:
+            data: what came.
+            cut: whether TLS had no word for the end: anybody on the way can end it so.
+
         Raises:
-            ConnectionLost: that was no place to end.
+            ConnectionLost: that was no place to end (RFC 9112, section 9.8).
         """
         assert self.remaining is not None
         self.remaining -= len(data)
         if data:
             return
+        if self._until_closed and cut:
+            raise ConnectionLost(
+                "peer closed connection without TLS close_notify: the body may not be complete"
+            )
         if not self._until_closed:
             raise ConnectionLost(
                 "peer closed connection without sending complete message body "
@@ -162,10 +205,13 @@ class Cycle:
         """
         event = self._h11.next_event()
         if event is h11.NEED_DATA:
+            if self._frames > _LONGEST_HEAD:
+                raise h11.RemoteProtocolError("the frames of the chunks are too long")
             return None
         if isinstance(event, h11.Data):
+            self._frames -= 3 * len(event.data) + _FRAME * event.chunk_start
             return bytes(event.data)
-        self._complete = True
+        self._complete = not self._h11.trailing_data[0]  # else more came than the body
         return b""
 
     @property

@@ -7,10 +7,13 @@ import enum
 import time
 from typing import Any
 
+from mphttp.network.time_limit import TimeLimit
+
 from .body import AsyncBody, Body, closing
-from .cycle import Cycle, Head
+from .cycle import ConnectionLost, Cycle, Head
 from .extensions import step, step_async, timeout_of
 from .host import Host
+from .retry import can_be_sent_again
 from .stream import AsyncMultipathStream, MultipathStream
 
 _READ = 65536
@@ -45,12 +48,14 @@ class _HTTP11:
         self._expire_at: float | None = None
         self._state = _State.NEW
         self._requests = 0
+        self._taken = 0  # by the kernel, up to the request that is under way
 
     def _take(self) -> None:
         if not self.is_available():
             raise self._core.ConnectionNotAvailable()
         self._state = _State.ACTIVE
         self._requests += 1
+        self._taken = self._stream.taken
         self._expire_at = None
 
     def _give_back(self) -> None:
@@ -60,6 +65,13 @@ class _HTTP11:
 
     def _reusable(self, cycle: Cycle) -> bool:
         return cycle.reusable and not self._stream.ahead and self._state is _State.ACTIVE
+
+    def _too_late(self, error: BaseException, cycle: Cycle, request: Any) -> bool:
+        """Tell whether a kept connection ended as the request was sent, which another can take."""
+        ended = isinstance(error, ConnectionLost | self._core.ReadError | self._core.WriteError)
+        if not ended or cycle.started or self._requests == 1:
+            return False
+        return can_be_sent_again(request, self._host, untouched=self._stream.taken == self._taken)
 
     def _response(self, cycle: Cycle, head: Head, body: Any) -> Any:
         self._stream.unread(cycle.take_rest())
@@ -122,8 +134,10 @@ class HTTP11Connection(_HTTP11):
             with step(request, "http11.receive_response_headers") as returned:
                 head = self._head(cycle, timeout_of(request, "read"))
                 returned((head.version, head.status, head.reason, head.headers))
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if self._too_late(error, cycle, request):
+                raise self._core.ConnectionNotAvailable from error
             raise
         return self._response(cycle, head, Body(self, cycle, request, "http11"))
 
@@ -140,20 +154,22 @@ class HTTP11Connection(_HTTP11):
                 self._stream.write(pending, timeout)
 
     def _head(self, cycle: Cycle, timeout: float | None) -> Head:
+        limit = TimeLimit(timeout)  # for interim responses, too, and a head byte by byte
         while (head := cycle.head()) is None:
-            cycle.receive(self._stream.read(_READ, timeout))
+            cycle.receive(self._stream.read(_READ, limit.left()))
         return head
 
     def next_part(self, cycle: Cycle, timeout: float | None) -> bytes:
         """Return the next part of a body, b"" at its end."""
         if cycle.remaining is None:
+            limit = TimeLimit(timeout)  # for lines of chunks and trailers, too
             while (chunk := cycle.chunk()) is None:
-                cycle.receive(self._stream.read(_READ, timeout))
+                cycle.receive(self._stream.read(_READ, limit.left()))
             return chunk
         if cycle.remaining == 0:
             return b""
         data = self._stream.read(min(_READ_BODY, cycle.remaining), timeout)
-        cycle.came(data)
+        cycle.came(data, cut=self._stream.cut)
         return data
 
     def response_closed(self, cycle: Cycle) -> None:
@@ -189,8 +205,10 @@ class AsyncHTTP11Connection(_HTTP11):
             async with step_async(request, "http11.receive_response_headers") as returned:
                 head = await self._head(cycle, timeout_of(request, "read"))
                 returned((head.version, head.status, head.reason, head.headers))
-        except BaseException:  # also when the task is cancelled
+        except BaseException as error:  # also when the task is cancelled
             await self.aclose()
+            if self._too_late(error, cycle, request):
+                raise self._core.ConnectionNotAvailable from error
             raise
         return self._response(cycle, head, AsyncBody(self, cycle, request, "http11"))
 
@@ -208,20 +226,22 @@ class AsyncHTTP11Connection(_HTTP11):
                 await self._stream.write(pending, timeout)
 
     async def _head(self, cycle: Cycle, timeout: float | None) -> Head:
+        limit = TimeLimit(timeout)  # for interim responses, too, and a head byte by byte
         while (head := cycle.head()) is None:
-            cycle.receive(await self._stream.read(_READ, timeout))
+            cycle.receive(await self._stream.read(_READ, limit.left()))
         return head
 
     async def next_part(self, cycle: Cycle, timeout: float | None) -> bytes:
         """Return the next part of a body, b"" at its end."""
         if cycle.remaining is None:
+            limit = TimeLimit(timeout)  # for lines of chunks and trailers, too
             while (chunk := cycle.chunk()) is None:
-                cycle.receive(await self._stream.read(_READ, timeout))
+                cycle.receive(await self._stream.read(_READ, limit.left()))
             return chunk
         if cycle.remaining == 0:
             return b""
         data = await self._stream.read(min(_READ_BODY, cycle.remaining), timeout)
-        cycle.came(data)
+        cycle.came(data, cut=self._stream.cut)
         return data
 
     async def response_closed(self, cycle: Cycle) -> None:

@@ -65,7 +65,18 @@ class _Socketed:
 
     def is_readable(self) -> bool:
         """Tell whether something, if only the end, has come and was not read."""
-        return is_readable(self._channel.sock)
+        within = self._inner is not None and self._inner.unread
+        return within or is_readable(self._channel.sock)
+
+    @property
+    def cut(self) -> bool:
+        """Whether it ended without TLS's word for it: whatever came may not be all."""
+        return self._channel.cut if self._inner is None else self._inner.cut
+
+    @property
+    def taken(self) -> int:
+        """Bytes that the kernel has taken to be sent."""
+        return self._channel.taken
 
     def is_stranded(self) -> bool:
         """Tell whether no subflow is left that could carry a next request."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import signal
 import socket
 import ssl
 import threading
@@ -83,6 +84,28 @@ def test_receiving_ends(channels: tuple[Channel, socket.socket], timeout: float)
     assert time.monotonic() - began >= timeout * 0.9
 
 
+def test_signals_don_t_move_the_end(channels: tuple[Channel, socket.socket]) -> None:
+    """Each interrupts the wait, and Python begins an interrupted call anew (PEP 475)."""
+    ticks = 0
+
+    def tick(*_: object) -> None:
+        nonlocal ticks
+        ticks += 1
+        assert ticks < 1000, "still waiting after 10 s"
+
+    before = signal.signal(signal.SIGALRM, tick)
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    try:
+        with pytest.raises(TimeoutError):
+            channels[0].receive(1, 0.2)
+        with pytest.raises(TimeoutError):
+            channels[0].send(bytes(64 << 20), 0.2)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert ticks > 1
+
+
 def test_sending_ends(channels: tuple[Channel, socket.socket]) -> None:
     """A peer that reads nothing fills every buffer, and then the limit holds."""
     with pytest.raises(TimeoutError):
@@ -125,6 +148,33 @@ def test_a_socket_is_readable(pair: Pair) -> None:
     assert is_readable(near)
     near.close()
     assert is_readable(near)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_tls_tells_whether_that_was_the_end(
+    secured: tuple[TLSChannel, ssl.SSLSocket], clean: bool
+) -> None:
+    """Anybody on the way can end a connection, but only the peer can say that it has."""
+    channel, peer = secured
+    peer.sendall(b"x")
+    if clean:
+        peer.setblocking(False)
+        with contextlib.suppress(ssl.SSLWantReadError):  # it doesn't wait for ours
+            peer.unwrap()
+    socket.socket(fileno=peer.detach()).close()
+    assert channel.receive(1, 20) == b"x"
+    assert channel.receive(1, 20) == b""
+    assert channel.cut is not clean
+
+
+def test_the_rest_of_a_record_is_readable(secured: tuple[TLSChannel, ssl.SSLSocket]) -> None:
+    """It is in OpenSSL's memory, where no poll of the socket sees it."""
+    channel, peer = secured
+    peer.sendall(b"body, and more")
+    assert channel.receive(4, 20) == b"body"
+    assert is_readable(channel.sock)
+    channel.receive(100, 20)
+    assert not is_readable(channel.sock)
 
 
 def test_two_threads_share_tls(secured: tuple[TLSChannel, ssl.SSLSocket]) -> None:

@@ -181,3 +181,71 @@ def test_a_head_without_end_is_an_error() -> None:
     reader = Reader(asked(), [OK + b"X: " + bytes(200_000)])
     with pytest.raises(h11.RemoteProtocolError):
         reader.head()
+
+
+@pytest.mark.parametrize(
+    "banner", [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 mail.example ESMTP\r\n", b"J", b"HTTQ"]
+)
+def test_what_can_t_become_http_is_an_error_at_once(banner: bytes) -> None:
+    """Such a server waits for us: its first bytes are all that ever come."""
+    cycle = asked()
+    with pytest.raises(h11.RemoteProtocolError, match="illegal status line"):
+        cycle.receive(banner)
+
+
+def test_what_follows_an_interim_response_must_be_http_too() -> None:
+    cycle = asked()
+    cycle.receive(b"HTTP/1.1 103 Early Hints\r\n\r\nSSH")
+    with pytest.raises(h11.RemoteProtocolError, match="illegal status line"):
+        cycle.head()
+
+
+def test_interim_responses_have_an_end() -> None:
+    reader = Reader(asked(), [b"HTTP/1.1 103 Early Hints\r\n\r\n"] * 1000)
+    with pytest.raises(h11.RemoteProtocolError, match="more than 100 interim responses"):
+        reader.head()
+    assert len(reader.parts) > 800
+
+
+@pytest.mark.parametrize("line", [b"1;%b\r\na\r\n" % bytes(b"x" * 50_000), b"0" * 90_000])
+def test_the_frames_of_chunks_have_an_end(line: bytes) -> None:
+    """An extension of a chunk is nobody's, however little of a body it comes with."""
+    flood = Reader(asked(), [OK + b"Transfer-Encoding: chunked\r\n\r\n", *[line] * 100])
+    flood.head()
+    with pytest.raises(h11.RemoteProtocolError):
+        flood.body()
+    assert len(flood.parts) > 90
+
+
+def test_chunks_of_a_byte_each_are_no_flood() -> None:
+    body = bytes(100_000)
+    cut = b"".join(b"1;a=b\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    reader = Reader(asked(), [OK + b"Transfer-Encoding: chunked\r\n\r\n" + cut])
+    reader.head()
+    assert reader.body() == body
+
+
+def test_what_comes_after_the_last_chunk_spoils_the_connection() -> None:
+    reader = Reader(asked(), [chunked(b"whole") + b"HTTP/1.1 200 OK\r\n"])
+    reader.head()
+    assert reader.body() == b"whole"
+    assert not reader.cycle.reusable
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"Content-Length", b"3"), (b"Transfer-Encoding", b"chunked")],
+        [(b"Content-Length", b"3"), (b"content-length", b"3")],
+        [(b"Content-Length", b"3, 3")],
+        [(b"Content-Length", b"+3")],
+        [(b"Transfer-Encoding", b"gzip")],
+        [(b"Transfer-Encoding", b"identity")],
+        [(b"Transfer-Encoding", b"gzip, chunked")],
+        [(b"Transfer-Encoding", b"chunked"), (b"Transfer-Encoding", b"chunked")],
+    ],
+)
+def test_a_request_has_one_end(headers: list[tuple[bytes, bytes]]) -> None:
+    """RFC 9112, section 11.2: else proxy and server may each see another one."""
+    with pytest.raises(h11.LocalProtocolError):
+        Cycle(b"POST").request(b"/", [(b"Host", b"x"), *headers])
