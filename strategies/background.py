@@ -39,6 +39,9 @@ class Background(Strategy):
     def connect_on(self, paths: Sequence[Path]) -> Path | None:
         return next(iter(self._allowed(paths)), None)
 
+    def resume_on(self, paths: Sequence[Path]) -> Sequence[Path]:
+        return self._allowed(paths)
+
     def run(self, transfer: Transfer) -> Steps:
         allowed = self._allowed(transfer.paths)
         leaving = [subflow for subflow in transfer.subflows if subflow.path not in allowed]

@@ -63,6 +63,9 @@ class CheapestFirst(Strategy):
     def connect_on(self, paths: Sequence[Path]) -> Path | None:
         return next(iter(self._ranked(paths)), None)
 
+    def resume_on(self, paths: Sequence[Path]) -> Sequence[Path]:
+        return self._ranked(paths)
+
     def run(self, transfer: Transfer) -> Steps:
         retry_at = 0.0
         while True:

@@ -59,6 +59,16 @@ class Strategy:
         """
         return None
 
+    def resume_on(self, paths: Sequence[Path]) -> Sequence[Path]:
+        """Choose where a body goes on whose last connection broke off, in the order of trying.
+
+        It is asked where `run` itself opens nothing then, and the server gives parts of the body.
+
+        Args:
+            paths: those that reach the destination, preferred first.
+        """
+        return paths
+
     @property
     def deadline(self) -> float | None:
         """Seconds after the request by which the body should be there, or None (for the report)."""

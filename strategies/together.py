@@ -49,6 +49,11 @@ class Together(Strategy):
         choices = (strategy.connect_on(paths) for strategy in self.strategies)
         return next((choice for choice in choices if choice is not None), None)
 
+    def resume_on(self, paths: Sequence[Path]) -> Sequence[Path]:
+        for strategy in self.strategies:
+            paths = strategy.resume_on(paths)
+        return paths
+
     @property
     def deadline(self) -> float | None:
         deadlines = (strategy.deadline for strategy in self.strategies)

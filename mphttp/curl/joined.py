@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pycurl
 
 from mphttp.ranges.assembly import Assembly
+from mphttp.ranges.reader import MOST_SILENCE
 
 from .loop import Loop
 
@@ -112,14 +114,19 @@ class Joined:
             self._loop.soon(self._look)
         return not assembly.done and not assembly.stuck
 
+    @property
+    def overdue(self) -> bool:
+        """Whether the others have been silent for long, where the first response broke off."""
+        silent = time.monotonic() - self.heard_at
+        return self._broke is not None and silent >= MOST_SILENCE
+
     def outcome(self, code: int, words: str) -> tuple[int, str]:
         """Return libcurl's error code and words as they are for the whole body."""
         if self._assembly.done:
             return 0, ""
         if code:
             return code, words
-        gone = self._assembly.alone or "the last connection that brought parts is gone"
-        return self._broke or (pycurl.E_RECV_ERROR, gone)
+        return self._broke or (pycurl.E_RECV_ERROR, self._assembly.stuck)
 
     def close(self) -> None:
         """Look no more."""

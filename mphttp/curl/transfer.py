@@ -141,6 +141,8 @@ class Transfer:
         """Whether one of its limits is reached, where libcurl doesn't watch them any more."""
         left, silence = self._time_left(), self._wanted.limits.silence
         silent = time.monotonic() - self.heard_at
+        if self._joined is not None and self._joined.overdue:
+            return True
         return (left is not None and left <= 0) or (silence is not None and silent >= silence)
 
     def end(self, code: int, words: str) -> None:

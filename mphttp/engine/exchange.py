@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -237,6 +238,11 @@ class Exchange:
     def keeps(self) -> bool:
         """Whether what the strategy opened stays for the connection's next response."""
         return self._strategy.keep
+
+    def ways_on(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Name the paths on which to go on where no subflow is left, in the order of trying."""
+        chosen = self._strategy.resume_on(tuple(Path(name) for name in names))
+        return tuple(path.name for path in chosen)
 
     def subflow(self, entry: Entry) -> Subflow:
         """Show a subflow to the strategy."""

@@ -21,6 +21,8 @@ _MOST_UNREAD = 64 * 1024
 """Bytes of the first response that may lie unread before it is the reader who is slow."""
 _LEAST_WAIT = 1.0
 """Seconds for which a busy server is left alone even if it asks for less."""
+_MOST_WAIT = 30.0
+"""Seconds for which a busy server is waited for where nobody but it could bring the rest."""
 
 
 class Assembly:
@@ -57,6 +59,8 @@ class Assembly:
         self._closed = False
         self._heard_at = time.monotonic()
         self._not_before = 0.0
+        self._busy_since: float | None = None
+        self._given_up = ""
         self._news_of_waits: list[str] = []
         self._descriptor: int | None = None
         self._plan.stream(self.first, self._heard_at)
@@ -129,20 +133,18 @@ class Assembly:
                     # Next after what lies ready, which is read before there is more of this.
                     self._store.hold(start, part)
             self._plan.came(self.first, len(data), now)
-            self._heard_at = now
+            self._heard_at, self._busy_since = now, None
             if self._shared and self._plan.complete:
                 self._tell()
             return given
 
-    def lose_first(self, why: str) -> bool:
-        """Take that the first response broke off; tell whether others can bring the rest."""
+    def lose_first(self, why: str) -> None:
+        """Take that the first response broke off: others may bring the rest."""
         with self._news:
             self._plan.leave(self.first)
-            self.first_error = why
+            self.first_error = why or "it broke off"
             self._tell()
-            others = bool(self._sources)
         self.on_change()
-        return others
 
     def wait(self, seconds: float) -> None:
         """Wait until something may be ready."""
@@ -151,10 +153,29 @@ class Assembly:
                 self._news.wait(seconds)
 
     @property
-    def stuck(self) -> bool:
-        """Whether nobody is left who could bring what is missing."""
+    def orphaned(self) -> bool:
+        """Whether the first response brings nothing any more, and something is missing."""
         with self._news:
-            return not self._sources and not self.first.fetches and not self._plan.complete
+            return not (self.first.fetches or self._plan.complete or self._closed)
+
+    @property
+    def stuck(self) -> str:
+        """Why nobody brings what is missing, not even by and by; "" as long as somebody may."""
+        with self._news:
+            if self.first.fetches or self._plan.complete:
+                return ""
+            if any(source.fetches for source in self._sources):
+                return ""
+            if self._busy_since is not None and self._not_before - self._busy_since > _MOST_WAIT:
+                wait = f"{self.busy_for:.0f} s"
+                return f"the server is busy, and asks to be left alone for {wait}"
+            return "" if self._sources else self.alone or self._given_up
+
+    def give_up(self, why: str) -> None:
+        """Take that nobody will be asked any more, where nobody is there."""
+        with self._news:
+            self._given_up = self._given_up or why
+            self._tell()
 
     @property
     def heard_at(self) -> float:
@@ -180,6 +201,7 @@ class Assembly:
         """Let a connection bring parts."""
         with self._news:
             self._shared = True
+            self._given_up = ""
             self._sources.append(source)
             self._plan.join(source)
 
@@ -231,7 +253,7 @@ class Assembly:
                 what = f"what comes early can't be kept: {error.strerror or error}"
                 self.alone = self.alone or what
                 raise OSError(what) from error
-            self._heard_at = time.monotonic()
+            self._heard_at, self._busy_since = time.monotonic(), None
             self._plan.came(source, len(data), self._heard_at)
             if self._plan.complete or begin <= self._position < begin + len(data):
                 self._tell()
@@ -254,8 +276,10 @@ class Assembly:
             if refusal.wait is None:
                 self.alone = self.alone or refusal.what
             else:
-                wait = max(_LEAST_WAIT, refusal.wait)
-                self._not_before = max(self._not_before, time.monotonic() + wait)
+                now, wait = time.monotonic(), max(_LEAST_WAIT, refusal.wait)
+                self._not_before = max(self._not_before, now + wait)
+                self._busy_since = now if self._busy_since is None else self._busy_since
+                self._tell()
 
     def waits(self, why: str) -> None:
         """Take that a connection waits, which shows nowhere else."""

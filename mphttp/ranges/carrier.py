@@ -12,12 +12,14 @@ from mphttp.engine.carrier import Carrier, Taken
 from mphttp.engine.connection import Connection
 from mphttp.engine.exchange import Exchange
 from mphttp.engine.request import Request
+from mphttp.kernel.errors import KernelError
 from mphttp.kernel.values import ConnectionInfo
 from mphttp.strategies import SinglePath
 
 from .assembly import Assembly
 from .control import PartsControl, State
 from .link import Linker
+from .recovery import Recovery
 from .resource import Resource
 from .store import Place
 
@@ -80,6 +82,8 @@ class PartsCarrier(Carrier):
     ) -> None:
         self.assembly = Assembly(resource, lambda: _unread(first), place)
         self._first = first
+        self._recovery = Recovery()
+        self._changed = False
         self._control = PartsControl(self.assembly, first, linker, server)
         super().__init__(
             _Reader(self._control, first), first.remote, first.engine, first.path_names
@@ -99,6 +103,48 @@ class PartsCarrier(Carrier):
         """Return None: nothing keeps strategies from opening connections."""
         return None
 
+    def turn(self, now: float) -> float | None:
+        """Do all that is due; return when to be woken next, or None."""
+        with self.lock:
+            if self._changed:  # what has come or gone is told before anybody decides
+                self._changed = False
+                self.look(now)
+            times = super().turn(now), self._go_on(now)
+        return min((when for when in times if when is not None), default=None)
+
+    def changed(self) -> None:
+        """Take that a connection has come or gone. Any thread may call this."""
+        self._changed = True
+        self.engine.wake(self)
+
+    def _go_on(self, now: float) -> float | None:
+        """Find another path where the last connection broke off; return when to look again."""
+        if self._closed or not self._exchanges:
+            return None
+        if not self.assembly.orphaned or self._control.works or self.assembly.stuck:
+            self._recovery.rest()
+            return None
+        allowed = self._exchanges[0].ways_on(path.name for path in self.paths())
+        while True:
+            opening, had = self._control.opening(now), self.assembly.delivered()
+            step = self._recovery.step(allowed, opening, had, now)
+            if step.over:
+                self.assembly.give_up("no path is left that brings the rest")
+            if step.path is None or self._open(step.path):
+                return step.again_at
+
+    def _open(self, name: str) -> bool:
+        """Connect over a path; tell whether that is under way."""
+        path = self._path(name, self.remote)
+        if path is None:
+            return False
+        try:
+            self._control.open(path, self.remote)
+        except KernelError as error:
+            self._trouble(str(error))
+            return False
+        return True
+
     def look(self, now: float) -> ConnectionInfo | None:
         """Read all connections, and write down what is new."""
         for what in self.assembly.told_waits():
@@ -111,7 +157,7 @@ class PartsCarrier(Carrier):
 
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
         """Let the response end, and all further connections with it."""
-        if self.assembly.shared:
+        if self.assembly.shared or self.assembly.first_error:
             self.look(time.monotonic())  # what happened at the very end is to be told, too
         state = super().leave(exchange, whole=whole)
         _end(self._control, self.assembly)
@@ -135,7 +181,7 @@ def _end(control: PartsControl, assembly: Assembly) -> None:
 def _wake(reference: weakref.ref[PartsCarrier]) -> None:
     carrier = reference()
     if carrier is not None:
-        carrier.engine.wake(carrier)
+        carrier.changed()
 
 
 def _unread(first: Connection) -> int:

@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 from mphttp.engine.carrier import Taken
 from mphttp.engine.connection import Connection
+from mphttp.kernel.connection.establishment import OPEN_TIMEOUT
 from mphttp.kernel.errors import KernelError, NoSuchSubflow, NotSupported
 from mphttp.kernel.values import ConnectionInfo, Path, SocketAddress, SubflowInfo, TCPState
 
 from .assembly import Assembly
 from .link import Linker
 from .plan import LEAST_SHARE, Source
+from .worker import State as WorkerState
 from .worker import Worker
 
 MOST_PER_HOST = 4
@@ -80,7 +82,8 @@ class PartsControl:
 
     def take(self) -> State:
         """Take down the state of all connections."""
-        over = self._assembly.shared and not self._assembly.first.fetches
+        assembly = self._assembly
+        over = (assembly.shared or bool(assembly.first_error)) and not assembly.first.fetches
         try:
             taken: Taken = self._first.reader.all()
         except KernelError:  # it is closed
@@ -107,7 +110,8 @@ class PartsControl:
             KernelError: there may be no other connection now, or no thread is to be had for it.
         """
         self._check(path)
-        if not _places.take(self._server):
+        alone = not self._assembly.first.fetches and all(w.closed for w in self._workers)
+        if not alone and not _places.take(self._server):
             host, port = self._server
             raise KernelError(
                 f"{MOST_PER_HOST} connections that fetch parts lead to {host}:{port} already"
@@ -120,7 +124,7 @@ class PartsControl:
             self._linker(path, remote),
             path=path,
             remote=remote,
-            on_end=partial(_places.give_back, self._server),
+            on_end=_nothing if alone else partial(_places.give_back, self._server),
         )
         worker.start()
         self._workers.append(worker)
@@ -133,7 +137,7 @@ class PartsControl:
         if assembly.busy_for:
             wait = f"{assembly.busy_for:.0f} s"
             raise KernelError(f"the server is busy, and asks to be left alone for {wait}")
-        if self._assembly.left < LEAST_SHARE:
+        if assembly.first.fetches and assembly.left < LEAST_SHARE:
             raise KernelError("what is missing is here sooner than another connection")
         there = sum(w.path.name == path.name and not w.closed for w in self._workers)
         first = bool(assembly.first.fetches) and path.address in self._first_hosts
@@ -186,11 +190,27 @@ class PartsControl:
                 return worker
         raise NoSuchSubflow(f"subflow {subflow.id} is closed already")
 
+    @property
+    def works(self) -> bool:
+        """Whether any other connection has brought something, and goes on."""
+        return any(worker.state is WorkerState.OPEN for worker in self._workers)
+
+    def opening(self, now: float) -> set[str]:
+        """Return the paths of connections that are still to bring something, but none for long."""
+        for worker in self._workers:
+            if worker.state is WorkerState.OPENING and now >= worker.began_at + OPEN_TIMEOUT:
+                worker.close()
+        return {w.path.name for w in self._workers if w.state is WorkerState.OPENING}
+
     def end(self) -> None:
         """End all but the first connection."""
         for worker in self._workers:
             if not worker.closed:
                 worker.close()
+
+
+def _nothing() -> None:
+    """Do nothing: what takes the first response's place has no place to give back."""
 
 
 class _Places:

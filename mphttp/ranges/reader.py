@@ -11,6 +11,9 @@ _SLICE = 0.1
 """Seconds for which the first response is waited for, before a look at what others brought."""
 _SHORT_SLICE = 0.02
 """The same once there are others."""
+MOST_SILENCE = 30.0
+"""Seconds for which others may be silent where the first response broke off, which would have been
+an error at once, and the caller waits without a limit."""
 
 
 class TooShortError(OSError):
@@ -45,6 +48,7 @@ class Reader:
         self.assembly = assembly
         self._timeout = timeout
         self._waits_since = time.monotonic()
+        self._lost: Exception | None = None
 
     def next(self, first: First) -> bytes:
         """Return the next bytes, b"" at the end.
@@ -92,11 +96,7 @@ class Reader:
         self._waits_since = time.monotonic()
 
     def take(self, part: bytes | None) -> bytes:
-        """Take what the first response brought, as `First.read` returns it; return what to give.
-
-        Raises:
-            TooShortError: it has ended, and nobody brings the rest.
-        """
+        """Take what the first response brought, as `First.read` returns it; return what to give."""
         if part is None:
             return b""
         if not part:
@@ -104,16 +104,17 @@ class Reader:
         return self.assembly.from_first(part)
 
     def lose(self, error: Exception) -> None:
-        """Go on without the first response, or raise what ended it."""
-        if not self.assembly.lose_first(str(error)):
-            raise error
+        """Go on without the first response: what ended it is raised where others can't."""
+        self._lost = error
+        self.assembly.lose_first(str(error) or type(error).__name__)
 
     def check(self) -> None:
         """Raise what ends the body: nobody brings anything, or nobody could."""
-        assembly = self.assembly
-        if assembly.stuck:
-            gone = "the last connection that brought parts is gone"
-            raise OSError(assembly.first_error or assembly.alone or gone)
-        since = max(self._waits_since, assembly.heard_at)
-        if self._timeout is not None and time.monotonic() - since >= self._timeout:
+        stuck = self.assembly.stuck
+        if stuck:
+            raise self._lost or OSError(stuck)
+        silent = time.monotonic() - max(self._waits_since, self.assembly.heard_at)
+        if self._timeout is not None and silent >= self._timeout:
             raise TimeoutError("timed out")
+        if self._lost is not None and silent >= MOST_SILENCE:
+            raise self._lost

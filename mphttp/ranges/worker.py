@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -43,6 +44,7 @@ class Worker:
 
     Attributes:
         error: why it ended, or "".
+        began_at: when it was made, of `time.monotonic`.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Worker:
         self.source = source
         self.path = path
         self.error = ""
+        self.began_at = time.monotonic()
         self._assembly = assembly
         self._link = link
         self._on_end = on_end
