@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SETTLE_TIME = 2.0
 """Seconds that reading a report waits for the engine to close what the strategy opened."""
+_CRASHED = "the body came without it; see its code"
 _MOST_COMMANDS = 100
 """Commands in a row that were answered at once; more is a strategy that would never wait."""
 
@@ -241,8 +242,12 @@ class Exchange:
 
     def ways_on(self, names: Iterable[str]) -> tuple[str, ...]:
         """Name the paths on which to go on where no subflow is left, in the order of trying."""
-        chosen = self._strategy.resume_on(tuple(Path(name) for name in names))
-        return tuple(path.name for path in chosen)
+        paths = tuple(Path(name) for name in names)
+        try:
+            paths = tuple(self._strategy.resume_on(paths))
+        except Exception as error:  # a strategy can only help
+            self.problem(f"the strategy {self._strategy.name!r} failed: {error!r}", _CRASHED)
+        return tuple(path.name for path in paths)
 
     def subflow(self, entry: Entry) -> Subflow:
         """Show a subflow to the strategy."""
@@ -288,7 +293,7 @@ class Exchange:
             crash, self._run.crash = self._run.crash, None
             self.problem(
                 f"the strategy {self._strategy.name!r} ended with {type(crash).__name__}: {crash}",
-                "the body came without it; see its generator's `run`",
+                _CRASHED,
             )
 
     # What a view asks for (strategies.Source).

@@ -36,6 +36,7 @@ class Assembly:
     Attributes:
         first: the first response, as the plan knows it.
         first_error: why it ended too early, or "".
+        first_brought: bytes of the body that it brought.
         alone: why the first response has to go on alone, or "".
         on_change: called when a connection has come or gone.
     """
@@ -46,6 +47,7 @@ class Assembly:
         self.resource = resource
         self.first = Source(0, streams=True)
         self.first_error = ""
+        self.first_brought = 0
         self.alone = ""
         self.on_change: Callable[[], None] = lambda: None
         self._unread = unread
@@ -120,6 +122,7 @@ class Assembly:
     def from_first(self, data: bytes) -> bytes:
         """Take what the first response brought; return what of it the reader is given now."""
         with self._news:
+            self.first_brought += len(data)
             if not self.first.fetches:  # ended while the reader waited: others bring it again
                 return b""
             begin, now = self.first.fetches[0].position, time.monotonic()

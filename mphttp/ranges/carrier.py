@@ -167,6 +167,11 @@ class PartsCarrier(Carrier):
         self._first.passed_by(after, whole=self.assembly.first_read_whole)
         return state
 
+    def fail(self, error: Exception) -> None:
+        """Take a fault of ours: the strategies end, the bytes go on."""
+        super().fail(error)
+        self.assembly.give_up(str(error))
+
     def after_fork(self) -> None:
         """Leave everything to the parent process, where the threads are."""
         super().after_fork()

@@ -36,18 +36,23 @@ class State(NamedTuple):
         ended: why that is over, in words or ""; None where it isn't.
         rows: of the others.
         bytes_received: bytes of the body that had come.
+        least: bytes that came over the first response's connection, at least.
     """
 
     first: Taken
     ended: str | None
     rows: tuple[SubflowInfo, ...]
     bytes_received: int
+    least: int
 
     def decode(self) -> ConnectionInfo:
         """Read it into values."""
         first = self.first.decode().subflows
         if self.ended is not None:
             first = tuple(replace(r, state=TCPState.CLOSE, error=self.ended) for r in first)
+        if len(first) == 1:  # of one that was reset, the kernel tells nothing any more
+            most = max(first[0].bytes_received, self.least)
+            first = (replace(first[0], bytes_received=most),)
         return ConnectionInfo(0, self.bytes_received, True, (*first, *self.rows))
 
 
@@ -74,11 +79,11 @@ class PartsControl:
         self._linker = linker
         self._server = server
         self._workers: list[Worker] = []
-        self.before = State(first.before, None, (), 0)
+        self.before = State(first.before, None, (), 0, 0)
         rows = self.before.decode().subflows
         self._first_hosts = {row.tuple.local.host for row in rows}
-        self._first_ids = {row.id for row in rows}
-        self._next_id = 1 + max(self._first_ids, default=0)
+        self._had = sum(row.bytes_received for row in rows)
+        self._next_id = -1  # the kernel's ids, of which there may be more later, aren't negative
 
     def take(self) -> State:
         """Take down the state of all connections."""
@@ -90,7 +95,8 @@ class PartsControl:
             taken, over = self._first.before, True
         why = self._assembly.first_error if over else None
         rows = tuple(worker.row() for worker in self._workers)
-        return State(taken, why, rows, self._assembly.delivered())
+        least = self._had + assembly.first_brought
+        return State(taken, why, rows, assembly.delivered(), least)
 
     def info(self) -> ConnectionInfo:
         """Read all connections as they are now."""
@@ -117,7 +123,7 @@ class PartsControl:
                 f"{MOST_PER_HOST} connections that fetch parts lead to {host}:{port} already"
             )
         source = Source(self._next_id, active=not backup)
-        self._next_id += 1
+        self._next_id -= 1
         worker = Worker(
             self._assembly,
             source,
@@ -146,10 +152,11 @@ class PartsControl:
 
     def close(self, subflow: SubflowInfo) -> None:
         """End a connection; what it hasn't brought is given back."""
-        if subflow.id in self._first_ids:
-            self._assembly.end_first()
-        else:
+        if subflow.id < 0:
             self._worker(subflow).close()
+        else:
+            self._check_whole(subflow)
+            self._assembly.end_first()
 
     def withdraw(self, subflow: SubflowInfo) -> None:  # noqa: ARG002  a protocol's
         """Refuse: TCP can't."""
@@ -157,9 +164,20 @@ class PartsControl:
 
     def set_backup(self, subflow: SubflowInfo, backup: bool) -> None:
         """Let a connection end what it has begun, and begin no more, or let it go on."""
-        first = subflow.id in self._first_ids
-        source = self._assembly.first if first else self._worker(subflow).source
-        self._assembly.pause(source, backup)
+        if subflow.id < 0:
+            self._assembly.pause(self._worker(subflow).source, backup)
+        else:
+            self._check_whole(subflow)
+            self._assembly.pause(self._assembly.first, backup)
+
+    def _check_whole(self, subflow: SubflowInfo) -> None:
+        """Refuse to act on one of several subflows that the kernel gave the first connection."""
+        rows = self.take().first.decode().subflows
+        if any(not row.closed and row.id != subflow.id for row in rows):
+            raise NotSupported(
+                "the first connection's subflows can't be told apart here",
+                hint="`mphttp doctor` tells what controlling them needs",
+            )
 
     def setsockopt(self, subflow: SubflowInfo, level: int, name: int, value: int | bytes) -> None:
         """Set an option of a connection's socket."""
@@ -177,7 +195,7 @@ class PartsControl:
             raise KernelError("the option could not be read", errno=error.errno or 0) from error
 
     def _socket(self, subflow: SubflowInfo) -> socket.socket:
-        if subflow.id in self._first_ids:
+        if subflow.id >= 0:
             return self._first.reader.sock
         sock = self._worker(subflow).sock
         if sock is None:

@@ -8,7 +8,7 @@ with none at all the body would be lost.
 from __future__ import annotations
 
 import math
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from .plan import LEAST_BLOCK
@@ -51,7 +51,7 @@ class Recovery:
         """Take that there is somebody again who brings something."""
         self._since = None
 
-    def step(self, paths: tuple[str, ...], opening: Set[str], had: int, now: float) -> Step:
+    def step(self, paths: tuple[str, ...], opening: AbstractSet[str], had: int, now: float) -> Step:
         """Decide, as long as nobody brings anything.
 
         Args:
