@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,8 +11,9 @@ from mphttp.kernel import Finding, Path, SocketAddress, findings, paths_to
 
 from .environment import Environment
 from .exits import ExitCode, Failure
+from .printable import json_text
 from .reach import Reached, not_in_parts, reach
-from .url import parse_url
+from .url import parse_url, resolved
 
 _ELSEWHERE = (SocketAddress("192.0.2.1", 443), SocketAddress("2001:db8::1", 443))
 """Addresses that are nobody's (RFC 5737, RFC 3849): what reaches them reaches the Internet."""
@@ -103,11 +102,7 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
         Failure: the URL can't be used, or its name can't be resolved.
     """
     diagnosis = _diagnose(arguments.url)
-    text = (
-        json.dumps(diagnosis.to_dict(), indent=2)
-        if arguments.json
-        else "\n".join(diagnosis.lines())
-    )
+    text = json_text(diagnosis.to_dict(), 2) if arguments.json else "\n".join(diagnosis.lines())
     environment.write(text + "\n")
     return ExitCode.OK if diagnosis.healthy else ExitCode.MISSING
 
@@ -124,12 +119,7 @@ def _diagnose(url: str | None) -> Diagnosis:
 
 def _reached(text: str) -> list[Reached]:
     url = parse_url(text)
-    port = url.port or (443 if url.scheme == "https" else 80)
-    try:
-        server = list(reach(url.host, port))
-    except socket.gaierror as error:
-        what = f"the name {url.host} can't be resolved: {error.strerror}"
-        raise Failure(ExitCode.RESOLVE, what) from error
+    server = list(reach(resolved(url)))
     if not server:
         raise Failure(
             ExitCode.CONNECT, f"no path leads to {url.host}", "mphttp doctor lists the paths"

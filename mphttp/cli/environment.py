@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import io
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, cast
+
+from .exits import unwritable
+from .printable import encoded, printable
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,10 @@ class Environment:
         """Return the environment of this process."""
         return cls(
             stdin=sys.stdin.buffer if sys.stdin else open(os.devnull, "rb"),
-            # A closed stdout: what is opened here can't be written, so data is never lost silently,
-            # and it takes the descriptor that a socket would get otherwise.
-            stdout=sys.stdout.buffer if sys.stdout else open(os.devnull, "rb"),
-            stderr=sys.stderr or open(os.devnull, "w"),
+            stdout=sys.stdout.buffer if sys.stdout else _closed_stdout(),
+            stderr=cast("TextIO", Words(sys.stderr or open(os.devnull, "w"))),
             environ=os.environ,
-            ask_secret=getpass.getpass,
+            ask_secret=_ask,
         )
 
     @property
@@ -55,16 +58,105 @@ class Environment:
         return self.stderr.isatty() and self.environ.get("TERM") != "dumb"
 
     def say(self, text: str) -> None:
-        """Write a line of words to stderr."""
-        self.stderr.write(text + "\n")
+        """Write a line of words to stderr; it may tell what others wrote."""
+        self.stderr.write(printable(text) + "\n")
         self.stderr.flush()
 
     def write(self, text: str) -> None:
-        """Write text that was asked for to stdout."""
-        self.stdout.write(text.encode())
-        self.stdout.flush()
+        """Write text for people, which was asked for, to stdout.
+
+        Raises:
+            Failure: it can't be written.
+        """
+        self._put(encoded(printable(text)))
+
+    def hand_out(self, text: str, *, own: bool, on_stderr: bool = False) -> None:
+        """Write text for programs: the bytes that it was made of, but to no terminal.
+
+        Args:
+            text: what was asked for.
+            own: whether it is the user's own, and may do with a terminal what it wants.
+            on_stderr: where it is written; else on stdout.
+
+        Raises:
+            Failure: stdout can't be written.
+        """
+        stream = self.stderr if on_stderr else self.stdout
+        shown = text if own or not stream.isatty() else printable(text)
+        if on_stderr:
+            self.stderr.write(shown)
+            self.stderr.flush()
+        else:
+            self._put(encoded(shown))
 
     def abandon_stdout(self) -> None:
-        """Stop writing to a stdout that nobody reads any more, also when the process ends."""
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), self.stdout.fileno())
+        """Stop writing to a stdout that can't be written, also when the process ends."""
+        _let_go(self.stdout)
+
+    def _put(self, data: bytes) -> None:
+        try:
+            self.stdout.write(data)
+            self.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise unwritable("standard output", error) from error
+
+
+class Words(io.TextIOBase):
+    """A stderr that never fails: words that nobody can read are no reason to stop.
+
+    Args:
+        stream: the process's.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """What signs can be written (rich asks)."""
+        return self._stream.encoding
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+        except (OSError, ValueError):
+            _let_go(self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            _let_go(self._stream)
+
+
+def _let_go(stream: BinaryIO | TextIO) -> None:
+    """Let what a stream still holds go nowhere, or Python would complain of it in the end."""
+    with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _closed_stdout() -> BinaryIO:
+    """Return a stdout that can't be written, so that data is never lost silently.
+
+    It takes the descriptor that a socket would get otherwise.
+    """
+    return open(os.open(os.devnull, os.O_RDONLY), "wb", buffering=0)
+
+
+def _ask(prompt: str) -> str:
+    """Ask on the terminal.
+
+    Raises:
+        OSError: there is none; `getpass` would read the password from stdin then.
+    """
+    with open("/dev/tty", "rb"):
+        return getpass.getpass(printable(prompt))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from enum import IntEnum
 from typing import Self
 
@@ -20,16 +21,18 @@ class ExitCode(IntEnum):
         return code
 
     OK = 0, "all is well"
-    MISSING = 1, "something is missing on this machine (doctor, watch)"
+    MISSING = 1, "neither http nor https, or no HTTP that is known; doctor, watch: what is missing"
     USAGE = 2, "the command line can't be understood"
     URL = 3, "the URL can't be used"
     PROXY = 5, "the proxy can't be used"
     RESOLVE = 6, "the host's name can't be resolved"
     CONNECT = 7, "no connection"
+    WEIRD = 8, "the server's answer can't be understood"
     TRUNCATED = 18, "the connection ended before the body was whole"
     HTTP = 22, "the server's status is 400 or above (with -f)"
     WRITE = 23, "the data can't be written"
     READ = 26, "the data to send can't be read"
+    MEMORY = 27, "out of memory, or of threads"
     TIMEOUT = 28, "time-out"
     RANGE = 33, "the download can't go on where it stopped"
     TLS = 35, "the TLS handshake failed"
@@ -41,10 +44,13 @@ class ExitCode(IntEnum):
     ENCODING = 61, "the body's coding can't be undone (with --compressed)"
     CA_FILE = 77, "the file of trusted certificates can't be read"
     BUG = 70, "a bug in mphttp"
+    SOCKS = 97, "the SOCKS proxy refused, or isn't one"
     DIGEST = 110, "the body isn't the one that --sha256 names"
     STRATEGY = 111, "something that the strategy asked for didn't work (with --strict)"
     LATE = 112, "the body is whole but came after the deadline (with --fail-deadline)"
     INTERRUPTED = 130, "interrupted (128 and the signal's number)"
+
+    PROTOCOL = MISSING
 
 
 class Failure(Exception):
@@ -63,7 +69,8 @@ class Failure(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"error: {self.what}" + (f"\nhint: {self.hint}" if self.hint else "")
+        what, hint = (words.replace("\n", "\\n") for words in (self.what, self.hint))
+        return f"error: {what}" + (f"\nhint: {hint}" if hint else "")
 
 
 def usage(what: str, hint: str = "") -> Failure:
@@ -83,6 +90,24 @@ def unwritable(name: str, error: OSError) -> Failure:
     """Return the failure for a file that the system doesn't let us write."""
     hint = _WRITE_HINTS.get(error.errno or 0, "")
     return Failure(ExitCode.WRITE, f"{name} can't be written: {error.strerror or error}", hint)
+
+
+_LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
+
+
+def of_this_machine(error: Exception) -> Failure | None:
+    """Return the failure that lies in this machine's limits or settings, else None."""
+    match error:
+        case MemoryError():
+            return Failure(ExitCode.MEMORY, "there is no memory left")
+        case RuntimeError() if "can't start new thread" in str(error):
+            return Failure(ExitCode.MEMORY, "no thread can be started", "ulimit -u tells the limit")
+        case OSError(errno=number) if number in _LIMITS:
+            return Failure(ExitCode.CONNECT, f"{error.strerror}", "ulimit -n 1024 allows more")
+        case UnicodeEncodeError() if error.encoding == sys.getfilesystemencoding():
+            what = f"{error.object!r} can't be written in this locale's encoding"
+            return Failure(ExitCode.WRITE, what, "LC_ALL=C.UTF-8 has every letter")
+    return None
 
 
 def table() -> str:

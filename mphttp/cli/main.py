@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Sequence
 
 from .environment import Environment
-from .exits import ExitCode, Failure
+from .exits import ExitCode, Failure, of_this_machine
 from .interrupt import Stopped
 from .parser import Told, parse
 
@@ -26,18 +26,18 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments, environment)
         environment.stdout.flush()
-    except Failure as failure:
-        environment.say(str(failure))
-        return failure.code
-    except BrokenPipeError:  # the reader has seen enough, as in `| head`
-        environment.abandon_stdout()
-        return ExitCode.WRITE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Stopped as stopped:
         return 128 + stopped.signal
+    except BrokenPipeError:  # the reader has seen enough, as in `| head`
+        code = ExitCode.WRITE
     except Exception as error:
-        return _bug(error, environment)
+        failure = error if isinstance(error, Failure) else _unforeseen(error, environment)
+        environment.say(str(failure))
+        code = failure.code
+    if code == ExitCode.WRITE:
+        environment.abandon_stdout()
     return code
 
 
@@ -51,10 +51,15 @@ def _run(arguments: Sequence[str], environment: Environment) -> int:
     return code
 
 
-def _bug(error: Exception, environment: Environment) -> int:
+def _unforeseen(error: Exception, environment: Environment) -> Failure:
+    """Return what is told of an error that nobody has explained before it came here."""
     if environment.environ.get("MPHTTP_TRACEBACK"):
         environment.say("".join(traceback.format_exception(error)))
+    failure = of_this_machine(error)
+    if failure is not None:
+        return failure
+    if isinstance(error, OSError):
+        return Failure(ExitCode.READ, f"the system said no: {error}")
     bug = f"a bug in mphttp: {type(error).__name__}: {error}"
     hint = "run it again with MPHTTP_TRACEBACK=1 and report what it prints"
-    environment.say(str(Failure(ExitCode.BUG, bug, hint)))
-    return ExitCode.BUG
+    return Failure(ExitCode.BUG, bug, hint)

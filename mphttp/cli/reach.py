@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -36,20 +36,15 @@ class Reached:
     error: str = ""
 
 
-def reach(host: str, port: int) -> Iterator[Reached]:
+def reach(found: Sequence[Any]) -> Iterator[Reached]:
     """Connect to a server over each path, to one address of each family.
 
     Args:
-        host: a name or an IP address.
-        port: TCP port.
-
-    Raises:
-        OSError: the name can't be resolved.
+        found: its addresses, as `socket.getaddrinfo` has them.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     first_of_family = {family: address for family, *_, address in reversed(found)}
     for family, address in first_of_family.items():
-        remote = SocketAddress(str(address[0]), port)
+        remote = SocketAddress(str(address[0]), int(address[1]))
         for path in paths_to(remote):
             yield _connected(path, family, remote, address)
 

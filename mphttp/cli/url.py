@@ -1,10 +1,19 @@
-"""URLs as a command line takes them."""
+"""URLs as a command line takes them, and as a server's Location has them; read in one way."""
 
 from __future__ import annotations
+
+import re
+import socket
+from typing import Any
 
 import httpx
 
 from .exits import ExitCode, Failure, usage
+
+_SLASHES = re.compile(r"(https?):/{1,3}(?!/)", re.IGNORECASE | re.ASCII)
+_PORTS = range(1, 65536)
+PORTS = {"http": 80, "https": 443}
+"""The usual ports."""
 
 
 def parse_url(text: str) -> httpx.URL:
@@ -13,14 +22,86 @@ def parse_url(text: str) -> httpx.URL:
     Raises:
         Failure: it is none.
     """
+    shown = repr(without_userinfo(text))
     try:
-        url = httpx.URL(text)
+        url = read_url(text)
     except httpx.InvalidURL as error:
-        raise Failure(ExitCode.URL, f"{text!r} is no URL: {error}") from error
-    if url.scheme in {"http", "https"} and url.host:
+        if "@" in text:  # the reason could tell half of a password
+            hint = "in a user's name or password, / ? # @ and : are written as %2F %3F %23 %40 %3A"
+            raise Failure(ExitCode.URL, f"{shown} is no URL", hint) from error
+        raise Failure(ExitCode.URL, f"{shown} is no URL: {error}") from error
+    if url.scheme in PORTS and url.host:
         return url
-    hint = "" if "://" in text else f"mphttp get https://{text}"
-    raise Failure(ExitCode.URL, f"{text!r} is no http or https URL", hint)
+    if "://" in text and url.scheme not in PORTS:
+        what = f"{shown} is no http or https URL: the protocol {url.scheme!r} isn't spoken here"
+        raise Failure(ExitCode.PROTOCOL, what)
+    hint = "" if "://" in text else f"mphttp get https://{without_userinfo(text)}"
+    raise Failure(ExitCode.URL, f"{shown} is no http or https URL", hint)
+
+
+def read_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
+    """Read a URL, or a reference to one.
+
+    As libcurl does, one or three slashes after "http:" count as two, so that nothing takes a host
+    for a path; bytes that aren't UTF-8 are percent-encoded as they are.
+
+    Args:
+        text: with surrogates for what isn't UTF-8.
+        base: what a reference is relative to.
+
+    Raises:
+        httpx.InvalidURL: it is none, its host is no name, or its port no port.
+    """
+    text = _SLASHES.sub(r"\1://", _percent_encoded(text), count=1)
+    try:
+        url = httpx.URL(text) if base is None else base.join(text)
+        host, port = url.host, url.port  # read here for the first time
+    except UnicodeError as error:  # a label that IDNA doesn't know, or half a surrogate pair
+        raise httpx.InvalidURL(f"the host is no name: {error}") from error
+    if port is not None and port not in _PORTS:
+        raise httpx.InvalidURL(f"the port {port} is none of 1 to 65535")
+    if url.scheme in PORTS and not host:
+        raise httpx.InvalidURL("it has no host")
+    return url
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int]:
+    """Return scheme, host and port: what credentials are for (RFC 9110, 4.3.1)."""
+    return url.scheme, url.host.rstrip("."), port_of(url)
+
+
+def port_of(url: httpx.URL) -> int:
+    """Return the port that is connected to."""
+    return url.port or PORTS.get(url.scheme, 0)
+
+
+def without_userinfo(text: str) -> str:
+    """Take user and password out of what may be a URL: all up to the last "@".
+
+    Where it can't be parsed, nobody knows where a password ends.
+    """
+    start = text.find("://") + 3 if "://" in text else 0
+    return text[:start] + text[start:].rpartition("@")[2]
+
+
+def resolved(url: httpx.URL) -> list[Any]:
+    """Return the addresses of a URL's host, as `socket.getaddrinfo` has them.
+
+    Raises:
+        Failure: there are none.
+    """
+    try:
+        return socket.getaddrinfo(url.host, port_of(url), type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        what = f"the name {url.host} can't be resolved: {why_unresolved(error)}"
+        raise Failure(ExitCode.RESOLVE, what) from error
+
+
+def why_unresolved(error: BaseException) -> str:
+    """Say why a name can't be resolved."""
+    if isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return "it is no name: a part of it is empty or longer than 63 letters"
 
 
 def name_from_url(url: httpx.URL) -> str:
@@ -33,3 +114,10 @@ def name_from_url(url: httpx.URL) -> str:
     if name in {"", ".", ".."} or "\0" in name:
         raise usage(f"the URL {url} doesn't end in a file name", "name the file with -o FILE")
     return name
+
+
+def _percent_encoded(text: str) -> str:
+    """Write the bytes that aren't UTF-8 (PEP 383) as a URL does."""
+    return "".join(
+        f"%{ord(sign) - 0xDC00:02X}" if 0xDC80 <= ord(sign) <= 0xDCFF else sign for sign in text
+    )

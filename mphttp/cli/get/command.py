@@ -131,12 +131,9 @@ class Command:
     def _write_out(self, download: Download) -> None:
         if self._written is None:
             return
-        for stream, text in self._written.written(variables(download)):
-            if stream == "stdout":
-                self._environment.write(text)
-            else:
-                self._environment.stderr.write(text)
-        self._environment.stderr.flush()
+        for piece in self._written.written(variables(download)):
+            on_stderr = piece.stream == "stderr"
+            self._environment.hand_out(piece.text, own=piece.own, on_stderr=on_stderr)
 
 
 def _format(given: str | None, environment: Environment) -> Format | None:

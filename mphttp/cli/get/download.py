@@ -16,7 +16,7 @@ from .bars import summary
 from .body import Body, opened
 from .choice import hurried
 from .client import Client
-from .explain import explain
+from .explain import Asked, explain
 from .jobs import Job
 from .limited import Limited
 from .retry import Busy, Retry
@@ -130,7 +130,8 @@ class Download:
         except Exception as error:
             if isinstance(error, Failure):
                 raise
-            failure = explain(error, self.job.message.url, answered=attempt.report is not None)
+            asked = Asked(self.job.message.url, answered=attempt.report is not None)
+            failure = explain(error, asked)
             if failure is None:
                 raise
             raise failure from error

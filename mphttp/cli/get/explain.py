@@ -1,110 +1,187 @@
-"""What went wrong on the network, as a sentence, a hint and an exit code."""
+"""What went wrong on the network, as a sentence, a hint and an exit code: curl's where it has one.
+
+First the cause is looked for, in the chain of exceptions, then their kind; who is to blame is the
+one that was spoken to: the proxy, or the host that was asked last, after all redirects.
+"""
 
 from __future__ import annotations
 
 import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import httpx
 
 from mphttp import StrategyProblem
 
-from ..exits import ExitCode, Failure
+from ..exits import ExitCode, Failure, of_this_machine
 from ..interrupt import TimeLimit
+from ..url import port_of, why_unresolved
 from .decode import CodingError
 
-_DOCTOR = "mphttp doctor {} looks at the paths there"
-_KINDS = (
-    (httpx.ProxyError, ExitCode.PROXY, "the proxy refused: {error}", ""),
-    (httpx.ConnectError, ExitCode.CONNECT, "no connection to {peer}: {error}", _DOCTOR),
-    (httpx.TooManyRedirects, ExitCode.REDIRECTS, "the server redirects too often", ""),
-    (httpx.UnsupportedProtocol, ExitCode.URL, "the URL can't be used: {error}", ""),
-    (httpx.InvalidURL, ExitCode.URL, "the URL can't be used: {error}", ""),
-    (httpx.LocalProtocolError, ExitCode.USAGE, "this is no valid request: {error}", ""),
-    (httpx.WriteError, ExitCode.SEND, "the request can't be sent: {error}", _DOCTOR),
-    (httpx.TransportError, ExitCode.RECEIVE, "the answer can't be received: {error}", _DOCTOR),
-)
-"""Kind of exception, exit code, sentence and hint; the first that fits counts."""
 
-
-def explain(error: Exception, url: httpx.URL, *, answered: bool) -> Failure | None:
-    """Return the failure that an exception means, or None if it isn't the network's.
+@dataclass(frozen=True)
+class Asked:
+    """What was under way.
 
     Args:
-        error: what a transfer raised.
-        url: what was asked for.
+        url: what was asked for last.
+        proxy: URL of the proxy on the way there, or None.
         answered: whether the head of the answer was there already.
     """
-    if isinstance(error, TimeLimit | httpx.ConnectTimeout):
-        return _late(error, url)
-    if isinstance(error, CodingError | httpx.DecodingError):
-        return Failure(ExitCode.ENCODING, f"the body's coding can't be undone: {error}")
-    for cause in _causes(error):
-        failure = _by_cause(cause, url, answered)
-        if failure is not None:
-            return failure
-    return _by_kind(error, url, answered)
+
+    url: httpx.URL
+    proxy: str | None = None
+    answered: bool = False
+
+    def peer(self, *, through: bool = True) -> str:
+        """Name who is connected to, or with a proxy `through` it, who is behind it."""
+        if self.proxy is not None and not through:
+            return f"the proxy {_peer(httpx.URL(self.proxy))}"
+        return _peer(self.url)
 
 
-def _by_cause(cause: BaseException, url: httpx.URL, answered: bool) -> Failure | None:
-    match cause:
-        case StrategyProblem():
-            return Failure(ExitCode.STRATEGY, cause.what, cause.hint)
-        case socket.gaierror():
-            return _said(ExitCode.RESOLVE, url, cause.strerror)
-        case ssl.SSLCertVerificationError():
-            return _said(ExitCode.CERTIFICATE, url, cause.verify_message)
-        case ssl.SSLError() if not answered:
-            return _said(ExitCode.TLS, url, cause.reason or cause)
-        case Exception(args=(int(code), str(words))) if type(cause).__module__ == "pycurl":
-            known = next((known for known in _SENTENCES if known == code), None)
-            return None if known is None else _said(known, url, words)
-    return None
-
-
-_SENTENCES = {
+_DOCTOR = "mphttp doctor {url} looks at the paths there"
+_OTHER_PROXY = "-x names another proxy, and --noproxy who is reached without one"
+_TOLD = {
+    ExitCode.PROTOCOL: ("the answer of {peer} is no HTTP that is known here: {why}", ""),
+    ExitCode.URL: ("the URL can't be used: {why}", ""),
+    ExitCode.PROXY: ("{proxy} can't be used: {why}", _OTHER_PROXY),
+    ExitCode.SOCKS: ("{proxy} can't be used: {why}", _OTHER_PROXY),
     ExitCode.RESOLVE: ("the name {host} can't be resolved: {why}", ""),
-    ExitCode.CERTIFICATE: (
-        "the certificate of {host} can't be trusted: {why}",
-        "--cacert FILE names certificates to trust; -k trusts any",
-    ),
+    ExitCode.CONNECT: ("no connection to {peer}: {why}", _DOCTOR),
+    ExitCode.WEIRD: ("the answer of {peer} can't be understood: {why}", ""),
+    ExitCode.TRUNCATED: ("the body isn't whole: {why}", _DOCTOR),
+    ExitCode.MEMORY: ("there is no memory left: {why}", ""),
+    ExitCode.TIMEOUT: ("{peer} was silent for too long: {why}", _DOCTOR),
     ExitCode.TLS: (
         "the TLS handshake with {peer} failed: {why}",
         "does it speak TLS there? http:// goes without",
     ),
+    ExitCode.REDIRECTS: ("the server redirects too often", ""),
     ExitCode.EMPTY: ("{peer} closed the connection without an answer", _DOCTOR),
+    ExitCode.SEND: ("the request can't be sent: {why}", _DOCTOR),
+    ExitCode.RECEIVE: ("the answer can't be received: {why}", _DOCTOR),
+    ExitCode.CERTIFICATE: (
+        "the certificate of {host} can't be trusted: {why}",
+        "--cacert FILE names certificates to trust; -k trusts any",
+    ),
+    ExitCode.ENCODING: ("the body's coding can't be undone: {why}", ""),
+    ExitCode.CA_FILE: ("the trusted certificates can't be read: {why}", "--cacert names others"),
+    ExitCode.USAGE: ("this is no valid request: {why}", ""),
 }
-"""What is told by the cause's kind, or by libcurl's number, which is ours."""
+"""Sentence and hint for each code; libcurl's numbers are among them."""
+
+_KINDS: tuple[tuple[type[Exception], ExitCode], ...] = (
+    (httpx.TimeoutException, ExitCode.TIMEOUT),
+    (httpx.ConnectError, ExitCode.CONNECT),
+    (httpx.TooManyRedirects, ExitCode.REDIRECTS),
+    (httpx.InvalidURL, ExitCode.URL),
+    (httpx.DecodingError, ExitCode.ENCODING),
+    (httpx.LocalProtocolError, ExitCode.USAGE),
+    (httpx.WriteError, ExitCode.SEND),
+    (httpx.TransportError, ExitCode.RECEIVE),
+)
+"""Kinds of exceptions; the first that fits counts."""
+
+_UNKNOWN_HTTP = ("status line", "HTTP version")
+"""What h11 says of an answer in another protocol; curl takes it for HTTP/0.9, or refuses."""
 
 
-def _said(code: ExitCode, url: httpx.URL, why: object = "") -> Failure:
-    what, hint = _SENTENCES[code]
-    return Failure(code, what.format(host=url.host, peer=_peer(url), why=why), hint.format(url))
+def explain(error: Exception, asked: Asked) -> Failure | None:
+    """Return the failure that an exception means, or None if it is a bug.
 
-
-def _late(error: Exception, url: httpx.URL) -> Failure:
+    Args:
+        error: what a transfer raised.
+        asked: what was under way.
+    """
     if isinstance(error, TimeLimit):
-        what, option = "the transfer wasn't done in time", "--max-time"
-    else:
-        what, option = f"{_peer(url)} didn't take a connection in time", "--connect-timeout"
-    return Failure(ExitCode.TIMEOUT, what, f"{option} gives it longer")
+        what = "the transfer wasn't done in time"
+        return Failure(ExitCode.TIMEOUT, what, "--max-time gives it longer")
+    if isinstance(error, httpx.ConnectTimeout):
+        what = f"{asked.peer(through=False)} didn't take a connection in time"
+        return Failure(ExitCode.TIMEOUT, what, "--connect-timeout gives it longer")
+    blamed = any(isinstance(cause, httpx.ProxyError) for cause in _causes(error))
+    for cause in _causes(error):
+        failure = _by_cause(cause, asked, proxy=blamed)
+        if failure is not None:
+            return failure
+    return _by_kind(error, asked) or next(filter(None, map(_local, _causes(error))), None)
 
 
-def _by_kind(error: Exception, url: httpx.URL, answered: bool) -> Failure | None:
-    if isinstance(error, httpx.RemoteProtocolError) and answered:
-        return Failure(ExitCode.TRUNCATED, f"the body isn't whole: {error}", _DOCTOR.format(url))
-    if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
-        return _said(ExitCode.EMPTY, url)
-    for kind, code, what, hint in _KINDS:
-        if isinstance(error, kind):
-            told = what.format(peer=_peer(url), error=_words(error))
-            return Failure(code, told, hint.format(url))
+def _by_cause(cause: BaseException, asked: Asked, *, proxy: bool) -> Failure | None:
+    if isinstance(cause, StrategyProblem):
+        return Failure(ExitCode.STRATEGY, cause.what, cause.hint)
+    match cause:
+        case CodingError():
+            return _said(ExitCode.ENCODING, asked, cause)
+        case socket.gaierror() | UnicodeError() if _about_a_name(cause):
+            code = ExitCode.RESOLVE if asked.proxy is None else ExitCode.PROXY
+            return _said(code, asked, why_unresolved(cause))
+        case ssl.SSLCertVerificationError():
+            return _said(ExitCode.CERTIFICATE, asked, cause.verify_message, proxy=proxy)
+        case ssl.SSLError() if not asked.answered:
+            return _said(ExitCode.TLS, asked, cause.reason or cause, proxy=proxy)
+        case Exception(args=(int(number), str(words))) if type(cause).__module__ == "pycurl":
+            return _by_number(number, words, asked)
     return None
 
 
+def _by_number(number: int, words: str, asked: Asked) -> Failure | None:
+    """Tell libcurl's errors, whose numbers are ours."""
+    code = next((code for code in _TOLD if code == number), None)
+    if code is ExitCode.CONNECT and asked.proxy is not None:
+        code = ExitCode.PROXY
+    return None if code in (None, ExitCode.USAGE) else _said(code, asked, words)
+
+
+def _by_kind(error: Exception, asked: Asked) -> Failure | None:
+    if isinstance(error, httpx.ProxyError):
+        return _said(_proxy_code(asked), asked, f"it refused: {_words(error)}")
+    if isinstance(error, httpx.RemoteProtocolError):
+        return _said(_of_protocol(error, answered=asked.answered), asked, _words(error))
+    if isinstance(error, httpx.UnsupportedProtocol):
+        return Failure(ExitCode.PROTOCOL, f"the URL can't be used: {_words(error)}")
+    code = next((code for kind, code in _KINDS if isinstance(error, kind)), None)
+    if code is ExitCode.CONNECT and asked.proxy is not None:
+        code = ExitCode.PROXY
+    return None if code is None else _said(code, asked, _words(error))
+
+
+def _of_protocol(error: Exception, *, answered: bool) -> ExitCode:
+    words = str(error)
+    if "closed connection" in words or "disconnected" in words:
+        return ExitCode.TRUNCATED if answered else ExitCode.EMPTY
+    if answered or "too long" in words:
+        return ExitCode.RECEIVE
+    return ExitCode.PROTOCOL if any(sign in words for sign in _UNKNOWN_HTTP) else ExitCode.WEIRD
+
+
+def _proxy_code(asked: Asked) -> ExitCode:
+    socks = asked.proxy is not None and asked.proxy.startswith("socks")
+    return ExitCode.SOCKS if socks else ExitCode.PROXY
+
+
+def _said(code: ExitCode, asked: Asked, why: object = "", *, proxy: bool = False) -> Failure:
+    what, hint = _TOLD[code]
+    peer, host = asked.peer(through=not proxy), asked.url.host
+    if proxy and asked.proxy is not None:
+        host = f"the proxy {httpx.URL(asked.proxy).host}"
+    told = what.format(host=host, peer=peer, proxy=asked.peer(through=False), why=why)
+    return Failure(code, told, hint.format(url=asked.url.copy_with(userinfo=b"")))
+
+
+def _about_a_name(cause: BaseException) -> bool:
+    return isinstance(cause, socket.gaierror) or "idna" in str(cause)
+
+
+def _local(cause: BaseException) -> Failure | None:
+    return of_this_machine(cause) if isinstance(cause, Exception) else None
+
+
 def _peer(url: httpx.URL) -> str:
-    return f"{url.host} port {url.port or (443 if url.scheme == 'https' else 80)}"
+    return f"{url.host} port {port_of(url) or 1080}"  # that of SOCKS is the only one missing
 
 
 def _words(error: Exception) -> str:

@@ -132,7 +132,11 @@ def _auth(user: str, environment: Environment) -> tuple[str, str]:
     name, colon, password = user.partition(":")
     if colon:
         return name, password
-    return name, environment.ask_secret(f"Password of {name}: ")
+    try:
+        return name, environment.ask_secret(f"Password of {name}: ")
+    except (EOFError, OSError) as error:
+        what = f"the password of {name} can't be asked for without a terminal"
+        raise usage(what, "-u USER:PASSWORD") from error
 
 
 def _content(parts: Iterable[str], environment: Environment) -> bytes:

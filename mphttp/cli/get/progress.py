@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -14,6 +14,8 @@ from rich.text import Text
 from mphttp.report import Report
 
 from ..environment import Environment
+from ..printable import printable
+from ..screen import console_on
 from ..units import words_for_rate, words_for_size
 from .bars import Bar, Bars, progress_line
 
@@ -29,12 +31,7 @@ def shown(report: Report, environment: Environment) -> Iterator[None]:
         report: read several times a second, by a thread of rich's.
         environment: whose stderr is a terminal.
     """
-    console = Console(
-        file=environment.stderr,
-        force_terminal=True,
-        color_system="standard" if environment.colour else None,
-        highlight=False,
-    )
+    console = console_on(environment.stderr, environment)
     bars = Bars()
 
     def view() -> RenderableType:
@@ -64,7 +61,7 @@ def rendered(bars: list[Bar], report: Report) -> RenderableType:
     for bar in bars:
         style = _STYLES[bar.state]
         table.add_row(
-            Text(bar.path),  # not markup: an interface may be named almost anything
+            Text(printable(bar.path)),  # an interface may be named almost anything
             ProgressBar(total=whole, completed=min(bar.received, whole), complete_style=style),
             words_for_size(bar.received),
             words_for_rate(bar.rate),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from ..environment import Environment
+from ..printable import json_text
 from .target import target
 
 
@@ -27,4 +27,4 @@ def write_report(name: str, told: Sequence[dict[str, Any]], environment: Environ
     indent = 2 if len(told) == 1 else None
     with target(name, environment) as sink:
         for one in told:
-            sink.write(json.dumps(one, indent=indent).encode() + b"\n")
+            sink.write(json_text(one, indent).encode() + b"\n")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+from ..printable import json_text
 
 _TOKEN = re.compile(r"%header\{(?P<header>[^}]*)\}|%\{(?P<name>[^}]*)\}|(?P<escape>%%|\\[nrt])")
 _ESCAPES = {"%%": "%", "\\n": "\n", "\\r": "\r", "\\t": "\t"}
@@ -63,6 +64,20 @@ class _Part:
     value: str
 
 
+class Piece(NamedTuple):
+    """Something that is written.
+
+    Args:
+        stream: "stdout" or "stderr".
+        text: what.
+        own: whether it is the user's or this program's own, and not what a server said.
+    """
+
+    stream: Stream
+    text: str
+    own: bool
+
+
 class UnknownVariable(ValueError):
     """A format has a variable that there isn't.
 
@@ -93,7 +108,7 @@ class Format:
     def __init__(self, text: str) -> None:
         self._parts = tuple(_parts(text))
 
-    def written(self, facts: Mapping[str, Any]) -> list[tuple[Stream, str]]:
+    def written(self, facts: Mapping[str, Any]) -> list[Piece]:
         """Return what is written, and where.
 
         Args:
@@ -101,7 +116,7 @@ class Format:
                 case), and what else `%{json}` is to tell.
         """
         stream: Stream = "stdout"
-        pieces: list[tuple[Stream, str]] = []
+        pieces: list[Piece] = []
         for part in self._parts:
             match part:
                 case _Part("switch", "onerror"):
@@ -110,7 +125,8 @@ class Format:
                 case _Part("switch", ("stdout" | "stderr") as stream):
                     pass
                 case _:
-                    pieces.append((stream, _written(part, facts)))
+                    own = part.kind in ("text", "switch")
+                    pieces.append(Piece(stream, _written(part, facts), own))
         return pieces
 
 
@@ -142,7 +158,7 @@ def _written(part: _Part, facts: Mapping[str, Any]) -> str:
     if part.kind == "header":
         return str(facts.get("headers", {}).get(part.value, ""))
     if part.kind == "switch":
-        return json.dumps({name: value for name, value in facts.items() if name != "headers"})
+        return json_text({name: value for name, value in facts.items() if name != "headers"})
     return words(part.value, facts.get(part.value))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,10 +13,12 @@ from mphttp.kernel.addresses import unmapped
 from mphttp.kernel.reading.listing import Listing
 from mphttp.kernel.values import SocketAddress
 
-from ..exits import ExitCode, Failure, usage
-from ..url import parse_url
+from ..exits import usage
+from ..printable import decoded, printable
+from ..url import parse_url, resolved
 
 _PROC = Path("/proc")
+_PROCESS = re.compile(r"[0-9]{1,10}")
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
 
 
@@ -60,7 +61,7 @@ def parse_choice(text: str | None) -> Choice:
     """
     if text is None:
         return Choice()
-    if text.isdecimal():
+    if _PROCESS.fullmatch(text):
         return _choose_process(int(text))
     return _choose_server(text)
 
@@ -105,8 +106,8 @@ class Owners:
             if entry.name.isdecimal():
                 with suppress(OSError):  # ended meanwhile, or another user's
                     for inode in sockets_of(int(entry.name)) & self._names.keys():
-                        name = (entry / "comm").read_text().strip()
-                        self._names[inode] = f"{name}[{entry.name}]"
+                        name = decoded((entry / "comm").read_bytes().removesuffix(b"\n"))
+                        self._names[inode] = f"{printable(name, breaks=False)}[{entry.name}]"
 
 
 def _choose_process(process: int) -> Choice:
@@ -126,12 +127,6 @@ def _choose_process(process: int) -> Choice:
 
 
 def _choose_server(text: str) -> Choice:
-    url = parse_url(text)
-    port = url.port or (443 if url.scheme == "https" else 80)
-    try:
-        found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        what = f"the name {url.host} can't be resolved: {error.strerror}"
-        raise Failure(ExitCode.RESOLVE, what) from None
+    found = resolved(parse_url(text))
     addresses = (SocketAddress(str(where[0]), int(where[1])) for *_, where in found)
     return Choice(remotes=frozenset(map(unmapped, addresses)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from mphttp.kernel import KernelError
 from ..environment import Environment
 from ..exits import ExitCode, Failure
 from ..interrupt import stoppable
+from ..printable import json_text
 from ..units import duration
 from .choice import parse_choice
 from .source import Source
@@ -119,19 +119,14 @@ def _as_lines(source: Source, environment: Environment) -> Show:
 
 @contextmanager
 def _live(source: Source, environment: Environment) -> Iterator[Show]:
-    from rich.console import Console
     from rich.live import Live
 
+    from ..screen import console_on
     from .table import rendered
 
     log: deque[str] = deque(maxlen=_LOG)
     stdout = io.TextIOWrapper(environment.stdout, "utf-8", write_through=True)
-    console = Console(
-        file=stdout,
-        force_terminal=True,
-        color_system="standard" if environment.colour else None,
-        highlight=False,
-    )
+    console = console_on(stdout, environment)
     try:
         with Live(console=console, auto_refresh=False, screen=True) as live:
 
@@ -152,4 +147,4 @@ def _log(moment: Moment, source: Source) -> Iterator[str]:
 
 
 def _json(moment: Moment) -> str:
-    return json.dumps(to_dict(moment, time.time())) + "\n"
+    return json_text(to_dict(moment, time.time())) + "\n"

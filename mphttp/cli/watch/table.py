@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from ..printable import printable
 from .watcher import Moment
 from .words import lines
 
@@ -27,7 +28,7 @@ def rendered(moment: Moment, log: Sequence[str], height: int) -> Text:
         body = [*body[: room - 1], f"… {len(body) - room + 1} more lines"]
     told = [(header, "dim"), *((line, _style(line)) for line in body), ("", "")]
     told += [(line, "dim") for line in kept]
-    return Text.assemble(*((line + "\n", style) for line, style in told), no_wrap=True)
+    return Text.assemble(*((printable(line) + "\n", style) for line, style in told), no_wrap=True)
 
 
 def _style(line: str) -> str:

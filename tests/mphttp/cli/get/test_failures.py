@@ -32,11 +32,11 @@ def deaf() -> Iterator[str]:
     [
         ("/half/1000", (), ExitCode.TRUNCATED, "the body isn't whole"),
         ("/silence", (), ExitCode.EMPTY, "closed the connection without an answer"),
-        ("/garbage", (), ExitCode.RECEIVE, "the answer can't be received"),
+        ("/garbage", (), ExitCode.PROTOCOL, "is no HTTP that is known here"),
         ("/status/404", ("-f",), ExitCode.HTTP, "the server answered 404 Not Found"),
         ("/status/500", ("-f",), ExitCode.HTTP, "the server answered 500"),
         ("/loop", ("-L",), ExitCode.REDIRECTS, "the server redirects too often"),
-        ("/redirect-to-ftp", ("-L",), ExitCode.URL, "the URL can't be used"),
+        ("/redirect-to-ftp", ("-L",), ExitCode.PROTOCOL, "the URL can't be used"),
         ("/stuck/1000", ("--max-time", "300ms"), ExitCode.TIMEOUT, "wasn't done in time"),
         ("/bytes/10", ("-d", "@/no/such/file"), ExitCode.READ, "/no/such/file can't be read"),
         ("/bytes/10", ("--path", "wlan99"), ExitCode.USAGE, "there is no interface 'wlan99'"),
@@ -97,7 +97,6 @@ def test_tls_to_a_server_that_speaks_plain_http(run, server) -> None:
     ("url", "hint"),
     [
         ("example.org/file", "hint: mphttp get https://example.org/file\n"),
-        ("ftp://example.org/", ""),
         ("http://", ""),
         ("http://[::1", ""),
         ("http://a:port/", ""),

@@ -55,7 +55,7 @@ def test_what_fails_does_not_stop_the_others(run, server, nobody) -> None:
 
 def test_a_command_line_is_checked_before_the_first_request(run, server) -> None:
     result = run("get", f"{server.url}/bytes/10", "ftp://a/")
-    assert (result.code, server.targets) == (ExitCode.URL, [])
+    assert (result.code, server.targets) == (ExitCode.PROTOCOL, [])
     result = run("get", "-o", "x", "-o", "x", f"{server.url}/bytes/1", f"{server.url}/bytes/2")
     assert (result.code, server.targets) == (ExitCode.USAGE, [])
     assert "2 URLs would go to the same file x" in result.err

@@ -23,7 +23,7 @@ FACTS = {
 
 
 def written(text: str, facts: dict[str, Any] | None = None) -> str:
-    return "".join(piece for _, piece in Format(text).written(facts or FACTS))
+    return "".join(piece.text for piece in Format(text).written(facts or FACTS))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_json_has_all_but_the_header_fields() -> None:
 
 def test_the_stream_can_be_changed() -> None:
     pieces = Format("a%{stderr}b%{stdout}c").written(FACTS)
-    assert [piece for piece in pieces if piece[1]] == [
+    assert [piece[:2] for piece in pieces if piece.text] == [
         ("stdout", "a"),
         ("stderr", "b"),
         ("stdout", "c"),
