@@ -14,6 +14,8 @@ from urllib.parse import unquote
 import httpx
 
 from .interrupt import TimeLimit, time_limit
+from .printable import decoded
+from .url import origin, read_url, without_userinfo
 
 _STATUSES = frozenset({301, 302, 303, 307, 308})
 _MOST = 50
@@ -84,14 +86,14 @@ def onward(request: httpx.Request, response: httpx.Response) -> httpx.Request:
     Raises:
         httpx.InvalidURL: the Location is no URL.
     """
-    named, url = _destination(request.url, response.headers["location"])
+    url = _destination(response)
     method = _method(request.method, response.status_code)
     headers = request.headers.copy()
-    leaves, emptied = _origin(url) != _origin(request.url), method != request.method
+    leaves, emptied = origin(url) != origin(request.url), method != request.method
     for name in list(headers):
         if (leaves and name in _OF_ORIGIN) or (emptied and name.startswith(_OF_CONTENT)):
             del headers[name]
-    if user := in_url(named):
+    if user := in_url(url):
         headers["authorization"] = basic(*user)
     return httpx.Request(
         method,
@@ -120,36 +122,30 @@ def leads_to(response: httpx.Response) -> httpx.URL | None:
     """Return where an answer leads if its Location is followed; None if nowhere."""
     with suppress(httpx.InvalidURL):
         if is_redirect(response):
-            return _destination(response.request.url, response.headers["location"])[1]
+            return _destination(response)
     return None
 
 
-def _destination(base: httpx.URL, location: str) -> tuple[httpx.URL, httpx.URL]:
-    """Return what a Location says, and where it leads from a URL."""
+def _destination(response: httpx.Response) -> httpx.URL:
+    """Return where a Location leads, with the user and password that it names."""
+    base = response.request.url
+    location = next(v for n, v in response.headers.raw if n.lower() == b"location")
     try:
-        named = httpx.URL(location)
-        if named.scheme and not named.host:  # such as "https:/path", which some servers send
-            named = named.copy_with(host=base.host, port=base.port)
-        url = base.copy_with(userinfo=b"").join(named)
-        url.host  # noqa: B018  it is read here for the first time, and may be no name
-    except UnicodeError as error:  # a label that IDNA doesn't know
-        raise httpx.InvalidURL(f"{location!r}: {error}") from error
-    if url.port is not None and not 0 < url.port < 65536:
-        raise httpx.InvalidURL(f"{location!r} has no port that there can be")
+        url = read_url(decoded(location), base.copy_with(userinfo=b""))
+    except httpx.InvalidURL as error:
+        told = without_userinfo(decoded(location))
+        # The reason could tell half of a password.
+        why = "" if b"@" in location else f": {error}"
+        raise httpx.InvalidURL(f"{base.host} redirects to {told!r}, which is no URL{why}") from None
     if base.fragment and not url.fragment:  # RFC 9110, 10.2.2
         url = url.copy_with(fragment=base.fragment)
-    return named, url
+    return url
 
 
 def _method(method: str, status: int) -> str:
     if status == 303 and method != "HEAD":
         return "GET"
     return "GET" if status in (301, 302) and method == "POST" else method
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
-    return url.scheme, url.host, port
 
 
 def _answer(transport: httpx.BaseTransport, request: httpx.Request, tell: Tell) -> httpx.Response:

@@ -67,7 +67,7 @@ def read_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
 
 def origin(url: httpx.URL) -> tuple[str, str, int]:
     """Return scheme, host and port: what credentials are for (RFC 9110, 4.3.1)."""
-    return url.scheme, url.host.rstrip("."), port_of(url)
+    return url.scheme, url.raw_host.decode(), port_of(url)
 
 
 def port_of(url: httpx.URL) -> int:

@@ -19,10 +19,12 @@ from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure
+from ..printable import decoded, encoded, printable
 from ..redirect import sent
 from .body import Body
 from .client import Client
-from .decode import decoded
+from .decode import decoded as undone
+from .explain import Asked
 from .jobs import Job
 from .limited import seconds_too_many
 from .pace import Pace
@@ -84,6 +86,14 @@ class Attempt:
         self._remark = remark
         self._verbose = Verbose(environment) if arguments.verbose else None
         self._began = time.monotonic()
+        self._url = job.message.url
+        self._proxy: str | None = None
+        self._answered = False
+
+    @property
+    def asked(self) -> Asked:
+        """What was under way last."""
+        return Asked(self._url, self._proxy, self._answered)
 
     def run(self, client: Client, body: Body) -> None:
         """Make the attempt.
@@ -105,9 +115,17 @@ class Attempt:
         message = self._job.message
         more = range_fields(held) if held else {}
         request = message.request(client, more, self._extensions(body))
-        tell = self._verbose.tell if self._verbose else lambda _: None
+
+        def tell(message: httpx.Request | httpx.Response) -> None:
+            if isinstance(message, httpx.Request):
+                self._url, self._proxy = message.url, client.transport.proxy_of(message.url)
+            if self._verbose:
+                self._verbose.tell(message)
+
+        self._answered = False
         response = sent(client.transport, request, follow=self._arguments.location, tell=tell)
         with closing(response):
+            self._answered = True
             self._stamp("starttransfer")
             self.response, self.report = response, response.extensions["multipath"]
             self._check_status(response, ranged=held is not None)
@@ -156,7 +174,10 @@ class Attempt:
     def _heads(self, response: httpx.Response) -> bytes:
         wanted = self._arguments.include or self._arguments.head
         answers = (*response.history, response) if wanted else ()
-        return b"".join(head(answer).encode() for answer in answers)
+        heads = b"".join(map(head, answers))
+        if not self._body_on_terminal:
+            return heads
+        return encoded(printable(decoded(heads.replace(b"\r\n", b"\n"))))
 
     def _receive(self, response: httpx.Response, body: Body, skip: int = 0) -> None:
         report = self.report
@@ -186,7 +207,7 @@ class Attempt:
             self._remark(f"--limit-rate makes this take {seconds:.1f} s: {late}")
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
-        return decoded(response) if self._job.message.compressed else response.iter_raw()
+        return undone(response) if self._job.message.compressed else response.iter_raw()
 
     def _samples(self, report: Report) -> AbstractContextManager[None]:
         wanted = self._arguments.samples or self._arguments.plot is not None

@@ -26,7 +26,7 @@ class Client(httpx.Client):
         timeout: of each.
     """
 
-    def __init__(self, transport: httpx.BaseTransport, timeout: httpx.Timeout) -> None:
+    def __init__(self, transport: Routes, timeout: httpx.Timeout) -> None:
         super().__init__(transport=transport, timeout=timeout)
         self.transport = transport
 

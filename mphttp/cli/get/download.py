@@ -16,7 +16,7 @@ from .bars import summary
 from .body import Body, opened
 from .choice import hurried
 from .client import Client
-from .explain import Asked, explain
+from .explain import explain
 from .jobs import Job
 from .limited import Limited
 from .retry import Busy, Retry
@@ -130,8 +130,7 @@ class Download:
         except Exception as error:
             if isinstance(error, Failure):
                 raise
-            asked = Asked(self.job.message.url, answered=attempt.report is not None)
-            failure = explain(error, asked)
+            failure = explain(error, attempt.asked)
             if failure is None:
                 raise
             raise failure from error

@@ -111,21 +111,25 @@ def explain(error: Exception, asked: Asked) -> Failure | None:
 
 
 def _by_cause(cause: BaseException, asked: Asked, *, proxy: bool) -> Failure | None:
-    if isinstance(cause, StrategyProblem):
-        return Failure(ExitCode.STRATEGY, cause.what, cause.hint)
     match cause:
+        case StrategyProblem():
+            return Failure(ExitCode.STRATEGY, cause.what, cause.hint)
         case CodingError():
             return _said(ExitCode.ENCODING, asked, cause)
         case socket.gaierror() | UnicodeError() if _about_a_name(cause):
             code = ExitCode.RESOLVE if asked.proxy is None else ExitCode.PROXY
             return _said(code, asked, why_unresolved(cause))
-        case ssl.SSLCertVerificationError():
-            return _said(ExitCode.CERTIFICATE, asked, cause.verify_message, proxy=proxy)
         case ssl.SSLError() if not asked.answered:
-            return _said(ExitCode.TLS, asked, cause.reason or cause, proxy=proxy)
+            return _of_tls(cause, asked, proxy=proxy)
         case Exception(args=(int(number), str(words))) if type(cause).__module__ == "pycurl":
             return _by_number(number, words, asked)
     return None
+
+
+def _of_tls(cause: ssl.SSLError, asked: Asked, *, proxy: bool) -> Failure:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return _said(ExitCode.CERTIFICATE, asked, cause.verify_message, proxy=proxy)
+    return _said(ExitCode.TLS, asked, cause.reason or cause, proxy=proxy)
 
 
 def _by_number(number: int, words: str, asked: Asked) -> Failure | None:

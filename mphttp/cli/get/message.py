@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class Message:
 
 
 def _raw(fields: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in fields]
+    return [(os.fsencode(name), os.fsencode(value)) for name, value in fields]
 
 
 def message(arguments: argparse.Namespace, url: httpx.URL, environment: Environment) -> Message:
@@ -95,6 +96,8 @@ def message(arguments: argparse.Namespace, url: httpx.URL, environment: Environm
         raise usage("-I asks for the head only, and -d sends a body", "give one of them")
     content = _content(arguments.data, environment) if arguments.data else None
     default = "HEAD" if arguments.head else "GET" if content is None else "POST"
+    if arguments.request and not _TOKEN.fullmatch(arguments.request):
+        raise usage(f"{arguments.request!r} is no method", "-X takes one word such as PUT")
     headers = tuple(_header(line) for line in arguments.header)
     _check_framing(headers, content)
     return Message(
@@ -145,7 +148,7 @@ def _content(parts: Iterable[str], environment: Environment) -> bytes:
 
 def _part(part: str, environment: Environment) -> bytes:
     if not part.startswith("@"):
-        return part.encode()
+        return os.fsencode(part)
     # As in curl, a file of form data may have lines: they are not sent.
     return _read(part[1:], environment).translate(None, b"\r\n\0")
 

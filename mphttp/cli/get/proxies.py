@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
 
-from ..exits import usage
+from ..exits import ExitCode, Failure
+from ..url import port_of, read_url, without_userinfo
+
+_IPv4 = ipaddress.IPv4Address
+_NUMBER = r"(?:0x[0-9a-f]+|[0-9]+)"
+_OLD_ADDRESS = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}", re.ASCII)
+"""IPv4 as `inet_aton` reads it, and so whoever connects: 127.1, 0x7f.1, 2130706433."""
+_ENTRY = re.compile(r"(\[[^\]]*\](?:/\d+)?|[^:]*)(?::(\d{1,5}))?", re.ASCII)
+"""A host and perhaps its port."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +39,15 @@ class Proxies:
     without: tuple[str, ...] = ()
 
     def of(self, url: httpx.URL) -> str | None:
-        """Return the proxy for a URL, or None."""
+        """Return the proxy for a URL, or None.
+
+        Raises:
+            Failure: what the environment names is no proxy.
+        """
         proxy = self.by_scheme.get(url.scheme)
-        return None if proxy is None or excepted(url.host, self.without) else proxy
+        if proxy is None or excepted(url.raw_host.decode(), self.without, port_of(url)):
+            return None
+        return checked_proxy(proxy)
 
 
 def chosen_proxies(proxy: str | None, noproxy: str | None, environ: Mapping[str, str]) -> Proxies:
@@ -40,38 +55,46 @@ def chosen_proxies(proxy: str | None, noproxy: str | None, environ: Mapping[str,
 
     As in curl: `http_proxy` counts in lower case only (a web server's CGI programs get HTTP_PROXY
     from whoever sends the header Proxy); -x takes the place of the variables, and is none if empty;
-    --noproxy takes the place of `no_proxy`, which holds for -x too.
+    --noproxy takes the place of `no_proxy`. Other than in curl, `no_proxy` doesn't hold for -x: who
+    names a proxy means it. Variables are looked at when they are needed.
 
     Raises:
-        Failure: one of them is no proxy.
+        Failure: -x names no proxy.
     """
-    without = noproxy if noproxy is not None else _either(environ, "no_proxy") or ""
     if proxy is None:
+        without = noproxy if noproxy is not None else _either(environ, "no_proxy") or ""
         common = _either(environ, "all_proxy")
         given = {
             "http": environ.get("http_proxy") or common,
             "https": _either(environ, "https_proxy") or common,
         }
     else:
-        given = dict.fromkeys(("http", "https"), proxy)
-    by_scheme = {scheme: checked_proxy(url) for scheme, url in given.items() if url}
+        without = noproxy or ""
+        given = dict.fromkeys(("http", "https"), checked_proxy(proxy) if proxy else None)
+    by_scheme = {scheme: _with_scheme(url) for scheme, url in given.items() if url}
     return Proxies(by_scheme, tuple(word for word in re.split(r"[\s,]+", without) if word))
 
 
-def excepted(host: str, without: tuple[str, ...]) -> bool:
+def excepted(host: str, without: tuple[str, ...], port: int | None = None) -> bool:
     """Whether a host is reached without a proxy.
 
+    Both sides are brought into one form first: case, a dot at the end, brackets, every way to write
+    an address, and names that IDNA encodes.
+
     Args:
-        host: a name or an address, without brackets.
-        without: "*" alone for all; names, with their subdomains; addresses; networks.
+        host: a name or an address.
+        without: "*" alone for all; names, with their subdomains; addresses; networks; each perhaps
+            with a port, and then for that alone.
+        port: that is connected to, or None.
     """
     if without == ("*",):
         return True
+    entries = [entry for entry, only in map(_split, without) if only in (None, port)]
     address = _address(host)
     if address is not None:
-        return any(address in network for network in map(_network, without) if network)
-    name = host.lower().rstrip(".")
-    names = (entry.lower().strip(".") for entry in without)
+        return any(address in network for network in map(_network, entries) if network)
+    name = _name(host)
+    names = (_name(entry.strip(".")) for entry in entries)
     return any(name == entry or name.endswith(f".{entry}") for entry in names if entry)
 
 
@@ -81,14 +104,16 @@ def checked_proxy(text: str) -> str:
     Raises:
         Failure: it is none.
     """
-    url = text if "://" in text else f"http://{text}"
+    shown = f"{without_userinfo(text)!r} is no proxy"
     try:
-        proxy = httpx.Proxy(url)
+        url = read_url(_with_scheme(text))
+        httpx.Proxy(url)
     except (ValueError, httpx.InvalidURL) as error:
-        raise usage(f"{text!r} is no proxy: {error}", "-x http://HOST:PORT") from error
-    if not proxy.url.host:
-        raise usage(f"{text!r} is no proxy: it names no host", "-x http://HOST:PORT")
-    return url
+        why = "" if "@" in text else f": {error}"  # it could tell half of a password
+        raise Failure(ExitCode.PROXY, f"{shown}{why}", "-x http://HOST:PORT") from error
+    if not url.host:
+        raise Failure(ExitCode.PROXY, f"{shown}: it names no host", "-x http://HOST:PORT")
+    return str(url)
 
 
 class Routes(httpx.BaseTransport):
@@ -104,8 +129,16 @@ class Routes(httpx.BaseTransport):
         self._make = make
         self._transports: dict[str | None, httpx.BaseTransport] = {}
 
+    def proxy_of(self, url: httpx.URL) -> str | None:
+        """Return the URL of the proxy on the way to another, or None.
+
+        Raises:
+            Failure: what the environment names is no proxy.
+        """
+        return self._proxies.of(url)
+
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        proxy = self._proxies.of(request.url)
+        proxy = self.proxy_of(request.url)
         if proxy not in self._transports:
             self._transports[proxy] = self._make(proxy)
         return self._transports[proxy].handle_request(request)
@@ -119,15 +152,42 @@ def _either(environ: Mapping[str, str], name: str) -> str | None:
     return environ.get(name) or environ.get(name.upper())
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _with_scheme(text: str) -> str:
+    return text if "://" in text else f"http://{text}"
+
+
+def _split(entry: str) -> tuple[str, int | None]:
+    match = _ENTRY.fullmatch(entry)
+    return (match[1], int(match[2])) if match and match[2] else (entry, None)
+
+
+def _address(host: str) -> _IPv4 | ipaddress.IPv6Address | None:
+    bare = host.strip("[]").partition("%")[0].lower()
+    bare = bare.removesuffix(".")
     try:
-        return ipaddress.ip_address(host)
-    except ValueError:
+        if _OLD_ADDRESS.fullmatch(bare):
+            return _IPv4(socket.inet_aton(bare))
+        address = ipaddress.IPv6Address(bare)
+    except (ValueError, OSError):
         return None
+    return address.ipv4_mapped or address
 
 
 def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    address = _address(entry)
     try:
+        if address is not None:
+            return ipaddress.ip_network(address)
         return ipaddress.ip_network(entry.replace("[", "").replace("]", ""), strict=False)
     except ValueError:
         return None
+
+
+def _name(host: str) -> str:
+    name = host.lower().removesuffix(".")
+    if name.isascii():
+        return name
+    try:
+        return httpx.URL(f"http://{name}").raw_host.decode().removesuffix(".")
+    except (UnicodeError, httpx.InvalidURL):
+        return name

@@ -7,12 +7,24 @@ import httpx
 from mphttp.report import Report
 
 from ..environment import Environment
+from ..printable import decoded
+
+_SECRETS = {"authorization", "cookie", "proxy-authorization"}
 
 
-def head(response: httpx.Response) -> str:
-    """Return the head of an answer as HTTP/1.1 writes it, with the empty line at its end."""
-    status = f"{response.http_version} {response.status_code} {response.reason_phrase}".rstrip()
-    return "".join(f"{line}\r\n" for line in (status, *_fields(response.headers), ""))
+def head(response: httpx.Response) -> bytes:
+    """Return the head of an answer as it came, with the empty line at its end.
+
+    One that came by HTTP/2 is written as HTTP/1.1 would write it.
+    """
+    raw: bytes | None = response.extensions.get("raw_head")
+    if raw is not None:
+        return raw
+    version = response.extensions.get("http_version", b"HTTP/1.1")
+    reason = response.extensions.get("reason_phrase", b"")
+    status = b"%b %d %b" % (version, response.status_code, reason)
+    fields = (b"%b: %b" % field for field in response.headers.raw)
+    return b"".join(line + b"\r\n" for line in (status, *fields, b""))
 
 
 class Verbose:
@@ -44,15 +56,21 @@ class Verbose:
 
     def _request(self, request: httpx.Request) -> None:
         target = request.url.raw_path.decode("ascii")
-        self._tell(">", f"{request.method} {target} HTTP/1.1", *_fields(request.headers))
+        fields = (_shown(*map(decoded, field)) for field in request.headers.raw)
+        self._tell(">", f"{request.method} {target} HTTP/1.1", *fields)
 
     def _response(self, response: httpx.Response) -> None:
-        self._tell("<", *head(response).splitlines()[:-1])
+        lines = head(response).removesuffix(b"\r\n\r\n").split(b"\r\n")
+        self._tell("<", *map(decoded, lines))
 
     def _tell(self, mark: str, *lines: str) -> None:
         for line in (*lines, ""):
             self._environment.say(f"{mark} {line}".rstrip())
 
 
-def _fields(headers: httpx.Headers) -> list[str]:
-    return [f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in headers.raw]
+def _shown(name: str, value: str) -> str:
+    """Write a field of ours; of a secret only how it begins, such as "Basic"."""
+    if name.lower() not in _SECRETS:
+        return f"{name}: {value}"
+    scheme, space, _ = value.partition(" ")
+    return f"{name}: {scheme} ***" if space and name.lower() != "cookie" else f"{name}: ***"

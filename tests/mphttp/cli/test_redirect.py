@@ -34,7 +34,8 @@ def redirect(request: httpx.Request, location: str, status: int = 302) -> httpx.
         ("//b/c", "http://b/c"),
         ("https://a:81/", "https://a:81/"),
         ("?q", "http://a:81/x/y?q"),
-        ("http:/only-a-path", "http://a:81/only-a-path"),
+        ("http:/b:82/c", "http://b:82/c"),
+        ("http:///b:82/c", "http://b:82/c"),
         ("/b#new", "http://a:81/b#new"),
     ],
 )

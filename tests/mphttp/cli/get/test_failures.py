@@ -45,7 +45,7 @@ def deaf() -> Iterator[str]:
         ("/bytes/10", ("-H", "bad name: x"), ExitCode.USAGE, "'bad name: x' is no header"),
         ("/bytes/10", ("-I", "-d", "x"), ExitCode.USAGE, "-I asks for the head only"),
         ("/bytes/10", ("--cacert", "/no/such"), ExitCode.CA_FILE, "/no/such can't be used"),
-        ("/bytes/10", ("-x", "ftp://a"), ExitCode.USAGE, "'ftp://a' is no proxy"),
+        ("/bytes/10", ("-x", "ftp://a"), ExitCode.PROXY, "'ftp://a' is no proxy"),
         ("/bytes/10", ("-O",), ExitCode.USAGE, "there are more outputs (2) than URLs (1)"),
     ],
 )

@@ -46,9 +46,12 @@ def test_x_takes_the_place_of_the_environment_and_is_none_if_empty() -> None:
     assert of(environ, "").of(HTTPS) is None
 
 
-def test_no_proxy_holds_for_x_and_noproxy_takes_its_place() -> None:
-    environ = {"no_proxy": "example.org"}
-    assert of(environ, "q:2").of(HTTP) is None
+@pytest.mark.parametrize("without", ["example.org", "*"])
+def test_a_proxy_by_x_is_used_whatever_no_proxy_says_but_not_noproxy(without: str) -> None:
+    environ = {"no_proxy": without, "all_proxy": "p:1"}
+    assert of(environ).of(HTTP) is None
+    assert of(environ, "q:2").of(HTTP) == "http://q:2"
+    assert of(environ, "q:2", without).of(HTTP) is None
     assert of(environ, "q:2", "example.com").of(HTTP) == "http://q:2"
     assert of(environ, "q:2", "").of(HTTP) == "http://q:2"
 
@@ -74,11 +77,34 @@ def test_no_proxy_holds_for_x_and_noproxy_takes_its_place() -> None:
         ("anything", "*", True),
         ("anything", "*,other", False),
         ("anything", ".", False),
+        ("127.1", "127.0.0.1", True),
+        ("0x7f.1", "127.0.0.0/8", True),
+        ("0177.0.0.1", "127.0.0.1", True),
+        ("2130706433", "127.0.0.1", True),
+        ("127.0.0.1.", "127.0.0.1", True),
+        ("127.0.0.1", "127.1", True),
+        ("128.1", "127.0.0.1", False),
+        ("0:0:0:0:0:0:0:1", "::1", True),
+        ("::1", "0:0::1", True),
+        ("::ffff:127.0.0.1", "127.0.0.0/8", True),
+        ("FE80::1%25lo", "fe80::1", True),
+        ("fe80::1", "[fe80::]/10", True),
+        ("localhost.", "LOCALHOST", True),
+        ("xn--bcher-kva.example", "b\u00fccher.example", True),
+        ("www.xn--bcher-kva.example", ".B\u00dcCHER.example", True),
+        ("example.org", "example.org:80", True),
+        ("example.org", "example.org:8080", False),
+        ("10.1.2.3", "10.1.2.3:80", True),
+        ("10.1.2.3", "10.1.2.3:81", False),
+        ("::1", "[::1]:80", True),
+        ("::1", "[::1]:81", False),
+        ("1", "0.0.0.1", True),
+        ("a.b", "b.", True),
     ],
 )
 def test_hosts_without_a_proxy(host: str, without: str, is_excepted: bool) -> None:
     proxies = of({"all_proxy": "p:1", "no_proxy": without})
-    assert excepted(host, proxies.without) == is_excepted
+    assert excepted(host, proxies.without, 80) == is_excepted
 
 
 @given(st.text(max_size=20), st.lists(st.text(max_size=20)))
@@ -86,8 +112,15 @@ def test_no_list_whatsoever_is_a_bug(host: str, without: list[str]) -> None:
     excepted(host, tuple(without))
 
 
-@pytest.mark.parametrize("proxy", ["ftp://p:1", "http://", "http://p:port"])
-def test_what_is_no_proxy_is_said(proxy: str) -> None:
+@pytest.mark.parametrize(
+    "proxy", ["ftp://p:1", "http://", "http://p:port", "p:0", "p:65536", "socks4://p", "u:s/e@p"]
+)
+def test_what_is_no_proxy_is_said_if_it_is_needed(proxy: str) -> None:
+    proxies = of({"https_proxy": proxy})
+    assert proxies.of(HTTP) is None
     with pytest.raises(Failure, match="is no proxy") as caught:
-        of({"https_proxy": proxy})
-    assert caught.value.code == ExitCode.USAGE
+        proxies.of(HTTPS)
+    assert caught.value.code == ExitCode.PROXY
+    assert "s/e" not in str(caught.value)
+    with pytest.raises(Failure, match="is no proxy"):
+        of({}, proxy)
