@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mphttp.kernel import NotMultipath, Path, SocketAddress, capture, paths_to
-from mphttp.network.dial import Candidate, connect, unconnected
+from mphttp.network.candidates import Candidate
+from mphttp.network.dial import connect, unconnected
+from mphttp.network.limit import Limit
 
 from .interrupt import TimeLimit, time_limit
 
@@ -82,7 +84,7 @@ def not_in_parts(url: str) -> str:
 def _connected(path: Path, family: int, remote: SocketAddress, address: tuple[Any, ...]) -> Reached:
     try:
         sock = unconnected(Candidate(family, address, path), None, ())
-        connect(sock, address, _ANSWER_WITHIN)
+        connect(sock, address, Limit(_ANSWER_WITHIN))
     except OSError as error:
         return Reached(path, remote, None, error.strerror or str(error))
     with closing(sock):

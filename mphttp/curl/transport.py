@@ -10,6 +10,7 @@ import httpx
 
 from mphttp.engine.request import Multipath, checked_multipath, checked_strategy
 from mphttp.strategies import Strategy
+from mphttp.transports.asked import fields_of, port_of
 
 from .channel import Channel
 from .pool import Pool
@@ -95,16 +96,19 @@ def _wanted(request: httpx.Request) -> CurlRequest:
     """Say to libcurl what httpx asks for."""
     url = request.url
     host = url.raw_host.decode("ascii")
-    port = "" if url.port is None else f":{url.port}"
     sized = request.headers.get("Content-Length")
     has_body = sized is not None or "Transfer-Encoding" in request.headers
+    try:
+        port = "" if port_of(url) is None else f":{url.port}"
+    except ValueError as error:
+        raise httpx.UnsupportedProtocol(str(error), request=request) from None
     try:
         return CurlRequest(
             f"{url.scheme}://{f'[{host}]' if ':' in host else host}{port}{url.raw_path.decode()}",
             method=request.method,
             headers=[
                 (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in request.headers.raw
+                for name, value in fields_of(request)
                 if name.lower() not in _OURS
             ],
             content=_content(request) if has_body else None,

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
+import os
+import select
 import socket
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Self
 
-from mphttp.kernel.values import Path, SocketAddress
+from mphttp.kernel.values import Path
 
+from .candidates import Candidate, Candidates
+from .limit import Limit
+from .race import Race
+from .resolve import look_up
 from .start import Start
 
 IPPROTO_MPTCP = 262
@@ -37,100 +45,175 @@ def multipath_socket(family: int, *, plain: bool = False) -> socket.socket:
         return socket.socket(family, socket.SOCK_STREAM)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One way to connect.
+class Attempts:
+    """Connecting to a host: attempts under way, of which one wins; no call waits but `wait`.
+
+    As a context manager it closes the sockets of all others.
 
     Args:
-        family: `socket.AF_INET` or `socket.AF_INET6`.
-        address: as `socket.connect` takes it.
-        path: where the first subflow leaves; None leaves it to the system.
+        candidates: the ways to connect.
+        make: makes the socket for one of them.
     """
 
-    family: int
-    address: tuple[Any, ...]
-    path: Path | None = None
+    def __init__(self, candidates: Candidates, make: Callable[[Candidate], socket.socket]) -> None:
+        self._candidates = candidates
+        self._make = make
+        self._race = Race(candidates, time.monotonic())
+        self._sockets: dict[Candidate, socket.socket] = {}
+        self._under_way: dict[int, Candidate] = {}
+        self._poll = select.epoll()
 
+    def fileno(self) -> int:
+        """Return a descriptor that can be read from when there is something for `step` to do."""
+        return self._poll.fileno()
 
-class Candidates:
-    """The ways to connect to a host, one after the other, and what came of those that were tried.
+    def step(self) -> socket.socket | None:
+        """Do what is to be done now; return the socket that is connected, once there is one.
 
-    Args:
-        host: a name or an IP address, for words.
-        found: what `getaddrinfo` gave.
-        start: chooses the path of the first subflow; None leaves it to the system.
-    """
+        Raises:
+            OSError: nobody answered; the error is the last one's.
+        """
+        now = time.monotonic()
+        for descriptor, event in self._poll.poll(0):
+            self._came(descriptor, event, now)
+        while (candidate := self._race.begin(now)) is not None:
+            self._begin(candidate, now)
+        winner = self._race.winner(now)
+        if winner is not None:
+            self._candidates.chosen(winner)
+            return self._sockets.pop(winner)
+        if self._race.lost:
+            raise self._candidates.error
+        return None
 
-    def __init__(self, host: str, found: Iterable[tuple[Any, ...]], start: Start | None) -> None:
-        self.error: OSError = OSError(f"no address is known for {host}")
-        self._found = found
-        self._start = start
+    def pause(self, limit: Limit) -> float | None:
+        """Return the seconds after which `step` has something to do though nothing happens.
 
-    def __iter__(self) -> Iterator[Candidate]:
-        for family, _, _, _, address in self._found:
-            remote = SocketAddress(str(address[0]), int(address[1]))
-            try:
-                paths = [None] if self._start is None else self._start.paths(remote)
-            except OSError as error:  # the next address may be of a family that a path has
-                self.error = error
-                continue
-            yield from (Candidate(family, address, path) for path in paths)
+        Raises:
+            TimeoutError: the time for connecting is over.
+        """
+        left, pause = limit.left(), self._race.wait(time.monotonic())
+        return left if pause is None else pause if left is None else min(left, pause)
 
-    def failed(self, candidate: Candidate, error: OSError) -> None:
-        """Take that a candidate didn't do."""
-        self.error = error
-        if candidate.path is not None and self._start is not None:
-            self._start.failed(candidate.path, error)
+    def wait(self, limit: Limit) -> None:
+        """Wait until `step` has something to do.
+
+        Raises:
+            TimeoutError: the time for connecting is over.
+        """
+        self._poll.poll(self.pause(limit))
+
+    def _begin(self, candidate: Candidate, now: float) -> None:
+        try:
+            sock = self._sockets[candidate] = self._make(candidate)
+            sock.setblocking(False)
+            problem = sock.connect_ex(candidate.address)
+        except OSError as error:
+            self._failed(candidate, error, now)
+            return
+        if problem == errno.EINPROGRESS:
+            self._under_way[sock.fileno()] = candidate
+            self._poll.register(sock, select.EPOLLOUT)
+        else:
+            self._settle(candidate, problem, now)
+
+    def _came(self, descriptor: int, event: int, now: float) -> None:
+        candidate = self._under_way.pop(descriptor)
+        sock = self._sockets[candidate]
+        self._poll.unregister(sock)
+        problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if not problem and event & select.EPOLLHUP:  # it was given up in another thread
+            problem = errno.ENOTCONN
+        self._settle(candidate, problem, now)
+
+    def _settle(self, candidate: Candidate, problem: int, now: float) -> None:
+        if problem:
+            self._failed(candidate, OSError(problem, os.strerror(problem)), now)
+        else:
+            self._race.connected(candidate)
+
+    def _failed(self, candidate: Candidate, error: OSError, now: float) -> None:
+        sock = self._sockets.pop(candidate, None)
+        if sock is not None:
+            sock.close()
+        self._candidates.failed(candidate, error)
+        self._race.failed(candidate, now)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        __: BaseException | None,
+        ___: TracebackType | None,
+    ) -> None:
+        self._poll.close()
+        for sock in self._sockets.values():
+            sock.close()
 
 
 def dial(
     host: str,
     port: int,
     *,
-    timeout: float | None = None,
+    limit: Limit,
     local_address: str | None = None,
     options: Iterable[SocketOption] = (),
     start: Start | None = None,
     plain: bool = False,
 ) -> socket.socket:
-    """Connect to the first of the host's addresses that answers.
+    """Connect to the first of the host's addresses that answers (RFC 8305).
 
     Args:
         host: a name or an IP address.
         port: TCP port.
-        timeout: seconds for each attempt, or None for no limit.
+        limit: for how long to wait, the look-up of the name included.
         local_address: IP address to connect from, or None.
         options: arguments of `setsockopt`, set before connecting since some only work then.
         start: chooses the path of the first subflow; None leaves it to the system.
         plain: TCP is wanted, not MPTCP.
 
+    Returns:
+        The socket, which doesn't block.
+
     Raises:
         OSError: no address answered; the error is the last one's.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    candidates = Candidates(host, found, None if local_address else start)
-    for candidate in candidates:
-        try:
-            sock = unconnected(candidate, local_address, options, plain=plain)
-            return connect(sock, candidate.address, timeout)
-        except OSError as error:
-            candidates.failed(candidate, error)
-    raise candidates.error
+    candidates = Candidates(host, look_up(host, port, limit), None if local_address else start)
+    with attempts(candidates, local_address, options, plain=plain) as under_way:
+        while (sock := under_way.step()) is None:
+            under_way.wait(limit)
+        return sock
 
 
-def connect(sock: socket.socket, address: Any, timeout: float | None) -> socket.socket:
+def attempts(
+    candidates: Candidates,
+    local_address: str | None,
+    options: Iterable[SocketOption],
+    *,
+    plain: bool,
+) -> Attempts:
+    """Return what connects to one of some candidates; the arguments are those of `dial`."""
+    options = tuple(options)
+    return Attempts(
+        candidates, lambda candidate: unconnected(candidate, local_address, options, plain=plain)
+    )
+
+
+def connect(sock: socket.socket, address: Any, limit: Limit) -> socket.socket:
     """Connect a socket, and return it; it is closed if that doesn't work.
 
     Args:
-        sock: from `unconnected`.
+        sock: unconnected.
         address: as `socket.connect` takes it.
-        timeout: seconds, or None for no limit.
+        limit: for how long to wait.
 
     Raises:
         OSError: nobody answered.
     """
     try:
-        sock.settimeout(timeout)
+        sock.settimeout(limit.left())
         sock.connect(address)
     except BaseException:  # also when a signal's handler raises
         sock.close()
@@ -183,4 +266,16 @@ def start_on(sock: socket.socket, path: Path | None, local_address: str | None) 
     # asks for a privilege (before 5.7), the source address alone has to do.
     with contextlib.suppress(PermissionError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, path.name.encode())
-    sock.bind((path.address, 0))
+    sock.bind(on_link(path.address, 0, path))
+
+
+def on_link(host: str, port: int, path: Path) -> tuple[Any, ...]:
+    """Return an address as sockets take it; one of a link has the index of the interface there.
+
+    Args:
+        host: an IP address without a zone.
+        port: TCP port.
+        path: leads there, or begins there.
+    """
+    link_local = ":" in host and ipaddress.ip_address(host).is_link_local
+    return (host, port, 0, path.index) if link_local else (host, port)

@@ -14,7 +14,10 @@ from typing import Any
 
 import anyio
 
-from .dial import Candidates, SocketOption, unconnected
+from .candidates import Candidates
+from .dial import SocketOption, attempts
+from .limit import Limit
+from .resolve import Found, Lookup, look_up_at_once
 from .start import Start
 
 
@@ -22,30 +25,51 @@ async def dial_async(
     host: str,
     port: int,
     *,
-    timeout: float | None = None,
+    limit: Limit,
     local_address: str | None = None,
     options: Iterable[SocketOption] = (),
     start: Start | None = None,
     plain: bool = False,
 ) -> socket.socket:
-    """Do as `dial` does; the socket doesn't block.
+    """Do as `dial` does.
 
     Raises:
         OSError: no address answered; the error is the last one's.
     """
-    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await look_up_async(host, port, limit)
     candidates = Candidates(host, found, None if local_address else start)
-    options = tuple(options)
-    for candidate in candidates:
-        try:
-            with anyio.fail_after(timeout):
-                sock = unconnected(candidate, local_address, options, plain=plain)
-                return await _connected(sock, candidate.address)
-        except TimeoutError:
-            candidates.failed(candidate, TimeoutError("timed out"))  # anyio's has no words
-        except OSError as error:
-            candidates.failed(candidate, error)
-    raise candidates.error
+    with attempts(candidates, local_address, options, plain=plain) as under_way:
+        while (sock := under_way.step()) is None:
+            with anyio.move_on_after(under_way.pause(limit)):
+                await anyio.wait_readable(under_way)
+        return sock
+
+
+async def look_up_async(host: str, port: int, limit: Limit) -> Found:
+    """Do as `look_up` does.
+
+    Raises:
+        OSError: there is no such name or port, nobody to ask, or no answer in time.
+    """
+    at_once = look_up_at_once(host, port)
+    if at_once is not None:
+        return at_once
+    with Lookup(host, port) as lookup:
+        with anyio.move_on_after(limit.left()) as waiting:
+            await anyio.wait_readable(lookup)
+        if waiting.cancelled_caught:
+            raise TimeoutError(f"the name {host} could not be resolved in time")
+        return lookup.found
+
+
+async def connect_unix_async(sock: socket.socket, address: str, limit: Limit) -> socket.socket:
+    """Connect a Unix socket.
+
+    Raises:
+        OSError: nobody listens there, or didn't answer in time.
+    """
+    with anyio.fail_after(limit.left()):
+        return await _connected(sock, address)
 
 
 async def _connected(sock: socket.socket, address: Any) -> socket.socket:
@@ -61,15 +85,3 @@ async def _connected(sock: socket.socket, address: Any) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-async def connect_unix_async(
-    sock: socket.socket, address: str, timeout: float | None
-) -> socket.socket:
-    """Connect a Unix socket.
-
-    Raises:
-        OSError: nobody listens there, or didn't answer in time.
-    """
-    with anyio.fail_after(timeout):
-        return await _connected(sock, address)

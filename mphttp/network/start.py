@@ -1,4 +1,4 @@
-"""Where a connection starts: which paths its first subflow tries, one after the other."""
+"""Where a connection starts: which paths its first subflow tries, and which one is preferred."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from mphttp.engine.paths import usable_paths
 from mphttp.engine.request import Request, current_request
 from mphttp.kernel.values import Path, SocketAddress
 from mphttp.strategies import Path as PathView
-from mphttp.strategies import Strategy
+from mphttp.strategies import SinglePath, Strategy
+
+Way = tuple[int, Path | None]
+"""How preferred a path is, the lowest most, and the path; None stands for the system's choice."""
+_CHOSEN, _FIRST = 0, 1
 
 
 class Start:
@@ -17,13 +21,17 @@ class Start:
 
     Args:
         names: the interfaces that may be used, preferred first, or None for all.
+
+    Attributes:
+        system: the system's choice, once it was asked what else there is.
     """
 
     def __init__(self, names: Sequence[str] | None) -> None:
         self._names = names
+        self.system: Path | None = None
 
-    def paths(self, remote: SocketAddress) -> list[Path | None]:
-        """Return what to try in turn; None stands for the system's choice.
+    def preferred(self, remote: SocketAddress) -> list[Way]:
+        """Return what to try first, in this order.
 
         Args:
             remote: the peer.
@@ -34,19 +42,41 @@ class Start:
         request = current_request()
         asks = request is not None and type(request.strategy).connect_on is not Strategy.connect_on
         if self._names is None and not asks:
-            return [None]
+            return [(_FIRST, None)]
         paths = usable_paths(remote, self._names)
         chosen = self._choice(request, paths) if request is not None and asks else None
+        first: list[Way] = [] if chosen is None else [(_CHOSEN, chosen)]
         if self._names is None:
-            return [None] if chosen is None else [chosen, None]
+            return [*first, (_FIRST, None)]
         if not paths:
             words = f"none of the interfaces {', '.join(self._names)} reaches {remote.host}"
             raise OSError(errno.ENETUNREACH, words)
-        others: list[Path | None] = [path for path in paths if path != chosen]
-        return others if chosen is None else [chosen, *others]
+        rank = {name: place for place, name in enumerate(self._names, _FIRST)}
+        return [*first, *((rank[path.name], path) for path in paths if path != chosen)]
+
+    def paths(self, remote: SocketAddress) -> list[Path | None]:
+        """Return the same without the ranks."""
+        return [path for _, path in self.preferred(remote)]
+
+    def elsewhere(self, remote: SocketAddress) -> list[Way]:
+        """Return the paths on which a connection may start that doesn't where the system chooses.
+
+        There are some where a strategy may use several paths anyway, and none was named.
+        """
+        request = current_request()
+        if self._names is not None or request is None or isinstance(request.strategy, SinglePath):
+            return []
+        if request.multipath == "off":
+            return []
+        try:
+            paths = usable_paths(remote, None)
+        except OSError:  # the routing tables can't be asked
+            return []
+        self.system = next(iter(paths), None)
+        return list(enumerate(paths[1:], _FIRST + 1))
 
     def failed(self, path: Path, error: OSError) -> None:
-        """Take that a path didn't do; the next one is tried."""
+        """Take that a path didn't do, and that another one took its place."""
         request = current_request()
         if request is not None:
             what = f"the connection could not start on {path.name}: {error.strerror or error}"

@@ -1,4 +1,4 @@
-"""What a client says first in TLS."""
+"""What a client says first in TLS, and that nothing comes before it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,45 @@ import ssl
 import threading
 from dataclasses import dataclass
 
+from .names import in_certificate
+
 _one_at_a_time = threading.Lock()
+
+
+class EarlyData(ssl.SSLError):
+    """Something came before TLS began: taken for what comes inside it, it would be a forgery.
+
+    A proxy can send an answer of its own after "200 Connection established", as in CVE-2011-0411
+    and CVE-2021-22947. A server says nothing before the client does (RFC 8446, section 2).
+    """
+
+    def __init__(self) -> None:
+        self.reason = "the peer sent something before TLS began"
+        super().__init__(ssl.SSL_ERROR_SSL, self.reason)
+
+
+def nothing_unread(sock: socket.socket, *, ahead: bool) -> None:
+    """Make sure that all is read which came before TLS begins.
+
+    What comes after this look, and before the hello is sent, is for the handshake: nobody can make
+    an answer to it without having read it.
+
+    Args:
+        sock: connected, with TLS to a proxy or without.
+        ahead: whether something that was read from it is still to be looked at.
+
+    Raises:
+        EarlyData: something isn't.
+    """
+    if ahead or (sock.pending() if isinstance(sock, ssl.SSLSocket) else _has_come(sock)):
+        raise EarlyData
+
+
+def _has_come(sock: socket.socket) -> bool:
+    try:
+        return bool(sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except OSError:  # nothing has, or the connection is broken, as the handshake will tell
+        return False
 
 
 @dataclass(frozen=True)
@@ -32,7 +70,7 @@ class Hello:
             self._offer()
             return self.context.wrap_socket(
                 sock,
-                server_hostname=self.server_hostname,
+                server_hostname=self._name,
                 do_handshake_on_connect=False,
                 suppress_ragged_eofs=False,  # a body may be whole only if TLS says so, too
                 session=self.session,
@@ -43,8 +81,12 @@ class Hello:
         with _one_at_a_time:
             self._offer()
             return self.context.wrap_bio(
-                come, to_send, server_hostname=self.server_hostname, session=self.session
+                come, to_send, server_hostname=self._name, session=self.session
             )
+
+    @property
+    def _name(self) -> str | None:
+        return None if self.server_hostname is None else in_certificate(self.server_hostname)
 
     def _offer(self) -> None:
         if self.protocols:

@@ -11,10 +11,13 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import PoolManager, Retry
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from mphttp.engine import Request
 from mphttp.engine.request import Multipath, checked_multipath, checked_strategy, plain
 from mphttp.errors import StrategyProblem
+from mphttp.network.names import checked_port
 from mphttp.strategies import Strategy
 
 from .connection import HTTPConnectionPool, HTTPSConnectionPool
@@ -93,6 +96,7 @@ class MultipathAdapter(HTTPAdapter):
         self._multipath(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> PoolManager:
+        _check_port(proxy, requests.exceptions.InvalidProxyURL)
         if proxy.lower().startswith("socks"):
             return self._socks_manager_for(proxy, **proxy_kwargs)
         return self._multipath(super().proxy_manager_for(proxy, **proxy_kwargs))
@@ -117,6 +121,7 @@ class MultipathAdapter(HTTPAdapter):
         return manager
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
+        _check_port(str(request.url), requests.exceptions.InvalidURL)
         used = _used.get()
         strategy = self._strategy if used is None else used
         try:
@@ -128,3 +133,13 @@ class MultipathAdapter(HTTPAdapter):
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         response = super().build_response(req, resp)
         return StrictResponse.of(response) if self._strict else response
+
+
+def _check_port(url: str, kind: type[requests.exceptions.InvalidURL]) -> None:
+    """Refuse a port that can't be; urllib3 takes 0 for the scheme's own."""
+    try:
+        port = parse_url(url).port
+        if port is not None:
+            checked_port(port)
+    except (LocationParseError, ValueError) as error:
+        raise kind(str(error)) from None

@@ -18,12 +18,18 @@ from urllib3.util.ssltransport import SSLTransport
 
 from mphttp.engine import Connection, Request, engine
 from mphttp.network.dial import dial
+from mphttp.network.dialogue import hold
+from mphttp.network.limit import Limit
+from mphttp.network.names import in_ascii, one_line, without_zone
+from mphttp.network.proxy import Refused, connect
 from mphttp.network.start import Start
+from mphttp.network.tls import nothing_unread
 from mphttp.ranges.carrier import PartsCarrier, wants_parts
 from mphttp.report import Report
 from mphttp.transports.parts import shared_carrier
 
 from .body import Response
+from .hurried import Hurried
 from .parts import obstacle, options_of, sent_by
 from .recorder import Recorder
 from .socks import SocksProxy
@@ -72,32 +78,31 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         self._path_names = path_names
         self._plain = plain
         self._socks = socks
+        self._limit = Limit(None)
         self._recorder = Recorder(self.host, self.port)
         self._multipath: Connection | None = None
         self._response: Response | None = None
 
     def _new_conn(self) -> socket.socket:
         self._response = None
-        timeout = Timeout.resolve_default_timeout(self.timeout)
         try:
-            sock = self._dial(timeout)
+            sock = self._dial()
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
-        except TimeoutError as error:
-            what = f"Connection to {self.host} timed out. (connect timeout={timeout})"
-            raise ConnectTimeoutError(self, what) from error
+        except TimeoutError:
+            raise  # `connect` says so
         except OSError as error:
             what = f"Failed to establish a new connection: {error}"
             raise NewConnectionError(self, what) from error
         sys.audit("http.client.connect", self, self.host, self.port)
         return sock
 
-    def _dial(self, timeout: float | None) -> socket.socket:
+    def _dial(self) -> socket.socket:
         engine.start()  # before the connection, so that none of its events is missed
         host, port = self._dns_host.strip("[]"), self.port
         sock = dial(
             *((host, port) if self._socks is None else self._socks.address),
-            timeout=timeout,
+            limit=self._limit,
             local_address=self.source_address[0] if self.source_address else None,
             options=self.socket_options or (),
             start=Start(self._path_names),
@@ -106,17 +111,29 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         try:
             self._multipath = Connection(sock, engine, self._path_names)
             if self._socks is not None:
-                self._recorder.host = self._socks.connect(sock, host, port)
+                self._recorder.host = self._socks.connect(sock, host, port, self._limit)
+            sock.settimeout(self._limit.left())
         except BaseException:
             sock.close()
             raise
         return sock
 
     def connect(self) -> None:
-        super().connect()
+        """Connect, through proxy and TLS, all within one time limit."""
+        timeout = Timeout.resolve_default_timeout(self.timeout)
+        self._limit = Limit(timeout)
+        try:
+            super().connect()
+        except TimeoutError as error:
+            what = f"Connection to {self.host} timed out. (connect timeout={timeout})"
+            raise ConnectTimeoutError(self, what) from error
         sock: Any = self.sock
         while isinstance(sock, SSLTransport):  # TLS to the server inside TLS to the proxy
-            sock = sock.socket
+            below: Any = sock.socket
+            if isinstance(below, Hurried):
+                below = sock.socket = below.sock
+            sock = below
+        sock.settimeout(timeout)
         if self._multipath is not None and isinstance(sock, ssl.SSLSocket):
             self._multipath.replace_socket(sock)
 
@@ -133,6 +150,25 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         stranded = self._multipath is not None and self._multipath.stranded
         return super().is_connected and not stranded
 
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
+        tls = super()._connect_tls_proxy(hostname, sock)  # type: ignore[misc]
+        # Within it, urllib3 begins TLS again, with time-outs for each read and write.
+        return Hurried(tls, self._limit) if self.proxy_is_tunneling else tls
+
+    def _tunnel(self) -> None:
+        """Ask the proxy for a tunnel, through which TLS begins: nothing may come before that."""
+        host, port, told = self._recorder.host, self._recorder.port, self._recorder.proxy_headers
+        plain: Any = self.sock
+        sock = plain if isinstance(plain, Hurried) else Hurried(plain, self._limit)
+        try:
+            talk = connect(in_ascii(without_zone(host.strip("[]"))), port, told)
+            rest = hold(talk, sock.receive, sock.sendall)
+        except (Refused, ValueError) as error:
+            self.close()
+            raise OSError(f"Tunnel connection failed: {error}") from error
+        nothing_unread(sock.sock, ahead=bool(rest))
+        sock.settimeout(self._limit.left())
+
     def set_tunnel(
         self,
         host: str,
@@ -140,6 +176,11 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         headers: Mapping[str, str] | None = None,
         scheme: str = "http",
     ) -> None:
+        for field in (headers or {}).items():
+            try:
+                one_line(": ".join(field), "a header for the proxy")
+            except ValueError as error:
+                raise requests.exceptions.InvalidHeader(str(error)) from None
         super().set_tunnel(host, port, headers, scheme)
         self._recorder.tunnel(host, port or {"http": 80, "https": 443}[scheme], headers or {})
 

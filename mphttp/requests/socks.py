@@ -6,11 +6,14 @@ import socket
 from dataclasses import dataclass
 from typing import Self
 
-from requests.exceptions import InvalidSchema
+from requests.exceptions import InvalidProxyURL, InvalidSchema
 from requests.utils import get_auth_from_url
 from urllib3.util import parse_url
 
-_MOST_BYTES = 4096
+from mphttp.network.limit import Limit
+from mphttp.network.names import checked_port, in_ascii, one_line, without_zone
+
+from .hurried import Hurried
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class SocksProxy:
 
         Raises:
             InvalidSchema: it is another kind of proxy, or the package socksio is missing.
+            InvalidProxyURL: its port can't be, or there is a line break in the credentials.
         """
         parsed = parse_url(url)
         if parsed.scheme not in ("socks5", "socks5h") or parsed.host is None:
@@ -42,29 +46,41 @@ class SocksProxy:
         except ImportError as error:
             words = "Missing dependencies for SOCKS support (hint: pip install 'mphttp[socks]')"
             raise InvalidSchema(words) from error
-        user, password = (part.encode() for part in get_auth_from_url(url))
-        address = (parsed.host.strip("[]"), parsed.port or 1080)
-        return cls(address, (user, password) if user else None, parsed.scheme == "socks5h")
+        user, password = get_auth_from_url(url)
+        try:
+            for words in (user, password):
+                one_line(words, "a user or password for a proxy")
+            port = checked_port(1080 if parsed.port is None else parsed.port)
+        except ValueError as error:
+            raise InvalidProxyURL(str(error)) from None
+        address = (parsed.host.strip("[]"), port)
+        auth = (user.encode(), password.encode()) if user else None
+        return cls(address, auth, parsed.scheme == "socks5h")
 
-    def connect(self, sock: socket.socket, host: str, port: int) -> str:
+    def connect(self, sock: socket.socket, host: str, port: int, limit: Limit) -> str:
         """Let the proxy connect to a host; return the name or address that it was asked for.
 
         Args:
             sock: connected to the proxy.
             host: name or IP address.
             port: TCP port.
+            limit: for how long to wait.
 
         Raises:
-            OSError: it doesn't.
+            OSError: it doesn't, or something came before we said anything to the host.
         """
         from mphttp.network.dialogue import hold
         from mphttp.network.proxy import Refused, socks5
+        from mphttp.network.resolve import look_up
+        from mphttp.network.tls import nothing_unread
 
         if not self.looks_up:
-            host = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
-        talk = socks5(host.encode("idna"), port, self.auth)
+            host = str(look_up(host, port, limit)[0][4][0])
+        host = without_zone(host)
+        hurried = Hurried(sock, limit)
         try:
-            hold(talk, lambda: sock.recv(_MOST_BYTES), sock.sendall)
-        except Refused as error:
+            rest = hold(socks5(in_ascii(host), port, self.auth), hurried.receive, hurried.sendall)
+        except (Refused, ValueError) as error:
             raise OSError(f"SOCKS5: {error}") from error
+        nothing_unread(sock, ahead=bool(rest))
         return host

@@ -5,15 +5,18 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, ClassVar
 
 from mphttp.engine import Exchange, Request
 from mphttp.engine.request import checked_multipath, checked_strategy, plain
 from mphttp.network.dial import SocketOption
+from mphttp.network.names import checked_port, one_line, to_dial
 from mphttp.ranges.carrier import PartsCarrier, wants_parts
 from mphttp.report import Report
 from mphttp.strategies import Strategy
 
+from .asked import fields_of, port_of
 from .body import Body
 from .dialer import Dialer
 from .host import Host
@@ -101,13 +104,16 @@ class Multipath:
             return None
         given = proxy if isinstance(proxy, self.host.httpx.Proxy) else self.host.httpx.Proxy(proxy)
         url, scheme = given.url, given.url.scheme
+        port = {"http": 80, "https": 443}.get(scheme, 1080) if url.port is None else url.port
+        for words in chain(given.raw_auth or (), *given.headers.raw):
+            one_line(words, "what a proxy is told")
         tls = given.ssl_context
         if scheme == "https" and tls is None:
             tls = self.host.httpx.create_ssl_context()
         return Proxy(
             scheme=scheme,
-            host=url.raw_host.decode("ascii"),
-            port=url.port or {"http": 80, "https": 443}.get(scheme, 1080),
+            host=to_dial(url.raw_host.decode("ascii")),
+            port=checked_port(port),
             auth=given.raw_auth,
             headers=tuple(given.headers.raw),
             tls=tls if scheme == "https" else None,
@@ -121,12 +127,14 @@ class Multipath:
     def _to_core(self, request: Any) -> Any:
         """Make of a request of the library one of its core."""
         core, url = self.host.httpcore, request.url
+        try:
+            port = port_of(url)
+        except ValueError as error:
+            raise self.host.httpx.UnsupportedProtocol(str(error), request=request) from None
         return core.Request(
             method=request.method,
-            url=core.URL(
-                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-            ),
-            headers=request.headers.raw,
+            url=core.URL(scheme=url.raw_scheme, host=url.raw_host, port=port, target=url.raw_path),
+            headers=fields_of(request),
             content=request.stream,
             extensions=request.extensions,
         )

@@ -9,7 +9,8 @@ from typing import Any
 from mphttp.engine import Connection, engine
 from mphttp.network.channel import PlainChannel
 from mphttp.network.channel_async import AsyncChannel
-from mphttp.network.dial import SocketOption, dial
+from mphttp.network.dial import SocketOption, connect, dial
+from mphttp.network.limit import Limit
 from mphttp.network.start import Start
 
 from .host import Host
@@ -43,22 +44,22 @@ class Dialer:
         place = {"host": route.host, "port": route.port, "local_address": self.local_address}
         return "connection.connect_tcp", {**place, **limits}
 
-    def connect(self, route: Route, timeout: float | None) -> MultipathStream:
+    def connect(self, route: Route, limit: Limit) -> MultipathStream:
         """Connect.
 
         Args:
             route: where to.
-            timeout: seconds for each address, or None for no limit.
+            limit: for how long to wait.
         """
         try:
             if route.uds is not None:
-                sock = self._connected_unix_socket(route.uds, timeout)
+                sock = self._connected_unix_socket(route.uds, limit)
                 return MultipathStream(PlainChannel(sock), None, self.host)
             engine.start()  # before the connection, so that none of its events is missed
             sock = dial(
                 route.host,
                 route.port,
-                timeout=timeout,
+                limit=limit,
                 local_address=self.local_address,
                 options=self.options,
                 start=Start(self.path_names),
@@ -68,19 +69,19 @@ class Dialer:
             raise self.failure(error) from error
         return MultipathStream(PlainChannel(sock), self._known(sock), self.host)
 
-    async def connect_async(self, route: Route, timeout: float | None) -> AsyncMultipathStream:
+    async def connect_async(self, route: Route, limit: Limit) -> AsyncMultipathStream:
         """Do as `connect` does."""
         from mphttp.network.dial_async import connect_unix_async, dial_async
 
         try:
             if route.uds is not None:
-                sock = await connect_unix_async(self._unix_socket(), route.uds, timeout)
+                sock = await connect_unix_async(self._unix_socket(), route.uds, limit)
                 return AsyncMultipathStream(AsyncChannel(sock), None, self.host)
             engine.start()
             sock = await dial_async(
                 route.host,
                 route.port,
-                timeout=timeout,
+                limit=limit,
                 local_address=self.local_address,
                 options=self.options,
                 start=Start(self.path_names),
@@ -97,15 +98,8 @@ class Dialer:
             sock.close()
             raise
 
-    def _connected_unix_socket(self, place: str, timeout: float | None) -> socket.socket:
-        sock = self._unix_socket()
-        try:
-            sock.settimeout(timeout)
-            sock.connect(place)
-        except BaseException:  # also when a signal's handler raises
-            sock.close()
-            raise
-        return sock
+    def _connected_unix_socket(self, place: str, limit: Limit) -> socket.socket:
+        return connect(self._unix_socket(), place, limit)
 
     def _unix_socket(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -120,5 +114,5 @@ class Dialer:
     def failure(self, error: OSError) -> Exception:
         """Return what the core raises where connecting failed."""
         kind = "ConnectTimeout" if isinstance(error, TimeoutError) else "ConnectError"
-        failure: Exception = getattr(self.host.httpcore, kind)(str(error))
+        failure: Exception = getattr(self.host.httpcore, kind)(str(error) or "timed out")
         return failure

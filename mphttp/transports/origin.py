@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 
 from mphttp.network.dialogue import hold, hold_async
+from mphttp.network.limit import Limit
 from mphttp.network.proxy import Refused
 from mphttp.network.tls import Hello
 
@@ -128,6 +129,16 @@ class _Origin:
         protocols = ("http/1.1", "h2") if http2 else ("http/1.1",)
         return Hello(context, named, protocols, self._options.session)
 
+    def _of_proxy(self, error: BaseException) -> Exception | None:
+        """Return what the core raises where a proxy doesn't let us through; None for what is."""
+        core = self._core
+        failure: Exception | None = None
+        if isinstance(error, TimeoutError | core.TimeoutException):
+            failure = core.ConnectTimeout("the proxy didn't answer in time")
+        elif isinstance(error, Refused | core.NetworkError):
+            failure = core.ProxyError(str(error))
+        return failure
+
     def as_proxied(self, request: Any) -> Any:
         """Return a request as a proxy wants it that reads each one (RFC 9112, section 3.2.2)."""
         if not self._route.forwarded:
@@ -175,32 +186,34 @@ class OriginConnection(_Origin):
     def connect(self, request: Any) -> MultipathStream:
         """Connect for a request, of which only the extensions count."""
         route, timeout = self._route, timeout_of(request, "connect")
+        limit = Limit(timeout)
         name, given = self._options.dialer.told(route, timeout)
         with step(request, name, **given) as returned:
-            stream = returned(self._options.dialer.connect(route, timeout))
+            stream = returned(self._options.dialer.connect(route, limit))
         if route.outer_tls is not None:
-            stream = stream.start_tls(Hello(route.outer_tls, route.host), timeout)
+            stream = stream.start_tls(Hello(route.outer_tls, route.host), limit)
         if route.tunnel is not None:
             with step(request, "connection.ask_proxy"):
-                self._ask_proxy(stream, timeout)
+                self._ask_proxy(stream, limit)
         if route.tls is not None:
             hello = self._hello(request, route.tls)
             with step(request, "connection.start_tls", **_told(hello, timeout)) as returned:
-                stream = returned(stream.start_tls(hello, timeout))
+                stream = returned(stream.start_tls(hello, limit))
         return stream
 
-    def _ask_proxy(self, stream: MultipathStream, timeout: float | None) -> None:
+    def _ask_proxy(self, stream: MultipathStream, limit: Limit) -> None:
         try:
             rest = hold(
                 self._route.ask_proxy(),
-                lambda: stream.read(_ANSWER, timeout),
-                lambda data: stream.write(data, timeout),
+                lambda: stream.read(_ANSWER, limit.left()),
+                lambda data: stream.write(data, limit.left()),
             )
         except BaseException as error:
             stream.close()
-            if isinstance(error, Refused):
-                raise self._core.ProxyError(str(error)) from error
-            raise
+            failure = self._of_proxy(error)
+            if failure is None:
+                raise
+            raise failure from error
         stream.unread(rest)
 
     def close(self) -> None:
@@ -244,33 +257,35 @@ class AsyncOriginConnection(_Origin):
     async def connect(self, request: Any) -> AsyncMultipathStream:
         """Connect for a request, of which only the extensions count."""
         route, timeout = self._route, timeout_of(request, "connect")
+        limit = Limit(timeout)
         name, given = self._options.dialer.told(route, timeout)
         async with step_async(request, name, **given) as returned:
-            stream = returned(await self._options.dialer.connect_async(route, timeout))
+            stream = returned(await self._options.dialer.connect_async(route, limit))
         if route.outer_tls is not None:
-            stream = await stream.start_tls(Hello(route.outer_tls, route.host), timeout)
+            stream = await stream.start_tls(Hello(route.outer_tls, route.host), limit)
         if route.tunnel is not None:
             async with step_async(request, "connection.ask_proxy"):
-                await self._ask_proxy(stream, timeout)
+                await self._ask_proxy(stream, limit)
         if route.tls is not None:
             hello = self._hello(request, route.tls)
             told = _told(hello, timeout)
             async with step_async(request, "connection.start_tls", **told) as returned:
-                stream = returned(await stream.start_tls(hello, timeout))
+                stream = returned(await stream.start_tls(hello, limit))
         return stream
 
-    async def _ask_proxy(self, stream: AsyncMultipathStream, timeout: float | None) -> None:
+    async def _ask_proxy(self, stream: AsyncMultipathStream, limit: Limit) -> None:
         try:
             rest = await hold_async(
                 self._route.ask_proxy(),
-                lambda: stream.read(_ANSWER, timeout),
-                lambda data: stream.write(data, timeout),
+                lambda: stream.read(_ANSWER, limit.left()),
+                lambda data: stream.write(data, limit.left()),
             )
         except BaseException as error:  # also when the task is cancelled
             await stream.aclose()
-            if isinstance(error, Refused):
-                raise self._core.ProxyError(str(error)) from error
-            raise
+            failure = self._of_proxy(error)
+            if failure is None:
+                raise
+            raise failure from error
         stream.unread(rest)
 
     async def aclose(self) -> None:

@@ -13,8 +13,10 @@ from typing import Any
 import h11
 
 from mphttp.kernel.values import Path, SocketAddress
+from mphttp.network.candidates import Candidate
 from mphttp.network.channel import PlainChannel
-from mphttp.network.dial import Candidate, connect, unconnected
+from mphttp.network.dial import connect, on_link, unconnected
+from mphttp.network.limit import Limit
 from mphttp.ranges.link import Ended, Refused
 from mphttp.ranges.resource import Resource, by_name, refusal_of
 
@@ -44,17 +46,17 @@ class _PathDialer(Dialer):
     remote: SocketAddress | None = None
     began: Callable[[socket.socket], None] | None = None
 
-    def connect(self, route: Route, timeout: float | None) -> MultipathStream:  # noqa: ARG002  its end is known
+    def connect(self, route: Route, limit: Limit) -> MultipathStream:  # noqa: ARG002  its end is known
         assert self.remote is not None
+        assert self.path is not None
         assert self.began is not None
         family = socket.AF_INET6 if ":" in self.remote.host else socket.AF_INET
-        candidate = Candidate(family, self.remote, self.path)
+        candidate = Candidate(family, on_link(*self.remote, self.path), self.path)
         try:
             sock = unconnected(candidate, None, self.options, plain=True)
             self.began(sock)
-            return MultipathStream(
-                PlainChannel(connect(sock, self.remote, timeout)), None, self.host
-            )
+            connect(sock, candidate.address, limit)
+            return MultipathStream(PlainChannel(sock), None, self.host)
         except OSError as error:
             raise self.failure(error) from error
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mphttp.network.dialogue import Dialogue
+from mphttp.network.names import to_dial, without_zone
 from mphttp.network.proxy import basic_authorization, connect, socks5
 
 
@@ -102,7 +103,7 @@ class Routes:
         Args:
             origin: an `httpcore.Origin`.
         """
-        host, proxy = origin.host.decode("ascii"), self.proxy
+        host, proxy = to_dial(origin.host.decode("ascii")), self.proxy
         tls = self.tls if origin.scheme in self._tls_schemes else None
         if proxy is None:
             return Route(host, origin.port, self.uds, tls=tls, server_hostname=host)
@@ -113,6 +114,6 @@ class Routes:
             outer_tls=proxy.tls,
             tls=tls,
             server_hostname=host,
-            tunnel=(origin.host, origin.port) if through else None,
+            tunnel=(without_zone(host).encode(), origin.port) if through else None,
             proxy=proxy,
         )

@@ -13,7 +13,8 @@ from mphttp.engine import Connection
 from mphttp.network.channel import Channel, TLSChannel, is_readable
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dialogue import Dialogue, hold, hold_async
-from mphttp.network.tls import Hello
+from mphttp.network.limit import Limit
+from mphttp.network.tls import Hello, nothing_unread
 from mphttp.network.tls_in_tls import InnerTLS
 
 from .host import Host
@@ -123,7 +124,7 @@ class MultipathStream(_Socketed):
             return self._take_ahead(max_bytes)
         try:
             if self._inner is not None:
-                return self._within(self._inner.read(max_bytes), timeout)
+                return self._within(self._inner.read(max_bytes), Limit(timeout))
             return self._channel.receive(max_bytes, timeout)
         except TimeoutError as error:
             raise self._errors.ReadTimeout("timed out") from error
@@ -134,7 +135,7 @@ class MultipathStream(_Socketed):
         self._sending()
         try:
             if self._inner is not None:
-                self._within(self._inner.write(buffer), timeout)
+                self._within(self._inner.write(buffer), Limit(timeout))
             else:
                 self._channel.send(buffer, timeout)
         except TimeoutError as error:
@@ -149,17 +150,18 @@ class MultipathStream(_Socketed):
     def start_tls(
         self,
         hello: Hello,
-        timeout: float | None = None,
+        limit: Limit,
     ) -> MultipathStream:
         try:
+            nothing_unread(self._channel.sock, ahead=self.ahead)
             if isinstance(self._channel.sock, ssl.SSLSocket):
                 inner = InnerTLS(hello)
-                self._within(inner.handshake(), timeout)
+                self._within(inner.handshake(), limit)
                 self._inner = inner
             else:
                 self._channel = tls = TLSChannel(self._channel.sock, hello)
                 self._wrapped()
-                tls.handshake(timeout)
+                tls.handshake(limit.left())
         except BaseException as error:
             self.close()
             if isinstance(error, TimeoutError):
@@ -169,13 +171,13 @@ class MultipathStream(_Socketed):
             raise
         return self
 
-    def _within(self, dialogue: Dialogue[T], timeout: float | None) -> T:
+    def _within(self, dialogue: Dialogue[T], limit: Limit) -> T:
         """Hold a dialogue of the inner layer over the outer one."""
         outer = self._channel
         return hold(
             dialogue,
-            lambda: outer.receive(_RECORDS, timeout),
-            lambda data: outer.send(data, timeout),
+            lambda: outer.receive(_RECORDS, limit.left()),
+            lambda data: outer.send(data, limit.left()),
         )
 
 
@@ -198,7 +200,7 @@ class AsyncMultipathStream(_Socketed):
             return self._take_ahead(max_bytes)
         try:
             if self._inner is not None:
-                return await self._within(self._inner.read(max_bytes), timeout)
+                return await self._within(self._inner.read(max_bytes), Limit(timeout))
             return await self._channel.receive(max_bytes, timeout)
         except TimeoutError as error:
             raise self._errors.ReadTimeout("timed out") from error
@@ -209,7 +211,7 @@ class AsyncMultipathStream(_Socketed):
         self._sending()
         try:
             if self._inner is not None:
-                await self._within(self._inner.write(buffer), timeout)
+                await self._within(self._inner.write(buffer), Limit(timeout))
             else:
                 await self._channel.send(buffer, timeout)
         except TimeoutError as error:
@@ -224,17 +226,18 @@ class AsyncMultipathStream(_Socketed):
     async def start_tls(
         self,
         hello: Hello,
-        timeout: float | None = None,
+        limit: Limit,
     ) -> AsyncMultipathStream:
         try:
+            nothing_unread(self._channel.sock, ahead=self.ahead)
             if isinstance(self._channel.sock, ssl.SSLSocket):
                 inner = InnerTLS(hello)
-                await self._within(inner.handshake(), timeout)
+                await self._within(inner.handshake(), limit)
                 self._inner = inner
             else:
                 self._channel.wrap(hello)
                 self._wrapped()
-                await self._channel.handshake(timeout)
+                await self._channel.handshake(limit.left())
         except BaseException as error:  # also when the task is cancelled
             await self.aclose()
             if isinstance(error, TimeoutError):
@@ -244,11 +247,11 @@ class AsyncMultipathStream(_Socketed):
             raise
         return self
 
-    async def _within(self, dialogue: Dialogue[T], timeout: float | None) -> T:
+    async def _within(self, dialogue: Dialogue[T], limit: Limit) -> T:
         """Hold a dialogue of the inner layer over the outer one."""
         outer = self._channel
         return await hold_async(
             dialogue,
-            lambda: outer.receive(_RECORDS, timeout),
-            lambda data: outer.send(data, timeout),
+            lambda: outer.receive(_RECORDS, limit.left()),
+            lambda data: outer.send(data, limit.left()),
         )

@@ -14,12 +14,14 @@ from mphttp.engine import Request
 from mphttp.kernel.probe import mptcp_error
 from mphttp.kernel.values import SocketAddress
 from mphttp.network.dial import IPPROTO_MPTCP, dial, multipath_socket
+from mphttp.network.limit import Limit
 from mphttp.network.start import Start
 from mphttp.strategies import Path, SinglePath
 from tests.kernel.namespaces import Net, in_child, ip
 
 needs_mptcp = pytest.mark.skipif(mptcp_error() != 0, reason="this kernel makes no MPTCP sockets")
 LOOPBACK = SocketAddress("127.0.0.1", 80)
+NO_LIMIT = Limit(None)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def _no_descriptor_left() -> Iterator[None]:
 
 @needs_mptcp
 def test_a_socket_speaks_mptcp(port: int) -> None:
-    with dial("127.0.0.1", port) as sock:
+    with dial("127.0.0.1", port, limit=NO_LIMIT) as sock:
         assert sock.proto == IPPROTO_MPTCP
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
@@ -61,7 +63,7 @@ def test_a_kernel_without_mptcp_makes_tcp_sockets() -> None:
         ip("link set lo up")
         with (
             socket.create_server(("127.0.0.1", 0)) as server,
-            dial("127.0.0.1", server.getsockname()[1]) as sock,
+            dial("127.0.0.1", server.getsockname()[1], limit=NO_LIMIT) as sock,
         ):
             assert sock.proto != IPPROTO_MPTCP
         with multipath_socket(socket.AF_INET6) as sock:
@@ -96,7 +98,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> None:
 
 def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     resolve_to(monkeypatch, "127.0.0.2", "127.0.0.1")
-    with dial("two.example", port) as sock:
+    with dial("two.example", port, limit=NO_LIMIT) as sock:
         assert sock.getpeername() == ("127.0.0.1", port)
 
 
@@ -105,13 +107,13 @@ def test_an_address_that_no_path_reaches_is_passed_over(
 ) -> None:
     """A host may have an IPv6 address, and the interface that is to be used none."""
     resolve_to(monkeypatch, "2001:db8::1", "127.0.0.1")
-    with dial("two.example", port, start=Start(["lo"])) as sock:
+    with dial("two.example", port, limit=NO_LIMIT, start=Start(["lo"])) as sock:
         assert sock.getpeername() == ("127.0.0.1", port)
 
 
 def test_nobody_listens(nobody: int) -> None:
     with pytest.raises(ConnectionRefusedError):
-        dial("127.0.0.1", nobody)
+        dial("127.0.0.1", nobody, limit=NO_LIMIT)
 
 
 def test_nobody_answers() -> None:
@@ -119,41 +121,41 @@ def test_nobody_answers() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         address = server.getsockname()
         with socket.create_connection(address), pytest.raises(TimeoutError):
-            dial(*address, timeout=0.2)
+            dial(*address, limit=Limit(0.2))
 
 
 def test_no_address_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch)
     with pytest.raises(OSError, match="no address is known for nowhere"):
-        dial("nowhere.example", 80)
+        dial("nowhere.example", 80, limit=NO_LIMIT)
 
 
 def test_a_local_address_is_kept(port: int) -> None:
-    with dial("127.0.0.1", port, local_address="127.0.0.3") as sock:
+    with dial("127.0.0.1", port, limit=NO_LIMIT, local_address="127.0.0.3") as sock:
         assert sock.getsockname()[0] == "127.0.0.3"
 
 
 def test_options_are_set_before_connecting(port: int) -> None:
     """Some work only then, such as the smallest segment."""
     option = (socket.IPPROTO_TCP, socket.TCP_MAXSEG, 600)
-    with dial("127.0.0.1", port, options=[option]) as sock:
+    with dial("127.0.0.1", port, limit=NO_LIMIT, options=[option]) as sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) <= 600
 
 
 def test_a_bad_option_is_told(port: int) -> None:
     with pytest.raises(OSError, match="Protocol not available"):
-        dial("127.0.0.1", port, options=[(socket.IPPROTO_TCP, 9999, 1)])
+        dial("127.0.0.1", port, limit=NO_LIMIT, options=[(socket.IPPROTO_TCP, 9999, 1)])
 
 
 def test_a_named_interface_is_used(port: int) -> None:
-    with dial("127.0.0.1", port, start=Start(["lo"])) as sock:
+    with dial("127.0.0.1", port, limit=NO_LIMIT, start=Start(["lo"])) as sock:
         assert sock.getsockname()[0] == "127.0.0.1"
 
 
 def test_no_named_interface_reaches_the_peer(port: int) -> None:
     """Another one must not take its place: who names interfaces may have to pay for the others."""
     with pytest.raises(OSError, match="none of the interfaces nope0 reaches") as caught:
-        dial("127.0.0.1", port, start=Start(["nope0"]))
+        dial("127.0.0.1", port, limit=NO_LIMIT, start=Start(["nope0"]))
     assert caught.value.errno == errno.ENETUNREACH
 
 

@@ -89,7 +89,7 @@ class TestSocks5:
         says = PASSWORD_METHOD + WELCOME + BOUND["IPv4"]
         rest, peer = held(socks5(b"10.0.0.1", 80, (b"user", b"pass")), says, sizes)
         assert rest == b""
-        assert peer.heard.startswith(b"\x05\x01\x02" + b"\x01\x04user\x04pass")
+        assert peer.heard.startswith(b"\x05\x02\x00\x02" + b"\x01\x04user\x04pass")
 
     @pytest.mark.parametrize(
         ("auth", "says", "words"),
