@@ -22,14 +22,14 @@ from requests.adapters import HTTPAdapter
 
 from mphttp import MultipathAdapter, Refresh
 from mphttp.network.dial import dial
-from mphttp.network.limit import Limit
+from mphttp.network.time_limit import TimeLimit
 
 
 class PlainConnection(urllib3.connection.HTTPConnection):
     """urllib3's own, over the same kind of socket as ours."""
 
     def _new_conn(self) -> Any:
-        return dial(self.host, self.port or 80, limit=Limit(None))
+        return dial(self.host, self.port or 80, limit=TimeLimit(None))
 
 
 class PlainPool(urllib3.HTTPConnectionPool):

@@ -11,7 +11,7 @@ from typing import Any
 from mphttp.kernel import NotMultipath, Path, SocketAddress, capture, paths_to
 from mphttp.network.candidates import Candidate
 from mphttp.network.dial import connect, unconnected
-from mphttp.network.limit import Limit
+from mphttp.network.time_limit import TimeLimit as Wait
 
 from .interrupt import TimeLimit, time_limit
 
@@ -84,7 +84,7 @@ def not_in_parts(url: str) -> str:
 def _connected(path: Path, family: int, remote: SocketAddress, address: tuple[Any, ...]) -> Reached:
     try:
         sock = unconnected(Candidate(family, address, path), None, ())
-        connect(sock, address, Limit(_ANSWER_WITHIN))
+        connect(sock, address, Wait(_ANSWER_WITHIN))
     except OSError as error:
         return Reached(path, remote, None, error.strerror or str(error))
     with closing(sock):

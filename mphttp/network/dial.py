@@ -16,10 +16,10 @@ from typing import Any, Self
 from mphttp.kernel.values import Path
 
 from .candidates import Candidate, Candidates
-from .limit import Limit
 from .race import Race
 from .resolve import look_up
 from .start import Start
+from .time_limit import TimeLimit
 
 IPPROTO_MPTCP = 262
 _NO_MPTCP = {errno.EPROTONOSUPPORT, errno.ENOPROTOOPT, errno.EINVAL}
@@ -86,16 +86,16 @@ class Attempts:
             raise self._candidates.error
         return None
 
-    def pause(self, limit: Limit) -> float | None:
+    def pause(self, limit: TimeLimit) -> float | None:
         """Return the seconds after which `step` has something to do though nothing happens.
 
         Raises:
             TimeoutError: the time for connecting is over.
         """
-        left, pause = limit.left(), self._race.wait(time.monotonic())
+        left, pause = limit.require(), self._race.wait(time.monotonic())
         return left if pause is None else pause if left is None else min(left, pause)
 
-    def wait(self, limit: Limit) -> None:
+    def wait(self, limit: TimeLimit) -> None:
         """Wait until `step` has something to do.
 
         Raises:
@@ -157,7 +157,7 @@ def dial(
     host: str,
     port: int,
     *,
-    limit: Limit,
+    limit: TimeLimit,
     local_address: str | None = None,
     options: Iterable[SocketOption] = (),
     start: Start | None = None,
@@ -201,7 +201,7 @@ def attempts(
     )
 
 
-def connect(sock: socket.socket, address: Any, limit: Limit) -> socket.socket:
+def connect(sock: socket.socket, address: Any, limit: TimeLimit) -> socket.socket:
     """Connect a socket, and return it; it is closed if that doesn't work.
 
     Args:
@@ -213,7 +213,7 @@ def connect(sock: socket.socket, address: Any, limit: Limit) -> socket.socket:
         OSError: nobody answered.
     """
     try:
-        sock.settimeout(limit.left())
+        sock.settimeout(limit.require())
         sock.connect(address)
     except BaseException:  # also when a signal's handler raises
         sock.close()

@@ -16,16 +16,16 @@ import anyio
 
 from .candidates import Candidates
 from .dial import SocketOption, attempts
-from .limit import Limit
 from .resolve import Found, Lookup, look_up_at_once
 from .start import Start
+from .time_limit import TimeLimit
 
 
 async def dial_async(
     host: str,
     port: int,
     *,
-    limit: Limit,
+    limit: TimeLimit,
     local_address: str | None = None,
     options: Iterable[SocketOption] = (),
     start: Start | None = None,
@@ -45,7 +45,7 @@ async def dial_async(
         return sock
 
 
-async def look_up_async(host: str, port: int, limit: Limit) -> Found:
+async def look_up_async(host: str, port: int, limit: TimeLimit) -> Found:
     """Do as `look_up` does.
 
     Raises:
@@ -55,14 +55,14 @@ async def look_up_async(host: str, port: int, limit: Limit) -> Found:
     if at_once is not None:
         return at_once
     with Lookup(host, port) as lookup:
-        with anyio.move_on_after(limit.left()) as waiting:
+        with anyio.move_on_after(limit.require()) as waiting:
             await anyio.wait_readable(lookup)
         if waiting.cancelled_caught:
             raise TimeoutError(f"the name {host} could not be resolved in time")
         return lookup.found
 
 
-async def connect_unix_async(sock: socket.socket, address: str, limit: Limit) -> socket.socket:
+async def connect_unix_async(sock: socket.socket, address: str, limit: TimeLimit) -> socket.socket:
     """Connect a Unix socket.
 
     Raises:

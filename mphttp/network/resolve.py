@@ -18,8 +18,8 @@ from typing import Any, Self
 
 from mphttp.kernel.addresses import packed
 
-from .limit import Limit
 from .names import checked_port
+from .time_limit import TimeLimit
 
 MOST_THREADS = 32
 """Threads that look names up at the same time; further names wait for one."""
@@ -133,7 +133,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def look_up(host: str, port: int, limit: Limit) -> Found:
+def look_up(host: str, port: int, limit: TimeLimit) -> Found:
     """Return the addresses of a host.
 
     Args:

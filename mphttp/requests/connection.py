@@ -19,10 +19,10 @@ from urllib3.util.ssltransport import SSLTransport
 from mphttp.engine import Connection, Request, engine
 from mphttp.network.dial import dial
 from mphttp.network.dialogue import hold
-from mphttp.network.limit import Limit
 from mphttp.network.names import in_ascii, one_line, without_zone
 from mphttp.network.proxy import Refused, connect
 from mphttp.network.start import Start
+from mphttp.network.time_limit import TimeLimit
 from mphttp.network.tls import nothing_unread
 from mphttp.ranges.carrier import PartsCarrier, wants_parts
 from mphttp.report import Report
@@ -78,7 +78,7 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         self._path_names = path_names
         self._plain = plain
         self._socks = socks
-        self._limit = Limit(None)
+        self._limit = TimeLimit(None)
         self._recorder = Recorder(self.host, self.port)
         self._multipath: Connection | None = None
         self._response: Response | None = None
@@ -112,7 +112,7 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             self._multipath = Connection(sock, engine, self._path_names)
             if self._socks is not None:
                 self._recorder.host = self._socks.connect(sock, host, port, self._limit)
-            sock.settimeout(self._limit.left())
+            sock.settimeout(self._limit.require())
         except BaseException:
             sock.close()
             raise
@@ -121,7 +121,7 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
     def connect(self) -> None:
         """Connect, through proxy and TLS, all within one time limit."""
         timeout = Timeout.resolve_default_timeout(self.timeout)
-        self._limit = Limit(timeout)
+        self._limit = TimeLimit(timeout)
         try:
             super().connect()
         except TimeoutError as error:
@@ -167,7 +167,7 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             self.close()
             raise OSError(f"Tunnel connection failed: {error}") from error
         nothing_unread(sock.sock, ahead=bool(rest))
-        sock.settimeout(self._limit.left())
+        sock.settimeout(self._limit.require())
 
     def set_tunnel(
         self,

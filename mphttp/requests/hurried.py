@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mphttp.network.limit import Limit
+from mphttp.network.time_limit import TimeLimit
 
 _MOST_BYTES = 4096
 
@@ -20,7 +20,7 @@ class Hurried:
         sock: the same.
     """
 
-    def __init__(self, sock: Any, limit: Limit) -> None:
+    def __init__(self, sock: Any, limit: TimeLimit) -> None:
         self.sock = sock
         self._limit = limit
 
@@ -30,7 +30,7 @@ class Hurried:
         Raises:
             TimeoutError: nothing came in time.
         """
-        self.sock.settimeout(self._limit.left())
+        self.sock.settimeout(self._limit.require())
         came: bytes = self.sock.recv(size, *flags)
         return came
 
@@ -48,7 +48,7 @@ class Hurried:
         Raises:
             TimeoutError: the peer took nothing more in time.
         """
-        self.sock.settimeout(self._limit.left())
+        self.sock.settimeout(self._limit.require())
         self.sock.sendall(data)
 
     def __getattr__(self, name: str) -> Any:

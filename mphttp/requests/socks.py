@@ -10,8 +10,8 @@ from requests.exceptions import InvalidProxyURL, InvalidSchema
 from requests.utils import get_auth_from_url
 from urllib3.util import parse_url
 
-from mphttp.network.limit import Limit
 from mphttp.network.names import checked_port, in_ascii, one_line, without_zone
+from mphttp.network.time_limit import TimeLimit
 
 from .hurried import Hurried
 
@@ -57,7 +57,7 @@ class SocksProxy:
         auth = (user.encode(), password.encode()) if user else None
         return cls(address, auth, parsed.scheme == "socks5h")
 
-    def connect(self, sock: socket.socket, host: str, port: int, limit: Limit) -> str:
+    def connect(self, sock: socket.socket, host: str, port: int, limit: TimeLimit) -> str:
         """Let the proxy connect to a host; return the name or address that it was asked for.
 
         Args:

@@ -10,8 +10,8 @@ from mphttp.engine import Connection, engine
 from mphttp.network.channel import PlainChannel
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dial import SocketOption, connect, dial
-from mphttp.network.limit import Limit
 from mphttp.network.start import Start
+from mphttp.network.time_limit import TimeLimit
 
 from .host import Host
 from .route import Route
@@ -44,7 +44,7 @@ class Dialer:
         place = {"host": route.host, "port": route.port, "local_address": self.local_address}
         return "connection.connect_tcp", {**place, **limits}
 
-    def connect(self, route: Route, limit: Limit) -> MultipathStream:
+    def connect(self, route: Route, limit: TimeLimit) -> MultipathStream:
         """Connect.
 
         Args:
@@ -69,7 +69,7 @@ class Dialer:
             raise self.failure(error) from error
         return MultipathStream(PlainChannel(sock), self._known(sock), self.host)
 
-    async def connect_async(self, route: Route, limit: Limit) -> AsyncMultipathStream:
+    async def connect_async(self, route: Route, limit: TimeLimit) -> AsyncMultipathStream:
         """Do as `connect` does."""
         from mphttp.network.dial_async import connect_unix_async, dial_async
 
@@ -98,7 +98,7 @@ class Dialer:
             sock.close()
             raise
 
-    def _connected_unix_socket(self, place: str, limit: Limit) -> socket.socket:
+    def _connected_unix_socket(self, place: str, limit: TimeLimit) -> socket.socket:
         return connect(self._unix_socket(), place, limit)
 
     def _unix_socket(self) -> socket.socket:

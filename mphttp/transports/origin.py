@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 
 from mphttp.network.dialogue import hold, hold_async
-from mphttp.network.limit import Limit
 from mphttp.network.proxy import Refused
+from mphttp.network.time_limit import TimeLimit
 from mphttp.network.tls import Hello
 
 from .dialer import Dialer
@@ -186,7 +186,7 @@ class OriginConnection(_Origin):
     def connect(self, request: Any) -> MultipathStream:
         """Connect for a request, of which only the extensions count."""
         route, timeout = self._route, timeout_of(request, "connect")
-        limit = Limit(timeout)
+        limit = TimeLimit(timeout)
         name, given = self._options.dialer.told(route, timeout)
         with step(request, name, **given) as returned:
             stream = returned(self._options.dialer.connect(route, limit))
@@ -201,7 +201,7 @@ class OriginConnection(_Origin):
                 stream = returned(stream.start_tls(hello, limit))
         return stream
 
-    def _ask_proxy(self, stream: MultipathStream, limit: Limit) -> None:
+    def _ask_proxy(self, stream: MultipathStream, limit: TimeLimit) -> None:
         try:
             rest = hold(
                 self._route.ask_proxy(),
@@ -257,7 +257,7 @@ class AsyncOriginConnection(_Origin):
     async def connect(self, request: Any) -> AsyncMultipathStream:
         """Connect for a request, of which only the extensions count."""
         route, timeout = self._route, timeout_of(request, "connect")
-        limit = Limit(timeout)
+        limit = TimeLimit(timeout)
         name, given = self._options.dialer.told(route, timeout)
         async with step_async(request, name, **given) as returned:
             stream = returned(await self._options.dialer.connect_async(route, limit))
@@ -273,7 +273,7 @@ class AsyncOriginConnection(_Origin):
                 stream = returned(await stream.start_tls(hello, limit))
         return stream
 
-    async def _ask_proxy(self, stream: AsyncMultipathStream, limit: Limit) -> None:
+    async def _ask_proxy(self, stream: AsyncMultipathStream, limit: TimeLimit) -> None:
         try:
             rest = await hold_async(
                 self._route.ask_proxy(),

@@ -16,7 +16,7 @@ from mphttp.kernel.values import Path, SocketAddress
 from mphttp.network.candidates import Candidate
 from mphttp.network.channel import PlainChannel
 from mphttp.network.dial import connect, on_link, unconnected
-from mphttp.network.limit import Limit
+from mphttp.network.time_limit import TimeLimit
 from mphttp.ranges.link import Ended, Refused
 from mphttp.ranges.resource import Resource, by_name, refusal_of
 
@@ -46,7 +46,7 @@ class _PathDialer(Dialer):
     remote: SocketAddress | None = None
     began: Callable[[socket.socket], None] | None = None
 
-    def connect(self, route: Route, limit: Limit) -> MultipathStream:  # noqa: ARG002  its end is known
+    def connect(self, route: Route, limit: TimeLimit) -> MultipathStream:  # noqa: ARG002  its end is known
         assert self.remote is not None
         assert self.path is not None
         assert self.began is not None

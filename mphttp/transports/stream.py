@@ -13,7 +13,7 @@ from mphttp.engine import Connection
 from mphttp.network.channel import Channel, TLSChannel, is_readable
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dialogue import Dialogue, hold, hold_async
-from mphttp.network.limit import Limit
+from mphttp.network.time_limit import TimeLimit
 from mphttp.network.tls import Hello, nothing_unread
 from mphttp.network.tls_in_tls import InnerTLS
 
@@ -124,7 +124,7 @@ class MultipathStream(_Socketed):
             return self._take_ahead(max_bytes)
         try:
             if self._inner is not None:
-                return self._within(self._inner.read(max_bytes), Limit(timeout))
+                return self._within(self._inner.read(max_bytes), TimeLimit(timeout))
             return self._channel.receive(max_bytes, timeout)
         except TimeoutError as error:
             raise self._errors.ReadTimeout("timed out") from error
@@ -135,7 +135,7 @@ class MultipathStream(_Socketed):
         self._sending()
         try:
             if self._inner is not None:
-                self._within(self._inner.write(buffer), Limit(timeout))
+                self._within(self._inner.write(buffer), TimeLimit(timeout))
             else:
                 self._channel.send(buffer, timeout)
         except TimeoutError as error:
@@ -150,7 +150,7 @@ class MultipathStream(_Socketed):
     def start_tls(
         self,
         hello: Hello,
-        limit: Limit,
+        limit: TimeLimit,
     ) -> MultipathStream:
         try:
             nothing_unread(self._channel.sock, ahead=self.ahead)
@@ -171,7 +171,7 @@ class MultipathStream(_Socketed):
             raise
         return self
 
-    def _within(self, dialogue: Dialogue[T], limit: Limit) -> T:
+    def _within(self, dialogue: Dialogue[T], limit: TimeLimit) -> T:
         """Hold a dialogue of the inner layer over the outer one."""
         outer = self._channel
         return hold(
@@ -200,7 +200,7 @@ class AsyncMultipathStream(_Socketed):
             return self._take_ahead(max_bytes)
         try:
             if self._inner is not None:
-                return await self._within(self._inner.read(max_bytes), Limit(timeout))
+                return await self._within(self._inner.read(max_bytes), TimeLimit(timeout))
             return await self._channel.receive(max_bytes, timeout)
         except TimeoutError as error:
             raise self._errors.ReadTimeout("timed out") from error
@@ -211,7 +211,7 @@ class AsyncMultipathStream(_Socketed):
         self._sending()
         try:
             if self._inner is not None:
-                await self._within(self._inner.write(buffer), Limit(timeout))
+                await self._within(self._inner.write(buffer), TimeLimit(timeout))
             else:
                 await self._channel.send(buffer, timeout)
         except TimeoutError as error:
@@ -226,7 +226,7 @@ class AsyncMultipathStream(_Socketed):
     async def start_tls(
         self,
         hello: Hello,
-        limit: Limit,
+        limit: TimeLimit,
     ) -> AsyncMultipathStream:
         try:
             nothing_unread(self._channel.sock, ahead=self.ahead)
@@ -247,7 +247,7 @@ class AsyncMultipathStream(_Socketed):
             raise
         return self
 
-    async def _within(self, dialogue: Dialogue[T], limit: Limit) -> T:
+    async def _within(self, dialogue: Dialogue[T], limit: TimeLimit) -> T:
         """Hold a dialogue of the inner layer over the outer one."""
         outer = self._channel
         return await hold_async(

@@ -14,14 +14,14 @@ from mphttp.engine import Request
 from mphttp.kernel.probe import mptcp_error
 from mphttp.kernel.values import SocketAddress
 from mphttp.network.dial import IPPROTO_MPTCP, dial, multipath_socket
-from mphttp.network.limit import Limit
 from mphttp.network.start import Start
+from mphttp.network.time_limit import TimeLimit
 from mphttp.strategies import Path, SinglePath
 from tests.kernel.namespaces import Net, in_child, ip
 
 needs_mptcp = pytest.mark.skipif(mptcp_error() != 0, reason="this kernel makes no MPTCP sockets")
 LOOPBACK = SocketAddress("127.0.0.1", 80)
-NO_LIMIT = Limit(None)
+NO_LIMIT = TimeLimit(None)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_nobody_answers() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         address = server.getsockname()
         with socket.create_connection(address), pytest.raises(TimeoutError):
-            dial(*address, limit=Limit(0.2))
+            dial(*address, limit=TimeLimit(0.2))
 
 
 def test_no_address_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
