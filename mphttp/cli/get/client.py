@@ -65,7 +65,20 @@ _Backend = tuple[Callable[..., httpx.BaseTransport], Any]
 def _httpx(arguments: argparse.Namespace, proxies: Proxies) -> _Backend:
     if any(url.startswith("socks") for url in proxies.by_scheme.values()):
         _need("socksio", "a SOCKS proxy", "pip install 'httpx[socks]'")
-    return MultipathTransport, _trusted(arguments) or not arguments.insecure
+    trust = _trusted(arguments) or not arguments.insecure
+
+    def make(*, proxy: str | None, **options: Any) -> httpx.BaseTransport:
+        return MultipathTransport(proxy=_proxy(proxy, trust), **options)
+
+    return make, trust
+
+
+def _proxy(url: str | None, trust: ssl.SSLContext | bool) -> httpx.Proxy | None:
+    """Return a proxy, which is trusted as servers are: no option tells them apart."""
+    if url is None or not url.startswith("https:"):
+        return None if url is None else httpx.Proxy(url)
+    tls = trust if isinstance(trust, ssl.SSLContext) else httpx.create_ssl_context(verify=trust)
+    return httpx.Proxy(url, ssl_context=tls)
 
 
 def _curl(arguments: argparse.Namespace, _: Proxies) -> _Backend:
