@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 
@@ -104,16 +105,24 @@ def why_unresolved(error: BaseException) -> str:
     return "it is no name: a part of it is empty or longer than 63 letters"
 
 
-def name_from_url(url: httpx.URL) -> str:
-    """Return the file name that `-O` takes: the last segment of the URL's path.
+def name_from_url(text: str) -> str:
+    """Return the file name that `-O` takes: the last segment of a URL's path, as it is written.
+
+    As in curl, nothing is decoded, so that no character comes in which the command line hadn't.
+    What can't be printed becomes "_"; what begins with "-" is told from options by "./".
 
     Raises:
         Failure: there is none.
     """
-    name = url.path.rsplit("/", 1)[-1]
-    if name in {"", ".", ".."} or "\0" in name:
-        raise usage(f"the URL {url} doesn't end in a file name", "name the file with -o FILE")
-    return name
+    path = re.split("[?#]", text.partition("://")[2], maxsplit=1)[0]
+    name = path.partition("/")[2].rpartition("/")[2]
+    if unquote(name) in {"", ".", ".."}:
+        raise usage(
+            f"the URL {without_userinfo(text)} doesn't end in a file name",
+            "name the file with -o FILE",
+        )
+    name = "".join(c if c.isprintable() else "_" for c in name)
+    return f"./{name}" if name.startswith("-") else name
 
 
 def _percent_encoded(text: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from mphttp.ranges.store import Place
 
@@ -16,7 +15,7 @@ from ..exits import ExitCode, Failure, usage
 from .jobs import Job
 from .notes import Notes
 from .resume import Held, Version
-from .target import Sink, growing_file, is_stream, target
+from .target import Sink, growing_file, is_stream, remove_if_empty, said, target
 
 _BLOCK = 1 << 20
 
@@ -124,10 +123,11 @@ class Body:
 
     def _hash_file(self, size: int) -> None:
         assert self._hash is not None
-        with open(self._sink.name, "rb") as file:
-            while size and (block := file.read(min(size, _BLOCK))):
+        offset = 0
+        with said(self._sink.name):
+            while block := os.pread(self._sink.descriptor, min(size - offset, _BLOCK), offset):
                 self._hash.update(block)
-                size -= len(block)
+                offset += len(block)
 
 
 @contextmanager
@@ -157,25 +157,21 @@ def opened(job: Job, resume: int | str | None, environment: Environment) -> Iter
 @contextmanager
 def _growing(job: Job, resume: int | str) -> Iterator[Body]:
     with growing_file(job.output) as sink:
-        size = os.path.getsize(job.output)
+        size = os.fstat(sink.descriptor).st_size
         if resume != "-" and int(resume) > size:
             what = f"{job.output} has {size} bytes, so it can't be continued at {resume}"
             raise usage(what, "-C - continues where it ends")
         vouched = resume != "-"
-        notes = Notes(job.output, str(job.message.url))
+        notes = Notes(job.output, sink.descriptor, str(job.message.url))
         held = Held(int(resume) if vouched else size, notes.read(), found=True, vouched=vouched)
         body = Body(sink, held, notes, job.sha256)
         try:
             yield body
         except Failure as failure:
             if failure.code is ExitCode.DIGEST:
-                _discard(job.output, notes)
-            elif body.held.version is not None and body.held.size:
+                sink.cut(0)
+                remove_if_empty(job.output, sink.descriptor)
+                notes.remove()
+            elif body.held.version is not None and body.held.size and notes.kept:
                 failure.hint = f"run it again to go on after {body.held.size} bytes"
             raise
-
-
-def _discard(name: str, notes: Notes) -> None:
-    with suppress(FileNotFoundError):
-        Path(name).unlink()
-    notes.remove()

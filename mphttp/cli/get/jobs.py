@@ -46,7 +46,7 @@ def jobs(arguments: argparse.Namespace, environment: Environment) -> list[Job]:
     urls = [parse_url(text) for text in arguments.url]
     first = message(arguments, urls[0], environment)
     messages = [replace(first, url=url) for url in urls]
-    outputs = _outputs(arguments.output, messages)
+    outputs = _outputs(arguments.output, arguments.url)
     digests = _digests(arguments.sha256, len(urls))
     made = [
         Job(*parts, number=number)
@@ -59,14 +59,14 @@ def jobs(arguments: argparse.Namespace, environment: Environment) -> list[Job]:
     return made
 
 
-def _outputs(given: Sequence[object], messages: Sequence[Message]) -> list[str]:
-    if len(given) > len(messages):
-        what = f"there are more outputs ({len(given)}) than URLs ({len(messages)})"
+def _outputs(given: Sequence[object], urls: Sequence[str]) -> list[str]:
+    if len(given) > len(urls):
+        what = f"there are more outputs ({len(given)}) than URLs ({len(urls)})"
         raise usage(what, "give one -o or -O for each URL, in the same order")
-    padded = [*given, *["-"] * (len(messages) - len(given))]
+    padded = [*given, *["-"] * (len(urls) - len(given))]
     names = [
-        name_from_url(asked.url) if output is NAME_OF_URL else str(output)
-        for output, asked in zip(padded, messages, strict=True)
+        name_from_url(url) if output is NAME_OF_URL else str(output)
+        for output, url in zip(padded, urls, strict=True)
     ]
     for name, count in Counter(names).items():
         if count > 1 and not is_stream(name):

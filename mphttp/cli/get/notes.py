@@ -2,24 +2,34 @@
 
 A file of its own, FILE.mphttp, and not an extended attribute: every file system has files, people
 see it and may delete it, and it says by itself what it is about. It is written before the first
-byte of the body and removed when the file is whole. A note that is damaged, of another URL or of
-another file (one that was moved here, or written anew by `-o` alone) is no note: then nothing is
-known of the bytes, and nothing is appended to them. What another program writes into the same file
-can't be seen; --sha256 sees it.
+byte of the body and removed when the file is whole. A note that is damaged, of another URL, another
+user or another file (one that was moved here, or written anew by `-o` alone) is no note: then
+nothing is known of the bytes, and nothing is appended to them. So is whatever else has its name: it
+is opened so that no link is followed and no pipe waited for. What another program writes into the
+same file can't be seen; --sha256 sees it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import secrets
+import stat
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
+from mphttp.ranges.fields import strong_validator
+
+from .beside import LONGEST_NAME, shortened
 from .resume import Version
 from .target import said
 
 SUFFIX = ".mphttp"
+_LONGEST = 16 * 1024
+"""Bytes of a note; servers take URLs of half of that."""
+_DATE = re.compile(r"[A-Za-z0-9:, +-]{1,64}", re.ASCII)
 
 
 class Notes:
@@ -27,38 +37,47 @@ class Notes:
 
     Args:
         name: of the file.
+        descriptor: of the file.
         url: that was asked for.
+
+    Attributes:
+        kept: whether a note of the bytes that come is there for the next run.
     """
 
-    def __init__(self, name: str, url: str) -> None:
-        self._file = Path(name)
-        self._path = Path(name + SUFFIX)
+    def __init__(self, name: str, descriptor: int, url: str) -> None:
+        self.kept = False
+        self._path = side_name(name)
         self._asked = hashlib.sha256(url.encode()).hexdigest()  # a URL may have secrets in it
+        self._inode = os.fstat(descriptor).st_ino
 
     def read(self) -> Version | None:
         """Return the version of the file's bytes, or None if it isn't known."""
+        version = self._read()
+        self.kept = version is not None
+        return version
+
+    def _read(self) -> Version | None:
         try:
-            told = json.loads(self._path.read_bytes())
-            ours = told["asked"] == self._asked and told["inode"] == self._file.stat().st_ino
-        except (OSError, ValueError, TypeError, KeyError):
+            told = json.loads(_content(self._path))
+            ours = told.pop("digest") == _digest(told)
+            ours = ours and (told["asked"], told["inode"]) == (self._asked, self._inode)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
         return _version(told) if ours else None
 
     def write(self, version: Version) -> None:
-        """Note a version.
-
-        Raises:
-            Failure: it can't be written.
-        """
-        with said(str(self._path)):
-            told = {
-                "asked": self._asked,
-                "inode": self._file.stat().st_ino,
-                "source": version.source,
-                "validator": version.validator,
-                "length": version.length,
-            }
-            self._path.write_text(json.dumps(told) + "\n")
+        """Note a version; where that can't be, another run has nothing to go on from."""
+        told = {
+            "asked": self._asked,
+            "inode": self._inode,
+            "source": version.source,
+            "validator": version.validator,
+            "length": version.length,
+        }
+        text = json.dumps({**told, "digest": _digest(told)}) + "\n"
+        with suppress(OSError):
+            _replace(self._path, text.encode())
+            self.kept = True
 
     def remove(self) -> None:
         """Forget what is noted.
@@ -66,12 +85,66 @@ class Notes:
         Raises:
             Failure: it can't be removed, so that it would be believed later.
         """
-        with said(str(self._path)), suppress(FileNotFoundError):
-            self._path.unlink()
+        self.kept = False
+        with said(self._path):
+            try:
+                os.unlink(self._path)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                if self._read() is not None:
+                    raise
+
+
+def side_name(name: str) -> str:
+    """Return the name of a file's note, which has room for it whatever the file is called."""
+    folder, base = os.path.split(name)
+    if len(os.fsencode(base + SUFFIX)) > LONGEST_NAME:
+        tail = f".{hashlib.sha256(os.fsencode(base)).hexdigest()[:16]}{SUFFIX}"
+        base = shortened(base, LONGEST_NAME - len(tail)) + tail
+        return os.path.join(folder, base)
+    return name + SUFFIX
+
+
+def _content(path: str) -> bytes:
+    """Read a file of this user's own, or root's, and no other thing.
+
+    Raises:
+        OSError: it is none.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    with open(os.open(path, flags), "rb") as file:
+        here = os.fstat(file.fileno())
+        if not stat.S_ISREG(here.st_mode) or here.st_uid not in (0, os.geteuid()):
+            raise OSError("this is no note of one's own")
+        return file.read(_LONGEST)
+
+
+def _replace(path: str, data: bytes) -> None:
+    """Write a file anew, whatever had its name.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    new = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}{SUFFIX}")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(new, flags, 0o600), "wb") as file:
+            file.write(data)
+        os.replace(new, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(new)
+        raise
+
+
+def _digest(told: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _version(told: dict[str, Any]) -> Version | None:
     match told:
         case {"source": str(source), "validator": str(validator), "length": int() | None as length}:
-            return Version(source, validator, length)
+            sound = strong_validator({"etag": validator}) or _DATE.fullmatch(validator)
+            return Version(source, validator, length) if sound else None
     return None

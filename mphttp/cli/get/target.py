@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
-from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from mphttp.ranges.store import Place
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, unwritable
+from .beside import Beside
+
+_BLOCK = 1 << 20
+_STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class Sink:
@@ -54,6 +56,11 @@ class Sink:
                 rest = rest[self._stream.write(rest) :]
             self._stream.flush()
 
+    @property
+    def descriptor(self) -> int:
+        """Of the file; only if `rewindable`."""
+        return self._stream.fileno()
+
     def cut(self, size: int) -> None:
         """Take back what was written beyond a size, and go on there; only if `rewindable`.
 
@@ -67,7 +74,7 @@ class Sink:
 
 def is_stream(name: str) -> bool:
     """Whether `-o NAME` means stdout, or a device or pipe, where nothing can be taken back."""
-    return name == "-" or (os.path.exists(name) and not os.path.isfile(name))
+    return _is_stdout(name) or (os.path.exists(name) and not os.path.isfile(name))
 
 
 @contextmanager
@@ -77,73 +84,182 @@ def target(name: str, environment: Environment) -> Iterator[Sink]:
     Raises:
         Failure: it can't be written.
     """
-    if name == "-":
+    if _is_stdout(name):
         yield Sink("standard output", environment.stdout)
-    elif is_stream(name):
-        with _opened(name, name, "wb") as stream:
-            yield Sink(name, stream)
-    else:
-        with _whole_file(name) as sink:
+        return
+    with said(name):
+        leads_nowhere = not os.path.exists(name)
+        there = _open_there(name)
+    if there is None:
+        with _new_file(name) as sink:
             yield sink
+        return
+    with there:
+        try:
+            with _written(name, there) as sink:
+                yield sink
+        except BaseException:
+            if leads_nowhere:
+                remove_if_empty(os.path.realpath(name), there.fileno())
+            raise
+
+
+def _open_there(name: str) -> FileIO | None:
+    """Open a name if there is something; a link to nothing becomes a file, if the kernel lets it.
+
+    With O_CREAT, since the kernel refuses files and pipes of others in /tmp only then
+    (fs.protected_regular, fs.protected_fifos).
+    """
+    try:
+        os.lstat(name)
+    except FileNotFoundError:
+        if not name.endswith("/"):
+            os.stat(os.path.dirname(name) or ".")  # whose error names what is missing
+            return None
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
+    return FileIO(os.open(name, flags, 0o666), "w")
 
 
 @contextmanager
-def _whole_file(name: str) -> Iterator[Sink]:
-    path = Path(os.path.realpath(name))  # a link stays a link, what it leads to is replaced
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+def _new_file(name: str) -> Iterator[Sink]:
     with said(name):
-        mode = _mode_of(path)
+        beside = Beside.new(name)
+    with _grown(name, beside) as sink:
+        yield sink
+        with said(name):
+            beside.replace()
+
+
+@contextmanager
+def _written(name: str, there: FileIO) -> Iterator[Sink]:
+    """Write what is there: a device or pipe as it is, a file by another one in its place or not."""
+    if not stat.S_ISREG(os.fstat(there.fileno()).st_mode):
+        yield Sink(name, there)
+        return
+    with said(name):
+        beside = None if _is_descriptor(name) else Beside.of(there.fileno())
+    if beside is None:
+        with _in_place(name, there) as sink:
+            yield sink
+        return
+    with _grown(name, beside) as sink:
+        yield sink
+        with said(name):
+            try:
+                beside.replace()
+            except OSError:  # such as a file that something is mounted on
+                _copy(beside.descriptor, there)
+
+
+@contextmanager
+def _grown(name: str, beside: Beside) -> Iterator[Sink]:
     try:
-        with _opened(name, beside, "xb+") as stream:
-            yield Sink(name, stream, rewindable=True, place=Place(stream.fileno(), 0))
-            with said(name):
-                stream.close()  # some file systems tell only now
-                if mode is not None:
-                    beside.chmod(mode)
-                beside.replace(path)
+        with FileIO(beside.descriptor, "r+", closefd=False) as stream:
+            yield Sink(name, stream, rewindable=True, place=Place(beside.descriptor, 0))
     finally:
-        with suppress(FileNotFoundError):
-            beside.unlink()
+        beside.drop()
+
+
+@contextmanager
+def _in_place(name: str, there: FileIO) -> Iterator[Sink]:
+    with said(name):
+        _lock(name, there)
+    yield Sink(name, there, rewindable=True)
+    with said(name):
+        there.truncate()
+
+
+def _copy(source: int, there: FileIO) -> None:
+    there.seek(0)
+    offset = 0
+    while block := os.pread(source, _BLOCK, offset):
+        offset += len(block)
+        rest = memoryview(block)
+        while rest:
+            rest = rest[there.write(rest) :]
+    there.truncate()
 
 
 @contextmanager
 def growing_file(name: str) -> Iterator[Sink]:
-    """Open a file that is there under its name while it grows; an empty one isn't left behind.
+    """Open a file that is there under its name while it grows; no empty one is left behind.
 
     Raises:
         Failure: it can't be written, or another process is writing it.
     """
-    path = Path(name)
     with said(name):
-        stream = FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
+        stream, made = _open_growing(name)
     with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            what = f"{name} is being written by another download"
-            raise Failure(ExitCode.WRITE, what, "let that one end") from error
         try:
             yield Sink(name, stream, rewindable=True)
         except BaseException:
-            with suppress(OSError):
-                if not path.stat().st_size:
-                    path.unlink()
+            if made:
+                remove_if_empty(name, stream.fileno())
             raise
 
 
-def _opened(name: str, path: str | Path, mode: Literal["wb", "xb+"]) -> FileIO:
-    with said(name):
-        return FileIO(path, mode)
-
-
-def _mode_of(path: Path) -> int | None:
+def _open_growing(name: str) -> tuple[FileIO, bool]:
+    """Open a file to read and write; return also whether it is new."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
     try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return None
-    if not os.access(path, os.W_OK):  # renaming would get around it
-        raise PermissionError(13, os.strerror(13))
-    return stat.S_IMODE(mode)
+        descriptor, made = os.open(name, flags | os.O_EXCL, 0o666), True
+    except FileExistsError:
+        descriptor, made = os.open(name, flags, 0o666), False
+    stream = FileIO(descriptor, "r+")
+    try:
+        _lock(name, stream)
+        if not os.path.samestat(os.stat(name), os.fstat(descriptor)):  # it went before the lock
+            raise _busy(name)
+    except BaseException:
+        stream.close()
+        raise
+    return stream, made
+
+
+def remove_if_empty(name: str, descriptor: int) -> None:
+    """Remove a file without a byte, if it still is what the name stands for."""
+    with suppress(OSError):
+        here = os.fstat(descriptor)
+        if not here.st_size and os.path.samestat(os.lstat(name), here):
+            os.unlink(name)
+
+
+def _lock(name: str, stream: FileIO) -> None:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _busy(name) from error
+    except OSError:  # a file system without locks
+        pass
+
+
+def _busy(name: str) -> Failure:
+    what = f"{name} is being written by another download"
+    return Failure(ExitCode.WRITE, what, "let that one end")
+
+
+def _is_stdout(name: str) -> bool:
+    """Whether a name stands for standard output, also for a file where that goes."""
+    if name in _STDOUT:
+        return True
+    try:
+        out = os.fstat(1)
+        return stat.S_ISREG(out.st_mode) and os.path.samestat(os.stat(name), out)
+    except OSError:
+        return False
+
+
+def _is_descriptor(name: str) -> bool:
+    """Whether a name leads to an open file of a process, such as /dev/fd/5: it has no place."""
+    for _ in range(40):  # links that the kernel follows
+        folder = os.path.realpath(os.path.dirname(name))
+        if folder.startswith("/proc/"):
+            return True
+        path = os.path.join(folder, os.path.basename(name))
+        if not os.path.islink(path):
+            return False
+        name = os.path.join(folder, os.readlink(path))
+    return False
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -169,13 +170,130 @@ def test_a_note_about_another_file_counts_for_nothing(run, server, go_on, thing,
     assert file.read_bytes() == DATA
 
 
-@pytest.mark.parametrize("note", [b"", b"{", b"[]", b"\xff", b'{"url": 1}'])
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"[]", b"\xff", b'{"url": 1}', DEEP, b"9" * 5000])
 def test_a_damaged_note_counts_for_nothing(go_on, thing, file, note) -> None:
     thing.breaks = [HERE]
     go_on()
     Path(f"{file}.mphttp").write_bytes(note)
     assert "starting over" in go_on().err
     assert file.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("old", [b'"one', b'"length": 3', b'"inode": ', b"/object/x"])
+def test_a_note_with_another_byte_counts_for_nothing(go_on, thing, file, old) -> None:
+    thing.breaks = [HERE]
+    go_on()
+    note = Path(f"{file}.mphttp")
+    written = note.read_bytes().replace(b"\\", b"")
+    assert old in written
+    note.write_bytes(written.replace(old, old + b"1"))
+    assert "starting over" in go_on().err
+    assert file.read_bytes() == DATA
+
+
+def a_folder(note: Path, _: Path) -> None:
+    note.mkdir()
+
+
+def a_pipe(note: Path, _: Path) -> None:
+    os.mkfifo(note)
+
+
+def a_device(note: Path, _: Path) -> None:
+    note.symlink_to("/dev/zero")
+
+
+def a_link(note: Path, precious: Path) -> None:
+    note.symlink_to(precious)
+
+
+def a_link_to_nothing(note: Path, _: Path) -> None:
+    note.symlink_to(note.with_name("nothing"))
+
+
+def a_link_to_itself(note: Path, _: Path) -> None:
+    note.symlink_to(note)
+
+
+def a_huge_file(note: Path, _: Path) -> None:
+    with note.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def an_unreadable_file(note: Path, _: Path) -> None:
+    note.touch(mode=0)
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        a_folder,
+        a_pipe,
+        a_device,
+        a_link,
+        a_link_to_nothing,
+        a_link_to_itself,
+        a_huge_file,
+        an_unreadable_file,
+    ],
+)
+def test_what_is_no_note_is_neither_followed_nor_waited_for(
+    go_on, thing, file, tmp_path, put
+) -> None:
+    (tmp_path / "other").mkdir()
+    precious = tmp_path / "other/precious"
+    precious.write_bytes(b"precious")
+    file.write_bytes(DATA[:HERE])
+    put(Path(f"{file}.mphttp"), precious)
+    thing.breaks = [0, 2 * HERE]  # of the part that isn't appended, and of the whole
+    assert go_on().code == ExitCode.TRUNCATED
+    result = go_on()
+    assert (result.code, file.read_bytes()) == (0, DATA)
+    assert precious.read_bytes() == b"precious"
+    # Where the note's name couldn't be had, the second run knew nothing of the first's bytes.
+    assert thing.ranged[-1] == (None if put is a_folder else f"bytes={2 * HERE}-")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+def test_a_note_of_another_user_counts_for_nothing(go_on, thing, file) -> None:
+    thing.breaks = [HERE]
+    go_on()
+    os.chown(f"{file}.mphttp", 1001, 1001)
+    assert "starting over" in go_on().err
+    assert file.read_bytes() == DATA
+
+
+def test_the_note_of_the_longest_name_there_can_be(run, server, thing, tmp_path) -> None:
+    file = tmp_path / ("é" * 127 + "x")
+    thing.breaks = [HERE]
+    options = ("-C", "-", "-o", str(file), f"{server.url}/object/x")
+    assert run("get", *options).code == ExitCode.TRUNCATED
+    assert run("get", *options).code == 0
+    assert file.read_bytes() == DATA
+    assert thing.ranged == [None, f"bytes={HERE}-"]
+    assert left(file) == [file.name]
+
+
+def test_a_link_is_gone_on_with_where_it_leads(run, server, thing, tmp_path) -> None:
+    (tmp_path / "folder").mkdir()
+    link, file = tmp_path / "link", tmp_path / "folder/file"
+    link.symlink_to(file)
+    thing.breaks = [HERE]
+    options = ("-C", "-", "-o", str(link), f"{server.url}/object/x")
+    assert run("get", *options).code == ExitCode.TRUNCATED
+    assert run("get", *options).code == 0
+    assert (link.is_symlink(), file.read_bytes()) == (True, DATA)
+    assert left(file) == ["file"]
+
+
+def test_no_bytes_of_another_digest_stay_behind_a_link(run, server, thing, tmp_path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    options = ("-C", "-", "-o", str(tmp_path / "link"), "--sha256", "0" * 64)
+    assert run("get", *options, f"{server.url}/object/x").code == ExitCode.DIGEST
+    assert (tmp_path / "file").read_bytes() == b""
 
 
 def test_an_offset_is_vouched_for_by_the_user(go_on, thing, file) -> None:
