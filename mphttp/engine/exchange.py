@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .carrier import Carrier, Taken
     from .request import Request
 
-_SETTLE_TIME = 2.0
+SETTLE_TIME = 2.0
 """Seconds that reading a report waits for the engine to close what the strategy opened."""
 _CRASHED = "the body came without it; see its code"
 _MOST_COMMANDS = 100
@@ -67,6 +67,7 @@ class Exchange:
         self._end: Taken | None = None
         self.engaged = False
         self._rows: tuple[SubflowReport, ...] | None = None
+        self._tell_settled: Callable[[], object] | None = None
         self._unseen: list[Event] = []
         self._command: Command | None = None
         self._pending = False
@@ -201,6 +202,8 @@ class Exchange:
         """Fix what the report says of subflows: nothing changes any more."""
         if self.engaged:
             self._rows = self._rows_of(ledger)
+            if self._tell_settled is not None:
+                self._tell_settled()
 
     @property
     def busy(self) -> bool:
@@ -215,7 +218,17 @@ class Exchange:
     def wait_settled(self) -> None:
         """Wait until the engine has closed what the strategy opened, which takes no round trip."""
         with self._carrier.lock:
-            self._carrier.settled.wait_for(lambda: self.settled, _SETTLE_TIME)
+            self._carrier.settled.wait_for(lambda: self.settled, SETTLE_TIME)
+
+    def tell_settled(self, tell: Callable[[], object] | None) -> bool:
+        """Have it told when that is so, on the engine's thread; return whether it isn't yet.
+
+        Args:
+            tell: called at most once; None for nobody.
+        """
+        with self._carrier.lock:
+            self._tell_settled = None if self.settled else tell
+            return self._tell_settled is not None
 
     @property
     def wants_subflows(self) -> bool:

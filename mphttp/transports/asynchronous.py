@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-import anyio.to_thread
+import anyio
 
 from mphttp.engine import Exchange
-from mphttp.errors import StrategyProblem
+from mphttp.engine.exchange import SETTLE_TIME
 
 from .common import Multipath
 from .host import AsHostErrors
 from .origin import AsyncOriginConnection
+from .pool import AsyncPool
 
 
 class AsynchronousTransport(Multipath):
     """`httpx.AsyncBaseTransport`, whichever httpx that is; `stream` is its AsyncByteStream."""
 
     _connection = AsyncOriginConnection
+    _kind_of_pool = AsyncPool
     stream: ClassVar[type[AsynchronousBody]]
 
     async def handle_async_request(self, request: Any) -> Any:
@@ -28,14 +32,15 @@ class AsynchronousTransport(Multipath):
             core = self._to_core(request)
             with asked:
                 response = await self._pool.handle_async_request(core)
-            parts, exchange = self._watched(request, core, response, asked)
-            body = self.stream(parts, exchange, AsHostErrors(self.host, request))
-            if exchange is not None:
-                try:
+            body = None
+            try:
+                parts, exchange = self._watched(request, core, response, asked)
+                body = self.stream(parts, exchange, AsHostErrors(self.host, request))
+                if exchange is not None:
                     exchange.begin()
-                except StrategyProblem:
-                    await body.aclose()
-                    raise
+            except BaseException:
+                await (body or response.stream).aclose()
+                raise
         return self._response(response, body)
 
     async def aclose(self) -> None:
@@ -43,7 +48,6 @@ class AsynchronousTransport(Multipath):
         await self._pool.aclose()
 
     async def __aenter__(self) -> Self:
-        await self._pool.__aenter__()
         return self
 
     async def __aexit__(
@@ -52,7 +56,7 @@ class AsynchronousTransport(Multipath):
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        await self._pool.__aexit__(exc_type, exc_value, traceback)
+        await self.aclose()
 
 
 class AsynchronousBody:
@@ -100,4 +104,16 @@ class AsynchronousBody:
             await self._parts.aclose()
         if self._exchange is not None and not self._exchange.settled:
             # So that reading the report doesn't block the event loop for the engine's last calls.
-            await anyio.to_thread.run_sync(self._exchange.wait_settled, abandon_on_cancel=True)
+            await _settled(self._exchange)
+
+
+async def _settled(exchange: Exchange) -> None:
+    """Wait as `Exchange.wait_settled` does, without a thread: they may all be waiting for us."""
+    told = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    try:
+        with anyio.move_on_after(SETTLE_TIME):
+            if exchange.tell_settled(partial(os.eventfd_write, told, 1)):
+                await anyio.wait_readable(told)
+    finally:
+        exchange.tell_settled(None)
+        os.close(told)

@@ -7,17 +7,18 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from mphttp.engine import Exchange
-from mphttp.errors import StrategyProblem
 
 from .common import Multipath
 from .host import AsHostErrors
 from .origin import OriginConnection
+from .pool import Pool
 
 
 class BlockingTransport(Multipath):
     """`httpx.BaseTransport`, whichever httpx that is; `stream` is its SyncByteStream."""
 
     _connection = OriginConnection
+    _kind_of_pool = Pool
     stream: ClassVar[type[BlockingBody]]
 
     def handle_request(self, request: Any) -> Any:
@@ -27,14 +28,15 @@ class BlockingTransport(Multipath):
             core = self._to_core(request)
             with asked:
                 response = self._pool.handle_request(core)
-            parts, exchange = self._watched(request, core, response, asked)
-            body = self.stream(parts, exchange, AsHostErrors(self.host, request))
-            if exchange is not None:
-                try:
+            body = None
+            try:
+                parts, exchange = self._watched(request, core, response, asked)
+                body = self.stream(parts, exchange, AsHostErrors(self.host, request))
+                if exchange is not None:
                     exchange.begin()
-                except StrategyProblem:
-                    body.close()
-                    raise
+            except BaseException:
+                (body or response.stream).close()
+                raise
         return self._response(response, body)
 
     def close(self) -> None:
@@ -42,7 +44,6 @@ class BlockingTransport(Multipath):
         self._pool.close()
 
     def __enter__(self) -> Self:
-        self._pool.__enter__()
         return self
 
     def __exit__(
@@ -51,7 +52,7 @@ class BlockingTransport(Multipath):
         exc_value: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        self._pool.__exit__(exc_type, exc_value, traceback)
+        self.close()
 
 
 class BlockingBody:

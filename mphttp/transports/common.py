@@ -43,6 +43,7 @@ class Multipath:
 
     host: ClassVar[Host]
     _connection: ClassVar[type[OriginConnection | AsyncOriginConnection]]
+    _kind_of_pool: ClassVar[type[Any]]
 
     def __init__(
         self,
@@ -85,19 +86,12 @@ class Multipath:
             retries=retries,
             keepalive_expiry=limits.keepalive_expiry,
         )
-        self._pool = self._make_pool(
-            lambda _, origin: self._connection(origin, options),
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
+        self._pool = self._kind_of_pool(
+            self.host.httpcore,
+            lambda origin: self._connection(origin, options),
+            limits.max_connections,
+            limits.max_keepalive_connections,
         )
-
-    def _make_pool(self, connection: Any, **limits: Any) -> Any:
-        """Make a pool of the library's core, whose connections are ours."""
-        core = self.host.httpcore
-        threads = self._connection is OriginConnection
-        base = core.ConnectionPool if threads else core.AsyncConnectionPool
-        return type("MultipathPool", (base,), {"create_connection": connection})(**limits)
 
     def _proxy(self, proxy: Any) -> Proxy | None:
         if proxy is None:

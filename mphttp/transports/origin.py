@@ -165,6 +165,8 @@ class OriginConnection(_Origin):
     def handle_request(self, request: Any) -> Any:
         """Connect if that is still to be done, send the request, and return the response."""
         with self._lock:
+            if self._failed:  # for another that has waited here, too: nobody counts this one now
+                raise self._core.ConnectionNotAvailable
             if self._inner is None:
                 try:
                     stream = self._connect_patiently(request)
@@ -237,6 +239,8 @@ class AsyncOriginConnection(_Origin):
         return await self._inner.handle_async_request(self.as_proxied(request))
 
     async def _connect_once(self, request: Any) -> None:
+        if self._failed:  # for another that has waited here, too: nobody counts this one now
+            raise self._core.ConnectionNotAvailable
         if self._inner is None:
             try:
                 stream = await self._connect_patiently(request)
