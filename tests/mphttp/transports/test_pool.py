@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mphttp import NDiffPorts
 from mphttp.transports.places import Places, Ticket
 from tests.mphttp.requests.servers import Service
 
@@ -259,3 +261,24 @@ def test_tasks_that_asyncio_cancels(server: Service) -> None:
             assert all(connection.is_idle() for connection in client._transport._pool.connections)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", ["httpx-asyncio", "httpx-trio"])
+def test_no_thread_of_anyio_s_is_needed(server: Service, name: str) -> None:
+    """They may all be taken by jobs that wait for this very response (Starlette's are)."""
+    door = DOORS[name]
+
+    async def main() -> None:
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        transport = door.transport(strategy=NDiffPorts(2))
+        async with door.library.AsyncClient(transport=transport) as client:
+            url = f"http://127.0.0.1:{server.port}/"
+            async with contextlib.AsyncExitStack() as stack:
+                for _ in range(int(limiter.total_tokens)):
+                    await limiter.acquire_on_behalf_of(borrower := object())
+                    stack.callback(limiter.release_on_behalf_of, borrower)
+                with anyio.fail_after(20):
+                    response = await client.get(url)
+                    assert response.extensions["multipath"].subflows
+
+    anyio.run(main, backend=door.backend)
