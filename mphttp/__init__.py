@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import StrategyProblem
     from .httpx import AsyncMultipathTransport, MultipathTransport
-    from .report import Report
+    from .report import Report, report_of
     from .requests import MultipathAdapter
     from .strategies import (
         Background,
@@ -57,6 +57,7 @@ __all__ = [
     "Strategy",
     "StrategyProblem",
     "for_intent",
+    "report_of",
 ]
 
 _HOMES = {
@@ -65,6 +66,7 @@ _HOMES = {
     "MultipathTransport": ".httpx",
     "Report": ".report",
     "StrategyProblem": ".errors",
+    "report_of": ".report",
 }
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from mphttp.strategies import Event
 
@@ -77,6 +80,12 @@ class Sample:
     received: dict[str, int]
 
 
+_USERINFO = re.compile(r"(?<=://)[^/?#]*@")
+
+reports: WeakKeyDictionary[Any, Report] = WeakKeyDictionary()
+"""Of responses whose library has no place for them (requests), by urllib3's response."""
+
+
 class Exchange(Protocol):
     """One request and its response: what a report reads from."""
 
@@ -121,8 +130,8 @@ class Report:
 
     @property
     def url(self) -> str:
-        """The URL that was asked for."""
-        return self._exchange.url
+        """The URL that was asked for, without a user and a password that stood in it."""
+        return _USERINFO.sub("", self._exchange.url, count=1)
 
     @property
     def status(self) -> int:
@@ -212,3 +221,28 @@ class Report:
             f"<Report {self.status} {self.bytes} bytes in {self.seconds:.3f} s over "
             f"{len(self.subflows)} subflow(s), {self.protocol}, {self.mechanism}>"
         )
+
+
+def report_of(response: Any) -> Report | None:
+    """Return what happened to a response of any client, up to now while its body is on its way.
+
+    Args:
+        response: of httpx, httpx2, requests, or mphttp.curl; one of its `history`, too.
+
+    Returns:
+        None where nothing of the network is known: another transport's response, one that came from
+        a cache or from a test's mock, or one that was pickled.
+    """
+    extensions = getattr(response, "extensions", None)
+    if isinstance(extensions, Mapping):
+        found = extensions.get("multipath")
+    else:
+        found = getattr(response, "report", None) or _of_raw(getattr(response, "raw", None))
+    return found if isinstance(found, Report) else None
+
+
+def _of_raw(raw: Any) -> Report | None:
+    try:
+        return reports.get(raw)
+    except TypeError:  # it can't be referred to weakly, or has no hash: nothing that we made
+        return None

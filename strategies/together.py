@@ -67,6 +67,8 @@ class Together(Strategy):
                 for part in parts:
                     while (command := part.advance(transfer)) is not None:
                         yield from _carry_out(command, part, parts, closed, transfer)
+                if any(part.unseen for part in parts):
+                    continue  # what came of one's command may be what another waits for
                 waiting = [part.run.waiting for part in parts if part.run.waiting]
                 if not waiting:
                     return

@@ -6,6 +6,9 @@ import re
 from fractions import Fraction
 
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_LONGEST = 1e9
+"""Seconds; more overflows in some call of the system."""
+_DIGITS = 18
 _BYTES = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base**power
     for power, prefix in enumerate("kmgt", start=1)
@@ -23,7 +26,10 @@ def duration(text: str) -> float:
     number, unit = _split(text)
     if unit not in _SECONDS:
         raise ValueError(f"{text!r} is no duration, such as 10s, 500ms or 1m")
-    return float(number) * _SECONDS[unit]
+    seconds = float(number) * _SECONDS[unit]
+    if seconds > _LONGEST:
+        raise ValueError(f"{text[:20]!r} is too long: no clock here counts beyond {_LONGEST:.0g} s")
+    return seconds
 
 
 def size(text: str) -> int:
@@ -36,6 +42,8 @@ def size(text: str) -> int:
     factor = _BYTES.get(unit)
     if factor is None:
         raise ValueError(f"{text!r} is no size, such as 64KiB, 1MB or 4096")
+    if len(number) > _DIGITS:
+        raise ValueError(f"{text[:20]!r} is more than anything has")
     count = Fraction(number) * factor  # 1.1 MB is a whole number, though not in floating point
     if count.denominator != 1:
         raise ValueError(f"{text!r} is no whole number of bytes")
@@ -48,8 +56,8 @@ def count(text: str) -> int:
     Raises:
         ValueError: it is none.
     """
-    if not text.isdecimal():
-        raise ValueError(f"{text!r} is no whole number, such as 3")
+    if not text.isdecimal() or len(text) > _DIGITS:
+        raise ValueError(f"{text[:20]!r} is no whole number, such as 3")
     return int(text)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from mphttp.engine.request import Multipath, checked_multipath, checked_strategy
+from mphttp.engine.request import Multipath, checked_multipath, checked_paths, checked_strategy
 from mphttp.strategies import Strategy
 
 from .batch import Batch, Outcome, Running
@@ -60,7 +60,7 @@ class CurlSession:
         self._stepper = Stepper() if stepping == "callback" else None
         self._channel = Channel(
             Settings(**settings),
-            None if paths is None else tuple(paths),
+            checked_paths(paths),
             strict=strict,
             multipath=checked_multipath(multipath),
             stepper=self._stepper,

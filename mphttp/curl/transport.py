@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from mphttp.engine.request import Multipath, checked_multipath, checked_strategy
+from mphttp.engine.request import Multipath, checked_multipath, checked_paths, checked_strategy
 from mphttp.strategies import Strategy
 from mphttp.transports.asked import fields_of, port_of
 
@@ -72,7 +72,7 @@ class CurlTransport(httpx.BaseTransport):
             keep=2**31 - 1 if keep is None else max(1, round(keep)),
             **_proxy(proxy),
         )
-        names = None if paths is None else tuple(paths)
+        names = checked_paths(paths)
         chosen = checked_multipath(multipath)
         self._pool = Pool(lambda: Channel(settings, names, strict=strict, multipath=chosen), limits)
 

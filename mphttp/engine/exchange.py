@@ -312,9 +312,13 @@ class Exchange:
     # What a view asks for (strategies.Source).
 
     def paths(self) -> tuple[Path, ...]:
-        """Return the paths, preferred first; a strategy that asks wants more than one."""
+        """Return the paths, preferred first; a strategy that asks wants more than one.
+
+        Unless its caller allows one alone: then there is nothing to mend.
+        """
         paths = tuple(Path(path.name) for path in self._carrier.paths())
-        if len(paths) < 2:
+        allowed = self._carrier.path_names
+        if not paths or (len(paths) < 2 and (allowed is None or len(set(allowed)) > 1)):
             what = f"only {paths[0].name} reaches the server" if paths else "no path is left"
             self.problem(what, "`mphttp doctor URL` tells what other interfaces lack")
         return paths

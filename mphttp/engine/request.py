@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
@@ -74,6 +75,22 @@ def checked_multipath(word: Any) -> Multipath:
         raise ValueError(f"multipath must be one of {known}, not {word!r}")
     chosen: Multipath = word
     return chosen
+
+
+def checked_paths(paths: Any) -> tuple[str, ...] | None:
+    """Return the names of interfaces that a caller gave; None stands for all.
+
+    Raises:
+        ValueError: they aren't names in a row.
+    """
+    if paths is None:
+        return None
+    if isinstance(paths, str | bytes) or not isinstance(paths, Iterable):
+        raise ValueError(f"paths must be a list of names, such as ['wifi', 'lte'], not {paths!r}")
+    names = tuple(paths)
+    if not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"paths must be names of interfaces, such as 'wifi', not {names!r}")
+    return names
 
 
 def plain(multipath: Multipath) -> bool:

@@ -15,7 +15,13 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from mphttp.engine import Request
-from mphttp.engine.request import Multipath, checked_multipath, checked_strategy, plain
+from mphttp.engine.request import (
+    Multipath,
+    checked_multipath,
+    checked_paths,
+    checked_strategy,
+    plain,
+)
 from mphttp.errors import StrategyProblem
 from mphttp.network.names import checked_port
 from mphttp.strategies import Strategy
@@ -83,7 +89,7 @@ class MultipathAdapter(HTTPAdapter):
         pool_block: bool = False,
     ) -> None:
         self._strategy = checked_strategy(strategy)
-        self._paths = None if paths is None else tuple(paths)
+        self._paths = checked_paths(paths)
         self._strict = strict
         self._choice = checked_multipath(multipath)
         super().__init__(pool_connections, pool_maxsize, max_retries, pool_block)

@@ -7,7 +7,6 @@ import ssl
 import sys
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import requests
 import urllib3.connection
@@ -25,7 +24,7 @@ from mphttp.network.start import Start
 from mphttp.network.time_limit import TimeLimit
 from mphttp.network.tls import nothing_unread
 from mphttp.ranges.carrier import PartsCarrier, wants_parts
-from mphttp.report import Report
+from mphttp.report import Report, report_of, reports
 from mphttp.transports.parts import shared_carrier
 
 from .body import Response
@@ -33,8 +32,6 @@ from .hurried import Hurried
 from .parts import obstacle, options_of, sent_by
 from .recorder import Recorder
 from .socks import SocksProxy
-
-_reports: WeakKeyDictionary[Any, Report] = WeakKeyDictionary()
 
 
 def report(response: requests.Response) -> Report | None:
@@ -47,7 +44,7 @@ def report(response: requests.Response) -> Report | None:
         None where nothing of the network is known: another adapter's response, one that a test's
         mock made, or one that was pickled.
     """
-    return None if response.raw is None else _reports.get(response.raw)
+    return report_of(response)
 
 
 class HTTPConnection(urllib3.connection.HTTPConnection):
@@ -222,7 +219,7 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         response = super().getresponse()
         if self._response is not None and self._response.report is not None:
-            _reports[response] = self._response.report
+            reports[response] = self._response.report
         return response
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, ClassVar
 
 from mphttp.engine import Exchange, Request
-from mphttp.engine.request import checked_multipath, checked_strategy, plain
+from mphttp.engine.request import checked_multipath, checked_paths, checked_strategy, plain
 from mphttp.network.dial import SocketOption
 from mphttp.network.names import checked_port, one_line, to_dial
 from mphttp.ranges.carrier import PartsCarrier, wants_parts
@@ -69,7 +69,7 @@ class Multipath:
         self._multipath = checked_multipath(multipath)
         httpx = self.host.httpx
         limits = limits or httpx.Limits(max_connections=100, max_keepalive_connections=20)
-        names = None if paths is None else tuple(paths)
+        names = checked_paths(paths)
         tls = httpx.create_ssl_context(verify=verify, cert=cert, trust_env=trust_env)
         self._options = options = Options(
             host=self.host,

@@ -163,3 +163,13 @@ def test_a_deadline_beside_a_mark_is_as_good_as_alone() -> None:
     beside = simulate(Deadline(5) & Mark({"lte": "ef"}), TWO, 10_000_000)
     assert beside.seconds == pytest.approx(alone.seconds)
     assert len(beside.commands) == len(alone.commands) + 1
+
+
+@pytest.mark.parametrize("together", [FullMesh() & Mark("ef"), Mark("ef") & FullMesh()])
+def test_the_order_makes_no_difference(together: Strategy) -> None:
+    """What one opens the other marks, although it was asked first, and nothing else happens."""
+    outcome = simulate(together, TWO, 2_000_000)
+    told = [command for _, command in outcome.commands]
+    opens = [command.path.name for command in told if isinstance(command, Open)]
+    marked = {command.subflow.path.name for command in told if isinstance(command, SetOption)}
+    assert (opens, marked) == (["lte"], {"wifi", "lte"})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -43,14 +44,15 @@ def make_client(
     make_transport, trust = _BACKENDS[arguments.backend](arguments, proxies)
 
     def make(proxy: str | None) -> httpx.BaseTransport:
-        return make_transport(
-            strategy=strategy,
-            paths=arguments.path or None,
-            strict=arguments.strict,
-            verify=trust,
-            proxy=proxy,
-            multipath=arguments.multipath,
-        )
+        with _tls_files(environment):
+            return make_transport(
+                strategy=strategy,
+                paths=arguments.path or None,
+                strict=arguments.strict,
+                verify=trust,
+                proxy=proxy,
+                multipath=arguments.multipath,
+            )
 
     # As in curl, only connecting has a limit of its own: a slow body is no fault.
     return Client(
@@ -108,5 +110,21 @@ def _trusted(arguments: argparse.Namespace) -> ssl.SSLContext | None:
         raise Failure(ExitCode.CA_FILE, what, "--cacert takes a file in PEM format") from error
 
 
+@contextmanager
+def _tls_files(environment: Environment) -> Iterator[None]:
+    """Say which of the files can't be read that the environment names for TLS."""
+    try:
+        yield
+    except OSError as error:
+        given = [
+            f"{name}={environment.environ[name]}" for name in _FILES if name in environment.environ
+        ]
+        what = f"TLS can't begin: {error.strerror or error}"
+        raise Failure(
+            ExitCode.CA_FILE, what, f"look at {', '.join(given)}" if given else ""
+        ) from error
+
+
+_FILES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _BACKENDS = {"httpx": _httpx, "curl": _curl}
 BACKENDS = tuple(_BACKENDS)

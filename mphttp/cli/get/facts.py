@@ -8,6 +8,7 @@ import httpx
 
 from mphttp import Report
 
+from ..printable import decoded
 from ..redirect import leads_to
 from .download import Download
 
@@ -34,7 +35,7 @@ def told(download: Download) -> dict[str, Any]:
 
 def _without_answer(download: Download) -> dict[str, Any]:
     return {
-        "url": str(download.job.message.url),
+        "url": _shown(download.job.message.url),
         "bytes": 0,
         "seconds": round(download.seconds, 6),
         **({"strategy": _strategy(download)} if download.strategy else {}),
@@ -80,7 +81,7 @@ def _of_command(download: Download) -> dict[str, Any]:
         "strategy": download.strategy.name if download.strategy else None,
         "deadline_met": download.deadline_met,
         "sha256": download.sha256,
-        "url": str(message.url),
+        "url": _shown(message.url),
         "urlnum": download.job.number,
     }
 
@@ -89,18 +90,33 @@ def _of_answer(response: httpx.Response | None) -> dict[str, Any]:
     if response is None:
         return {"http_code": 0, "response_code": 0, "num_redirects": 0, "num_headers": 0}
     onward = leads_to(response)
+    fields = _fields(response.headers)
     return {
-        "content_type": response.headers.get("content-type"),
-        "headers": dict(response.headers.items()),
+        "content_type": fields.get("content-type"),
+        "headers": fields,
         "http_code": response.status_code,
         "http_version": response.http_version.removeprefix("HTTP/"),
         "num_headers": len(response.headers.multi_items()),
         "num_redirects": len(response.history),
-        "redirect_url": str(onward) if onward else None,
+        "redirect_url": _shown(onward) if onward else None,
         "response_code": response.status_code,
         "scheme": response.url.scheme.upper(),
-        "url_effective": str(response.url),
+        "url_effective": _shown(response.url),
     }
+
+
+def _shown(url: httpx.URL) -> str:
+    """Write a URL for reports and logs, where a password has no place."""
+    return str(url.copy_with(userinfo=b""))
+
+
+def _fields(headers: httpx.Headers) -> dict[str, str]:
+    """Return fields by names in lower case, those of one name in one."""
+    told: dict[str, str] = {}
+    for name, value in headers.raw:
+        key, text = decoded(name).lower(), decoded(value)
+        told[key] = f"{told[key]}, {text}" if key in told else text
+    return told
 
 
 def _of_transfer(download: Download) -> dict[str, Any]:
