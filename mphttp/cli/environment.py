@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import io
 import os
+import select
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -41,7 +42,7 @@ class Environment:
         """Return the environment of this process."""
         return cls(
             stdin=sys.stdin.buffer if sys.stdin else open(os.devnull, "rb"),
-            stdout=sys.stdout.buffer if sys.stdout else _closed_stdout(),
+            stdout=_unbuffered(sys.stdout.buffer) if sys.stdout else _closed_stdout(),
             stderr=cast("TextIO", Words(sys.stderr or open(os.devnull, "w"))),
             environ=os.environ,
             ask_secret=_ask,
@@ -95,12 +96,29 @@ class Environment:
 
     def _put(self, data: bytes) -> None:
         try:
-            self.stdout.write(data)
-            self.stdout.flush()
+            write_all(self.stdout, data)
         except BrokenPipeError:
             raise
         except OSError as error:
             raise unwritable("standard output", error) from error
+
+
+def write_all(stream: BinaryIO | io.FileIO, data: bytes) -> None:
+    """Write data, and have it out before this returns: nothing is left that could block later.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    rest = memoryview(data)
+    while rest:
+        count = stream.write(rest)
+        if count is None:  # non-blocking, as whoever shares it has set it
+            waiting = select.poll()
+            waiting.register(stream, select.POLLOUT)
+            waiting.poll()
+        else:
+            rest = rest[count:]  # a pipe may take less at once
+    stream.flush()
 
 
 class Words(io.TextIOBase):
@@ -142,6 +160,10 @@ def _let_go(stream: BinaryIO | TextIO) -> None:
     """Let what a stream still holds go nowhere, or Python would complain of it in the end."""
     with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _unbuffered(stream: BinaryIO) -> BinaryIO:
+    return cast("BinaryIO", getattr(stream, "raw", stream))
 
 
 def _closed_stdout() -> BinaryIO:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -15,7 +15,7 @@ callback of C, where Python drops exceptions."""
 _AT_ONCE = 0.001
 
 
-class TimeLimit(Exception):
+class TimeIsOver(Exception):
     """The time of `--max-time` is over."""
 
 
@@ -51,32 +51,40 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+Anew = Callable[[float], None]
+"""Begins a time limit again; takes seconds that are granted beside it."""
+
+
 @contextmanager
-def time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise `TimeLimit` in the block after so many seconds, wherever it waits then.
+def time_limit(seconds: float | None) -> Iterator[Anew]:
+    """Raise `TimeIsOver` in the block after so many seconds, wherever it waits then.
 
     A timer of the system does it, since time-outs of sockets start anew with every byte. A limit
-    around this one holds all the same.
+    around this one holds all the same, unless this one begins anew.
 
     Raises:
-        TimeLimit: the time is over.
+        TimeIsOver: the time is over.
     """
     if seconds is None:
-        yield
+        yield lambda _: None
         return
+    limit = seconds
     handler = signal.signal(signal.SIGALRM, _over)
     began = time.monotonic()
     left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.setitimer(signal.ITIMER_REAL, min(seconds, left or seconds), _AGAIN)
+    _set(min(limit, left or limit))
     try:
-        yield
+        yield lambda more: _set(limit + more)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         if left:
-            still = max(left - (time.monotonic() - began), _AT_ONCE)
-            signal.setitimer(signal.ITIMER_REAL, still, _AGAIN)
+            _set(max(left - (time.monotonic() - began), _AT_ONCE))
+
+
+def _set(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
 
 
 def _over(_: int, __: FrameType | None) -> NoReturn:
-    raise TimeLimit
+    raise TimeIsOver

@@ -13,7 +13,7 @@ from mphttp.network.candidates import Candidate
 from mphttp.network.dial import connect, unconnected
 from mphttp.network.time_limit import TimeLimit as Wait
 
-from .interrupt import TimeLimit, time_limit
+from .interrupt import TimeIsOver, time_limit
 
 _ANSWER_WITHIN = 5.0
 """Seconds; several times what a handshake over a satellite takes."""
@@ -74,7 +74,7 @@ def not_in_parts(url: str) -> str:
         ):
             told = by_name(response.headers.raw)
             found = resource_of(b"GET", (), response.status_code, told)
-    except TimeLimit:
+    except TimeIsOver:
         return f"no answer within {_OBJECT_WITHIN:g} s"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"no answer: {error}"

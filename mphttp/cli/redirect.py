@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from .interrupt import TimeLimit, time_limit
+from .interrupt import TimeIsOver, time_limit
 from .printable import decoded
 from .url import origin, read_url, without_userinfo
 
@@ -165,7 +165,7 @@ def _let_go(response: httpx.Response) -> None:
     try:
         length = response.headers.get("content-length", "0")
         if length.isdecimal() and int(length[:9]) <= _REST:
-            with suppress(TimeLimit, httpx.TransportError), time_limit(_REST_WITHIN):
+            with suppress(TimeIsOver, httpx.TransportError), time_limit(_REST_WITHIN):
                 _read_rest(response)
     finally:
         response.close()

@@ -53,7 +53,7 @@ class Attempt:
         environment: where it waits and tells.
         job: what is downloaded.
         strategy: when paths are opened, or None.
-        patient: whether another attempt follows if the server says "not now".
+        patient: tells whether another attempt follows if the server says "not now".
         remark: tells people what they should know.
 
     Attributes:
@@ -71,7 +71,7 @@ class Attempt:
         job: Job,
         *,
         strategy: Strategy | None,
-        patient: bool,
+        patient: Callable[[Busy], bool],
         remark: Callable[[str], None],
     ) -> None:
         self.report: Report | None = None
@@ -134,8 +134,9 @@ class Attempt:
     def _check_status(self, response: httpx.Response, *, ranged: bool) -> None:
         code = response.status_code
         what = f"the server answered {code} {response.reason_phrase}".rstrip()
-        if self._patient and code in STATUSES:
-            raise Busy(what, retry_after(response.headers.get("retry-after"), datetime.now(UTC)))
+        busy = Busy(what, retry_after(response.headers.get("retry-after"), datetime.now(UTC)))
+        if code in STATUSES and self._patient(busy):
+            raise busy
         if self._arguments.continue_at is not None:  # the file may only ever have the object itself
             if code not in ({200, 206, 416} if ranged else {200}):
                 raise Failure(ExitCode.HTTP, what, "-L follows it" if 300 <= code < 400 else "")

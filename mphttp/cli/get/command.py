@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
-from ..interrupt import stoppable
+from ..interrupt import TimeIsOver, stoppable, time_limit
 from .choice import check_paths, chosen_strategy
 from .client import Client, make_client
 from .download import Download
+from .explain import late
 from .facts import told, variables
 from .jobs import Job, jobs
 from .record import write_report
@@ -40,12 +42,27 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
 
 def _run(arguments: argparse.Namespace, environment: Environment) -> int:
     # All that can be wrong with the command line is found before the first packet leaves.
-    asked = jobs(arguments, environment)
+    with _in_time(arguments):
+        asked = jobs(arguments, environment)
+        written = _format(arguments.write_out, environment)
     strategy = chosen_strategy(arguments)
     check_paths(arguments.path)
-    written = _format(arguments.write_out, environment)
     with stoppable(), make_client(arguments, strategy, environment) as client:
         return Command(arguments, environment, strategy, written).run(asked, client)
+
+
+@contextmanager
+def _in_time(arguments: argparse.Namespace) -> Iterator[None]:
+    """Limit what is read and written beside the transfers, which may be pipes, too.
+
+    Raises:
+        Failure: the time is over.
+    """
+    try:
+        with time_limit(arguments.max_time):
+            yield
+    except TimeIsOver as error:
+        raise late() from error
 
 
 def _quiet(arguments: argparse.Namespace) -> bool:
@@ -100,14 +117,15 @@ class Command:
         finally:
             if self._arguments.report is not None or self._arguments.plot is not None:
                 self._told.append(told(download))
-        self._write_out(download)
-        return code
+        unwritten = self._written_after(lambda: self._write_out(download))
+        return code or unwritten
 
     def _written_after(self, *writers: Callable[[], None]) -> int:
         code = 0
         for write in writers:
             try:
-                write()
+                with _in_time(self._arguments):
+                    write()
             except Failure as failure:
                 self._say(failure)
                 code = failure.code

@@ -10,13 +10,13 @@ from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure
-from ..interrupt import time_limit
+from ..interrupt import Anew, TimeIsOver, time_limit
 from .attempt import Attempt
 from .bars import summary
 from .body import Body, opened
 from .choice import hurried
 from .client import Client
-from .explain import explain
+from .explain import explain, late
 from .jobs import Job
 from .limited import Limited
 from .retry import Busy, Retry
@@ -64,6 +64,7 @@ class Download:
             arguments.retry_delay or None,  # 0 is curl's word for the default, as with max_time
             arguments.retry_max_time or None,
             arguments.retry_all_errors,
+            arguments.max_time,
         )
 
     def run(self, client: Client) -> None:
@@ -73,9 +74,7 @@ class Download:
             Failure: it didn't work; without -C nothing is left under the target's name then.
         """
         try:
-            with opened(self.job, self._arguments.continue_at, self._environment) as body:
-                self._attempts(client, body)
-                self.sha256 = body.finish()
+            self._download(client)
             self._conclude()
         except Failure as failure:
             self.failure = failure
@@ -101,7 +100,19 @@ class Download:
             return self.seconds <= deadline
         return report is not None and report.deadline is not None and bool(report.deadline.met)
 
-    def _attempts(self, client: Client, body: Body) -> None:
+    def _download(self, client: Client) -> None:
+        """Make attempts, each within the time limit; all that is opened and written counts, too."""
+        try:
+            with (
+                time_limit(self._arguments.max_time) as anew,
+                opened(self.job, self._arguments.continue_at, self._environment) as body,
+            ):
+                self._attempts(client, body, anew)
+                self.sha256 = body.finish()
+        except TimeIsOver as error:
+            raise late() from error
+
+    def _attempts(self, client: Client, body: Body, anew: Anew) -> None:
         for tried in count():
             self.retries = tried
             try:
@@ -110,6 +121,7 @@ class Download:
                 wait = self._wait(failure, body)
                 if wait is None:
                     raise
+                anew(wait)
                 self._remark(self._again(failure, wait))
                 self._environment.sleep(wait)
             else:
@@ -125,8 +137,7 @@ class Download:
             remark=self._remark,
         )
         try:
-            with time_limit(self._arguments.max_time):
-                attempt.run(client, body)
+            attempt.run(client, body)
         except Exception as error:
             if isinstance(error, Failure):
                 raise
@@ -143,10 +154,9 @@ class Download:
         rate = self._arguments.limit_rate
         return Limited(left, rate) if rate else left
 
-    @property
-    def _patient(self) -> bool:
+    def _patient(self, busy: Busy) -> bool:
         """Whether a status that says "not now" leads to another attempt."""
-        return self._retry.wait(Busy("", None), self.retries, self.seconds) is not None
+        return self._retry.wait(busy, self.retries, self.seconds) is not None
 
     def _wait(self, failure: Failure, body: Body) -> float | None:
         if not body.can_go_on(resumable=self.job.message.resumable):

@@ -16,7 +16,7 @@ import httpx
 from mphttp import StrategyProblem
 
 from ..exits import ExitCode, Failure, of_this_machine
-from ..interrupt import TimeLimit
+from ..interrupt import TimeIsOver
 from ..url import port_of, why_unresolved
 from .decode import CodingError
 
@@ -96,9 +96,8 @@ def explain(error: Exception, asked: Asked) -> Failure | None:
         error: what a transfer raised.
         asked: what was under way.
     """
-    if isinstance(error, TimeLimit):
-        what = "the transfer wasn't done in time"
-        return Failure(ExitCode.TIMEOUT, what, "--max-time gives it longer")
+    if isinstance(error, TimeIsOver):
+        return late()
     if isinstance(error, httpx.ConnectTimeout):
         what = f"{asked.peer(through=False)} didn't take a connection in time"
         return Failure(ExitCode.TIMEOUT, what, "--connect-timeout gives it longer")
@@ -108,6 +107,12 @@ def explain(error: Exception, asked: Asked) -> Failure | None:
         if failure is not None:
             return failure
     return _by_kind(error, asked) or next(filter(None, map(_local, _causes(error))), None)
+
+
+def late() -> Failure:
+    """Return the failure that `--max-time` means."""
+    what = "the transfer wasn't done in time"
+    return Failure(ExitCode.TIMEOUT, what, "--max-time gives it longer")
 
 
 def _by_cause(cause: BaseException, asked: Asked, *, proxy: bool) -> Failure | None:

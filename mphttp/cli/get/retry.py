@@ -40,6 +40,8 @@ _LASTING = frozenset(
 
 _FIRST = 1.0
 _MOST = 600.0
+_MOST_ASKED = 6 * 3600.0
+"""Seconds of a Retry-After that are waited; curl's limit, too."""
 
 
 class Busy(Failure):
@@ -64,12 +66,15 @@ class Retry:
         delay: seconds before each; None is 1 s, doubled each time up to 10 minutes.
         max_time: seconds from the first attempt, after which none begins; None for no limit.
         all_errors: also what doesn't look as if it would pass.
+        patience: seconds that an attempt may take; no server makes us wait longer for the next.
+            None for no limit.
     """
 
     times: int = 0
     delay: float | None = None
     max_time: float | None = None
     all_errors: bool = False
+    patience: float | None = None
 
     def wait(self, failure: Failure, tried: int, elapsed: float) -> float | None:
         """Return the seconds to wait before the next attempt, or None if there is to be none.
@@ -84,7 +89,10 @@ class Retry:
         # The exponent is bounded, since 2.0**1024 overflows.
         wait = min(_FIRST * 2 ** min(tried, 10), _MOST) if self.delay is None else self.delay
         if isinstance(failure, Busy) and failure.after is not None:
-            wait = max(wait, failure.after)
+            asked = min(failure.after, _MOST_ASKED)
+            if self.patience is not None and asked > self.patience:
+                return None
+            wait = max(wait, asked)
         if self.max_time is not None and elapsed + wait > self.max_time:
             return None
         return wait

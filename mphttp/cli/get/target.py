@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from mphttp.ranges.store import Place
 
-from ..environment import Environment
+from ..environment import Environment, write_all
 from ..exits import ExitCode, Failure, unwritable
 from .beside import Beside
 
@@ -50,11 +50,8 @@ class Sink:
             Failure: it can't be written.
             BrokenPipeError: nobody reads it any more.
         """
-        rest = memoryview(data)
         with said(self.name):
-            while rest:  # a pipe may take less at once
-                rest = rest[self._stream.write(rest) :]
-            self._stream.flush()
+            write_all(self._stream, data)
 
     @property
     def descriptor(self) -> int:
@@ -174,9 +171,7 @@ def _copy(source: int, there: FileIO) -> None:
     offset = 0
     while block := os.pread(source, _BLOCK, offset):
         offset += len(block)
-        rest = memoryview(block)
-        while rest:
-            rest = rest[there.write(rest) :]
+        write_all(there, block)
     there.truncate()
 
 

@@ -22,6 +22,7 @@ retries = st.builds(
     delay=st.none() | st.floats(0, 1e6),
     max_time=st.none() | st.floats(0, 1e6),
     all_errors=st.booleans(),
+    patience=st.none() | st.floats(0, 1e6),
 )
 
 
@@ -46,7 +47,8 @@ def test_no_attempt_is_too_many_too_early_or_too_late(
     assert wait >= (1.0 if retry.delay is None else retry.delay)
     assert retry.max_time is None or elapsed + wait <= retry.max_time
     if isinstance(failure, Busy) and failure.after is not None:
-        assert wait >= failure.after
+        assert wait >= min(failure.after, 6 * 3600)
+        assert retry.patience is None or min(failure.after, 6 * 3600) <= retry.patience
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,8 @@ def test_the_server_may_ask_for_a_longer_wait_but_not_for_a_shorter_one() -> Non
     assert Retry(1).wait(Busy("busy", 30.0), 0, 0.0) == 30.0
     assert Retry(1, delay=5.0).wait(Busy("busy", 2.0), 0, 0.0) == 5.0
     assert Retry(1, max_time=20.0).wait(Busy("busy", 30.0), 0, 0.0) is None
+    assert Retry(1, patience=20.0).wait(Busy("busy", 30.0), 0, 0.0) is None
+    assert Retry(1).wait(Busy("busy", 1e8), 0, 0.0) == 6 * 3600
 
 
 def test_retry_after_is_a_number_or_a_date() -> None:
