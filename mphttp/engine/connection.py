@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import math
 import socket
 import struct
+import termios
 import time
 from collections.abc import Callable
 
@@ -136,15 +138,17 @@ class Connection(Carrier):
             close_socket()
 
     def _reset_on_close(self) -> None:
-        """Let the peer know that it shall stop sending.
+        """Let the peer of an MPTCP connection know that it shall stop sending.
 
-        An MPTCP socket that is closed in the usual way keeps its subflows for a minute, and goes on
-        taking in what the peer sends, on a metered path too (6.18, `net.mptcp.close_timeout`).
+        One that is closed in the usual way keeps its subflows for a minute, and goes on taking in
+        what the peer sends, on a metered path too (6.18, `net.mptcp.close_timeout`). A reset takes
+        back what the peer hasn't acknowledged: a request that was sent stays sent. TCP needs none:
+        the kernel answers with a reset whatever comes after the end.
         """
+        sock = self.reader.sock
         with contextlib.suppress(OSError):
-            self.reader.sock.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
+            if self.reader.multipath and not _unacknowledged(sock):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     @property
     def _unfinished(self) -> bool:
@@ -203,3 +207,9 @@ class Connection(Carrier):
                 self._tell(
                     "receive_buffer_enlarged", detail=f"to {enlarge(self.reader.sock)} bytes"
                 )
+
+
+def _unacknowledged(sock: socket.socket) -> int:
+    """Return the bytes that were sent, or are to be, and that the peer hasn't acknowledged."""
+    (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))  # SIOCOUTQ
+    return int(count)
