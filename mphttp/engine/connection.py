@@ -146,7 +146,7 @@ class Connection(Carrier):
         the kernel answers with a reset whatever comes after the end.
         """
         sock = self.reader.sock
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # the latter where it is closed already
             if self.reader.multipath and not _unacknowledged(sock):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
