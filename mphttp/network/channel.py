@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import select
 import socket
 import ssl
@@ -48,6 +50,22 @@ class Channel(Protocol):
             OSError: the connection is broken.
         """
 
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        """Return what is there, b"" at the end, or None where there is nothing.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+
+    def send_now(self, data: bytes) -> int:
+        """Send what can be sent without waiting; return how much of it that was.
+
+        Data that were not sent come first the next time, as TLS asks.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+
 
 class PlainChannel:
     """One without TLS, for any number of threads.
@@ -78,6 +96,14 @@ class PlainChannel:
             size = self._until_done(self.sock.send, left, timeout, select.POLLOUT)
             self.taken += size
             left = left[size:]
+
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        return receive_now(self.sock, max_bytes)
+
+    def send_now(self, data: bytes) -> int:
+        size = send_now(self.sock, data)
+        self.taken += size
+        return size
 
     def _until_done(
         self, operation: Callable[[A], T], argument: A, timeout: float | None, wanted: int
@@ -134,6 +160,16 @@ class TLSChannel:
             self.taken += size
             left = left[size:]
 
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        with self._lock:
+            return receive_now(self.sock, max_bytes)
+
+    def send_now(self, data: bytes) -> int:
+        with self._lock:
+            size = send_now(self.sock, data)
+            self.taken += size
+            return size
+
     def _until_done(self, operation: Callable[[A], T], argument: A, timeout: float | None) -> T:
         limit = TimeLimit(timeout)
         while True:
@@ -154,6 +190,62 @@ def _wait(sock: socket.socket, wanted: int, limit: TimeLimit) -> None:
     left = limit.left()
     if not poll.poll(None if left is None else math.ceil(left * 1000)):
         raise TimeoutError("timed out")
+
+
+def receive_now(sock: socket.socket, max_bytes: int) -> bytes | None:
+    """Read from a socket that doesn't block: b"" at the end, None where there is nothing."""
+    try:
+        return sock.recv(max_bytes)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return None
+    except ssl.SSLEOFError:  # the peer left without a word; what needs one asks for it elsewhere
+        return b""
+
+
+def send_now(sock: socket.socket, data: bytes) -> int:
+    """Send what a socket that doesn't block takes; return how much that is."""
+    try:
+        return sock.send(data)
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return 0
+
+
+class Waker:
+    """Lets one thread end another's wait."""
+
+    def __init__(self) -> None:
+        self._event = io.FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read from once somebody wants the wait to end."""
+        return self._event.fileno()
+
+    def wake(self) -> None:
+        """End the wait, or the next one."""
+        os.eventfd_write(self.fileno(), 1)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        self._event.close()
+
+
+def wait_until_ready(
+    sock: socket.socket, timeout: float | None, waker: Waker, *, writing: bool
+) -> None:
+    """Wait until a socket can be read from, or somebody ends the wait, or time is over.
+
+    Args:
+        sock: the socket.
+        timeout: seconds, or None for no limit.
+        waker: ends it.
+        writing: wait no longer than until it can be written to.
+    """
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | (select.POLLOUT if writing else 0))
+    poll.register(waker, select.POLLIN)
+    ready = poll.poll(None if timeout is None else math.ceil(timeout * 1000))
+    if any(descriptor == waker.fileno() for descriptor, _ in ready):
+        os.eventfd_read(waker.fileno())
 
 
 def is_readable(sock: socket.socket) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint
 
+from .channel import receive_now, send_now
 from .tls import Hello
 
 A = TypeVar("A")
@@ -67,9 +68,7 @@ class AsyncChannel:
             TimeoutError: nothing came in time.
             OSError: the connection is broken.
         """
-        if time.monotonic() - self._waited_at > _OTHERS_AFTER:
-            await checkpoint()
-            self._waited_at = time.monotonic()
+        await self.give_way()
         try:
             try:
                 return self.sock.recv(max_bytes)
@@ -91,6 +90,52 @@ class AsyncChannel:
             size = await self._until_done(self.sock.send, left, timeout, writing=True)
             self.taken += size
             left = left[size:]
+
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        """Return what is there, b"" at the end, or None where there is nothing.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        return receive_now(self.sock, max_bytes)
+
+    def send_now(self, data: bytes) -> int:
+        """Send what can be sent without waiting; return how much of it that was.
+
+        Data that were not sent come first the next time, as TLS asks.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        size = send_now(self.sock, data)
+        self.taken += size
+        return size
+
+    async def give_way(self) -> None:
+        """Let other tasks have a turn, if this one didn't wait for long."""
+        if time.monotonic() - self._waited_at > _OTHERS_AFTER:
+            await checkpoint()
+            self._waited_at = time.monotonic()
+
+    async def wait_until_ready(self, *, writing: bool) -> None:
+        """Wait until there is something to read.
+
+        Args:
+            writing: wait no longer than until something can be sent.
+        """
+        if writing:
+            async with anyio.create_task_group() as tasks:
+                for wait in (anyio.wait_readable, anyio.wait_writable):
+                    tasks.start_soon(self._first, wait, tasks.cancel_scope)
+        else:
+            await anyio.wait_readable(self.sock)
+        self._waited_at = time.monotonic()
+
+    async def _first(
+        self, wait: Callable[[socket.socket], Awaitable[None]], others: anyio.CancelScope
+    ) -> None:
+        await wait(self.sock)
+        others.cancel()
 
     async def _until_done(
         self,

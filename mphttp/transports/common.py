@@ -82,7 +82,7 @@ class Multipath:
             ),
             routes=Routes(tls, self._proxy(proxy), uds),
             http1=http1,
-            http2=http2 and _with_h2(),
+            http2=http2 and _with_http2(),
             retries=retries,
             keepalive_expiry=limits.keepalive_expiry,
         )
@@ -130,7 +130,7 @@ class Multipath:
             url=core.URL(scheme=url.raw_scheme, host=url.raw_host, port=port, target=url.raw_path),
             headers=fields_of(request),
             content=request.stream,
-            extensions=request.extensions,
+            extensions=dict(request.extensions),  # tries are counted there
         )
 
     def _watched(
@@ -205,10 +205,11 @@ def body_length(method: str, status: int, headers: Iterable[tuple[bytes, bytes]]
     return length
 
 
-def _with_h2() -> bool:
+def _with_http2() -> bool:
     try:
-        import h2  # noqa: F401  the pool imports it only when the first request is under way
+        import hpack  # noqa: F401  both are imported only when the first request is under way
+        import hyperframe  # noqa: F401
     except ImportError as error:
         hint = "pip install 'mphttp[http2]'"
-        raise ImportError(f"http2=True needs the package h2 (hint: {hint})") from error
+        raise ImportError(f"http2=True needs the package {error.name} (hint: {hint})") from error
     return True

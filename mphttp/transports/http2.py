@@ -1,32 +1,41 @@
 """HTTP/2 over one stream, in the shape of httpcore's connections; multiplex.py knows the protocol.
 
-Of all that wait for something to come, one reads for all; when it has what it waited for, another
-takes its place.
+Of all that wait for something, one sends what any of them has to say, and reads for all. When it
+has what it waited for, another takes its place. Nobody else waits for the network: so no upload
+holds up a reader, nor a reader an upload, and what one leaves half sent, the next goes on with.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import anyio
-import h2.exceptions
+
+from mphttp.network.channel import Waker
 
 from .body import AsyncBody, Body, closing
 from .extensions import step, step_async, timeout_of
+from .fields import Headers, has_body
 from .host import Host
-from .multiplex import Ended, Multiplex, has_body
+from .http2_errors import Ended, Unsendable
+from .multiplex import Multiplex
+from .retry import can_be_sent_again
 from .stream import AsyncMultipathStream, MultipathStream
 
 T = TypeVar("T")
 
-_READ = 131072
-"""Bytes that are read at once."""
-_LAST_WORD = 1.0
-"""Seconds for telling the server that a response is given up."""
+_READ = _WRITE = 131072
+"""Bytes that are read, or written, at once."""
+_CAUGHT_UP = 16
+"""How often is read at most before a request, so that a flood doesn't keep it from being sent."""
+_MOST_TRIES = 5
+"""How often a request is sent; curl's number."""
+_TRIES = "mphttp.tries"
 
 
 class _HTTP2:
@@ -40,13 +49,15 @@ class _HTTP2:
     _stream: MultipathStream | AsyncMultipathStream
 
     def __init__(self, host: Host, keepalive_expiry: float | None) -> None:
+        self._host = host
         self._core = host.httpcore
         self._keepalive_expiry = keepalive_expiry
         self._expire_at: float | None = None
         self._closed = False
         self._begun = False
         self._requests = 0
-        self._reading = False
+        self._pumping = False  # whether somebody reads and sends for all
+        self._process = os.getpid()
         self._multiplex = Multiplex()
 
     def _open(self, request: Any) -> int:
@@ -62,7 +73,56 @@ class _HTTP2:
         if self._multiplex.idle and self._keepalive_expiry is not None:
             self._expire_at = time.monotonic() + self._keepalive_expiry
 
-    def _response(self, head: tuple[int, Any], number: int, body: Any) -> Any:
+    def _write(self) -> None:
+        """Send what can be sent without waiting; for the rest there is who waits for all."""
+        out = self._multiplex.out
+        try:
+            while out:
+                size = self._stream.write_now(bytes(memoryview(out)[:_WRITE]))
+                if not size:
+                    return self._wake()
+                self._multiplex.sent(size)
+        except self._core.WriteError:  # what came before may be an answer
+            self._multiplex.deafen()
+
+    def _wake(self) -> None:
+        """Let whoever waits for all look again what there is to be done."""
+        raise NotImplementedError
+
+    def _read(self) -> bytes | Ended | None:
+        """Return what is there, for `_take`; None where there is nothing."""
+        try:
+            return self._stream.read_now(_READ)
+        except self._core.ReadError as error:
+            return Ended(str(error), lost=True, broken=True)
+
+    def _take(self, came: bytes | Ended) -> None:
+        if isinstance(came, Ended):
+            self._multiplex.fail(came)
+        else:
+            self._multiplex.receive(came, time.monotonic())
+
+    def _catch_up(self) -> None:
+        """Take what came while nobody read, such as the server's goodbye."""
+        for _ in range(_CAUGHT_UP):
+            if self._pumping or not self.is_idle() or (came := self._read()) is None:
+                break
+            self._take(came)
+        if not self.is_available():
+            raise self._core.ConnectionNotAvailable
+
+    def _room(self) -> bool | None:
+        return self._multiplex.room or not self.is_available() or None
+
+    def _opened(self, request: Any) -> int:
+        if not self.is_available():
+            raise self._core.ConnectionNotAvailable
+        try:
+            return self._open(request)
+        except Ended as error:
+            raise self._core.ConnectionNotAvailable from error
+
+    def _response(self, head: tuple[int, Headers], number: int, body: Any) -> Any:
         status, headers = head
         return self._core.Response(
             status=status,
@@ -77,16 +137,26 @@ class _HTTP2:
         )
 
     @contextlib.contextmanager
-    def _errors(self, *, answered: bool = False) -> Iterator[None]:
-        """Raise the core's exceptions; the pool tries again what the server hasn't looked at."""
+    def _errors(self, asked: _Asked | None = None) -> Iterator[None]:
+        """Raise the core's exceptions; the pool sends again what was `asked` if that is safe."""
         try:
             yield
         except Ended as error:
-            if error.untouched and not answered:
+            if asked is not None and asked.may_be_sent_again(error, self._host):
                 raise self._core.ConnectionNotAvailable from error
-            raise self._core.RemoteProtocolError(str(error)) from error
-        except h2.exceptions.ProtocolError as error:
+            kind = self._core.ReadError if error.broken else self._core.RemoteProtocolError
+            raise kind(str(error)) from error
+        except Unsendable as error:
             raise self._core.LocalProtocolError(str(error)) from error
+
+    @property
+    def _inherited(self) -> bool:
+        """Whether this process is a child of the one that connected, which still uses it."""
+        return self._process != os.getpid()
+
+    def _check_process(self) -> None:
+        if self._inherited:
+            raise Ended("the connection is that of another process, before its fork", broken=True)
 
     def can_multiplex(self) -> bool:
         """Whether several requests can be under way at once."""
@@ -94,10 +164,12 @@ class _HTTP2:
 
     def is_available(self) -> bool:
         """Whether it can take a request."""
-        return not self._closed and not self._multiplex.leaving
+        return not (self._closed or self._multiplex.leaving or self._inherited)
 
     def has_expired(self) -> bool:
         """Whether it was idle for too long, or has come to its end."""
+        if self._inherited:
+            return True
         if self.is_idle() and (self._multiplex.leaving or self._stream.is_stranded()):
             return True
         return self._expire_at is not None and time.monotonic() > self._expire_at
@@ -116,23 +188,55 @@ class _HTTP2:
         return f"HTTP/2, {state}, Request Count: {self._requests}"
 
 
+class _Asked:
+    """A request, and whether it may be sent once more.
+
+    Args:
+        request: the core's.
+        kept: whether it is sent over a connection that has brought a response before.
+    """
+
+    def __init__(self, request: Any, *, kept: bool) -> None:
+        self.request = request
+        self.begun = False  # whether something of its body was taken
+        self._kept = kept
+
+    def may_be_sent_again(self, error: Ended, host: Host) -> bool:
+        """Tell whether another connection may be asked (RFC 9110, 9.2.2; RFC 9113, 8.7)."""
+        tries = self.request.extensions.get(_TRIES, 1)
+        if tries >= _MOST_TRIES or not (error.untouched or (error.lost and self._kept)):
+            return False
+        unread = error.untouched and not self.begun
+        if not unread and not can_be_sent_again(self.request, host, untouched=error.untouched):
+            return False
+        self.request.extensions[_TRIES] = tries + 1
+        return True
+
+
 class HTTP2Connection(_HTTP2):
     """One that blocks, for any number of threads."""
 
     def __init__(self, stream: MultipathStream, host: Host, keepalive_expiry: float | None) -> None:
         super().__init__(host, keepalive_expiry)
         self._stream: MultipathStream = stream
-        self._news = threading.Condition()  # its lock is for all but input and output
-        self._sending = threading.Lock()
+        self._news = threading.Condition()  # its lock is for all but waiting for the network
+        try:
+            self._waker = Waker()
+        except OSError as error:
+            stream.close()
+            raise self._core.ConnectError(str(error)) from error
 
     def handle_request(self, request: Any) -> Any:
         """Send a request and return the response, whose body is still to be read."""
         with self._errors():
-            self._catch_up(timeout_of(request, "read"))
+            self._check_process()
+            with self._news:
+                self._catch_up()
+            asked = _Asked(request, kept=self._multiplex.answered)
             number = self._next(request)
         try:
-            with self._errors():
-                self._send(number, request)
+            with self._errors(asked):
+                self._send(number, asked)
                 with step(request, "http2.receive_response_headers", stream_id=number) as returned:
                     timeout = timeout_of(request, "read")
                     head = returned(self._await(lambda: self._multiplex.head(number), timeout))
@@ -142,27 +246,26 @@ class HTTP2Connection(_HTTP2):
         return self._response(head, number, Body(self, number, request, "http2"))
 
     def _next(self, request: Any) -> int:
-        with self._news:
-            limit = timeout_of(request, "pool")
-            room = lambda: self._multiplex.room or not self.is_available()  # noqa: E731
-            if not self._news.wait_for(room, limit):
-                raise self._core.PoolTimeout("no stream of the connection became free in time")
-            if not self.is_available():
-                raise self._core.ConnectionNotAvailable
-            return self._open(request)
+        timeout = timeout_of(request, "pool")
+        while True:
+            self._await(self._room, timeout, self._core.PoolTimeout)
+            with self._news:
+                if self._room():  # another thread may have been faster
+                    return self._opened(request)
 
-    def _send(self, number: int, request: Any) -> None:
-        timeout = timeout_of(request, "write")
-        with step(request, "http2.send_request_headers", stream_id=number):
-            self._flush(timeout)
+    def _send(self, number: int, asked: _Asked) -> None:
+        request, timeout = asked.request, timeout_of(asked.request, "write")
+        with step(request, "http2.send_request_headers", stream_id=number), self._news:
+            self._write()
         with step(request, "http2.send_request_body", stream_id=number):
             if not has_body(request.headers):
                 return
             for chunk in request.stream:
+                asked.begun = True
                 self._send_part(number, memoryview(chunk), timeout)
             with self._news:
                 self._multiplex.end(number)
-            self._flush(timeout)
+                self._write()
 
     def _send_part(self, number: int, left: memoryview, timeout: float | None) -> None:
         while left:
@@ -172,97 +275,86 @@ class HTTP2Connection(_HTTP2):
                 self._core.WriteTimeout,
             )
             left = left[size:]
-            self._flush(timeout)
 
     def next_part(self, number: int, timeout: float | None) -> bytes:
         """Return what has come of a body, at least a byte; b"" at its end."""
-        with self._errors(answered=True):
-            part = self._await(lambda: self._multiplex.part(number), timeout)
-            self._flush_if_possible(timeout)
-        return part
+        with self._errors():
+            self._check_process()
+            return self._await(lambda: self._multiplex.part(number), timeout)
 
     def _await(self, ready: Callable[[], T | None], timeout: float | None, late: Any = None) -> T:
-        """Read, or let another thread read, until there is an answer."""
+        """Read and send for all, or let another thread do so, until there is an answer."""
         end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            with self._news:
-                if (outcome := ready()) is not None:
-                    return outcome
+        over = False
+        with self._news:
+            while (outcome := ready()) is None:
+                if over:
+                    raise (late or self._core.ReadTimeout)("timed out")
                 left = None if end is None else max(0.0, end - time.monotonic())
-                if self._reading:
-                    if not self._news.wait(left):
-                        raise (late or self._core.ReadTimeout)("timed out")
-                    continue
-                self._reading = True
-            self._read(left, late)
+                over = left == 0.0  # which is found out after one more look
+                if self._pumping:
+                    self._news.wait(left)
+                else:
+                    self._pump(left)
+            self._write()
+        return outcome
 
-    def _read(self, timeout: float | None, late: Any = None) -> None:
-        """Read once, in the role of the one who does."""
-        data = None
+    def _pump(self, timeout: float | None) -> None:
+        """Send and read what can be, or wait until something can be; others go on meanwhile."""
+        self._write()
+        writing, came = bool(self._multiplex.out), None
+        self._pumping = True
+        self._news.release()
         try:
-            data = self._stream.read(_READ, timeout)
-        except self._core.ReadTimeout as error:
-            raise (late or self._core.ReadTimeout)("timed out") from error
-        except self._core.ReadError as error:
-            with self._news:
-                self._multiplex.fail(Ended(str(error)))
-            raise
+            came = self._read()
+            if came is None:
+                self._stream.wait_until_ready(timeout, self._waker, writing=writing)
+                came = self._read()
         finally:
-            with self._news:
-                self._reading = False
-                if data is not None:
-                    self._multiplex.receive(data)
-                self._news.notify_all()
-        self._flush_if_possible(timeout)
+            self._news.acquire()
+            self._pumping = False
+            if came is not None:
+                self._take(came)
+            self._news.notify_all()
+            if self._closed:
+                self._let_go()
 
-    def _catch_up(self, timeout: float | None) -> None:
-        """Take what came while nobody read, such as the server's goodbye."""
-        while True:
-            with self._news:
-                if self._reading or not self.is_idle() or not self._stream.is_readable():
-                    return
-                if not self.is_available():
-                    raise self._core.ConnectionNotAvailable
-                self._reading = True
-            with contextlib.suppress(self._core.ReadError, self._core.ReadTimeout):
-                self._read(timeout)
-
-    def _flush(self, timeout: float | None) -> None:
-        with self._sending:
-            with self._news:
-                data = self._multiplex.to_send()
-            if not data:
-                return
-            try:
-                self._stream.write(data, timeout)
-            except BaseException as error:  # what follows half of a frame makes no sense
-                with self._news:
-                    self._multiplex.fail(Ended(f"sending was broken off: {error!r}"))
-                    self._news.notify_all()
-                raise
-
-    def _flush_if_possible(self, timeout: float | None) -> None:
-        """Send what goes with reading; where it can't be sent, the rest can still be read."""
-        with contextlib.suppress(self._core.WriteError, self._core.WriteTimeout):
-            self._flush(timeout)
+    def _wake(self) -> None:
+        if self._pumping:
+            self._waker.wake()
 
     def response_closed(self, number: int) -> None:
         """Be ready for the next request; tell the server, if this one wasn't over."""
+        if self._inherited:
+            return
         with self._news:
             self._forget(number)
+            self._write()
             self._news.notify_all()
             over = self._multiplex.idle and self._multiplex.leaving
         if over:
             self.close()
-        elif not self._closed:
-            self._flush_if_possible(_LAST_WORD)
 
     def close(self) -> None:
-        """Close the socket."""
-        with self._news:
+        """Close the socket, or let who waits for it do so."""
+        if self._inherited:  # its lock may be held for ever, and what is written be the parent's
             self._closed = True
-            self._multiplex.fail(Ended("the connection was closed"))
+            self._stream.close()
+            return
+        with self._news:
+            if self._closed:
+                return
+            self._closed = True
+            self._multiplex.close()
+            self._write()
             self._news.notify_all()
+            if self._pumping:
+                self._waker.wake()
+            else:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        self._waker.close()
         self._stream.close()
 
 
@@ -275,16 +367,18 @@ class AsyncHTTP2Connection(_HTTP2):
         super().__init__(host, keepalive_expiry)
         self._stream: AsyncMultipathStream = stream
         self._news = anyio.Event()
-        self._sending = anyio.Lock()
+        self._wait = anyio.CancelScope()
 
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request and return the response, whose body is still to be read."""
         with self._errors():
-            await self._catch_up(timeout_of(request, "read"))
-            number = await self._next(request)
+            self._catch_up()
+            asked = _Asked(request, kept=self._multiplex.answered)
+            await self._await(self._room, timeout_of(request, "pool"), self._core.PoolTimeout)
+            number = self._opened(request)
         try:
-            with self._errors():
-                await self._send(number, request)
+            with self._errors(asked):
+                await self._send(number, asked)
                 name = "http2.receive_response_headers"
                 async with step_async(request, name, stream_id=number) as returned:
                     timeout = timeout_of(request, "read")
@@ -295,30 +389,19 @@ class AsyncHTTP2Connection(_HTTP2):
             raise
         return self._response(head, number, AsyncBody(self, number, request, "http2"))
 
-    async def _next(self, request: Any) -> int:
-        try:
-            with anyio.fail_after(timeout_of(request, "pool")):
-                while not self._multiplex.room and self.is_available():
-                    await self._news.wait()
-        except TimeoutError as error:
-            words = "no stream of the connection became free in time"
-            raise self._core.PoolTimeout(words) from error
-        if not self.is_available():
-            raise self._core.ConnectionNotAvailable
-        return self._open(request)
-
-    async def _send(self, number: int, request: Any) -> None:
-        timeout = timeout_of(request, "write")
+    async def _send(self, number: int, asked: _Asked) -> None:
+        request, timeout = asked.request, timeout_of(asked.request, "write")
         async with step_async(request, "http2.send_request_headers", stream_id=number):
-            await self._flush(timeout)
+            self._write()
         async with step_async(request, "http2.send_request_body", stream_id=number):
             if not has_body(request.headers):
                 return
             async with closing(aiter(request.stream)) as parts:
                 async for chunk in parts:
+                    asked.begun = True
                     await self._send_part(number, memoryview(chunk), timeout)
             self._multiplex.end(number)
-            await self._flush(timeout)
+            self._write()
 
     async def _send_part(self, number: int, left: memoryview, timeout: float | None) -> None:
         while left:
@@ -328,89 +411,72 @@ class AsyncHTTP2Connection(_HTTP2):
                 self._core.WriteTimeout,
             )
             left = left[size:]
-            await self._flush(timeout)
 
     async def next_part(self, number: int, timeout: float | None) -> bytes:
         """Return what has come of a body, at least a byte; b"" at its end."""
-        with self._errors(answered=True):
-            part = await self._await(lambda: self._multiplex.part(number), timeout)
-            await self._flush_if_possible(timeout)
-        return part
+        with self._errors():
+            self._check_process()
+            return await self._await(lambda: self._multiplex.part(number), timeout)
 
     async def _await(
         self, ready: Callable[[], T | None], timeout: float | None, late: Any = None
     ) -> T:
-        """Read, or let another task read, until there is an answer."""
+        """Read and send for all, or let another task do so, until there is an answer."""
         try:
             with anyio.fail_after(timeout):
                 while (outcome := ready()) is None:
-                    if self._reading:
+                    if self._pumping:
                         await self._news.wait()
                     else:
-                        await self._read()
+                        await self._pump()
         except TimeoutError as error:
             raise (late or self._core.ReadTimeout)("timed out") from error
+        self._write()
         return outcome
 
-    async def _read(self) -> None:
-        """Read once, in the role of the one who does."""
-        self._reading = True
+    async def _pump(self) -> None:
+        """Send and read what can be, or wait until something can be."""
+        self._write()
+        self._pumping = True
         try:
-            self._multiplex.receive(await self._stream.read(_READ))
-        except self._core.ReadError as error:
-            self._multiplex.fail(Ended(str(error)))
-            raise
-        finally:  # also when the task is cancelled
-            self._reading = False
-            self._tell()
-        await self._flush_if_possible(None)
-
-    async def _catch_up(self, timeout: float | None) -> None:
-        """Take what came while nobody read, such as the server's goodbye."""
-        with anyio.move_on_after(timeout):
-            while (
-                not self._reading
-                and self.is_idle()
-                and self.is_available()
-                and self._stream.is_readable()
-            ):
-                with contextlib.suppress(self._core.ReadError):
-                    await self._read()
-
-    async def _flush(self, timeout: float | None) -> None:
-        async with self._sending:
-            data = self._multiplex.to_send()
-            if not data:
+            if (came := self._read()) is not None:
+                self._take(came)
+                await self._stream.give_way()
                 return
-            try:
-                await self._stream.write(data, timeout)
-            except BaseException as error:  # what follows half of a frame makes no sense
-                self._multiplex.fail(Ended(f"sending was broken off: {error!r}"))
-                self._tell()
-                raise
+            with anyio.CancelScope() as self._wait:
+                await self._stream.wait_until_ready(writing=bool(self._multiplex.out))
+        finally:  # also when the task is cancelled
+            self._pumping = False
+            self._tell()
+            if self._closed:
+                self._stream.close_now()
 
-    async def _flush_if_possible(self, timeout: float | None) -> None:
-        """Send what goes with reading; where it can't be sent, the rest can still be read."""
-        with contextlib.suppress(self._core.WriteError, self._core.WriteTimeout):
-            await self._flush(timeout)
+    def _wake(self) -> None:
+        if self._pumping:
+            self._wait.cancel()
 
     def _tell(self) -> None:
         news, self._news = self._news, anyio.Event()
         news.set()
 
     async def response_closed(self, number: int) -> None:
-        """Be ready for the next request; tell the server, if this one wasn't over."""
+        """Be ready for the next request; nothing here awaits, so that no cancellation can come."""
         self._forget(number)
+        self._write()
         self._tell()
         if self._multiplex.idle and self._multiplex.leaving:
             await self.aclose()
-        elif not self._closed:
-            with anyio.move_on_after(_LAST_WORD, shield=True):
-                await self._flush_if_possible(None)
 
     async def aclose(self) -> None:
-        """Close the socket; nothing here awaits, so that no cancellation can come between."""
+        """Close the socket, or let who waits for it do so; nothing here awaits, either."""
+        if self._closed:
+            return
         self._closed = True
-        self._multiplex.fail(Ended("the connection was closed"))
+        if not self._inherited:
+            self._multiplex.close()
+            self._write()
         self._tell()
-        await self._stream.aclose()
+        if self._pumping and not self._inherited:
+            self._wait.cancel()
+        else:
+            self._stream.close_now()

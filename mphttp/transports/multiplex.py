@@ -1,92 +1,50 @@
 """The requests and responses of one HTTP/2 connection (RFC 9113), without input and output.
 
-h2 knows frames and windows; here stands what of them belongs to which stream. A stream that is
-given up is reset, and what came for it is taken from the windows, so that others go on.
+What concerns one stream ends that one alone: it is reset, and what came for it is given back to the
+connection's window. Only what leaves the two sides with different ideas of the connection ends all.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass, field
 
-import h2.config
-import h2.connection
-import h2.errors
-import h2.events
-import h2.exceptions
-import h2.settings
+from hpack import Decoder, Encoder, HeaderTuple
+from hpack.exceptions import HPACKError, OversizedHeaderListError
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    Frame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    PushPromiseFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
 
-_STREAM_WINDOW = 1 << 23
-"""Bytes that one response may be ahead of its reader: 0.7 Gbit/s at 100 ms."""
+from .fields import Headers, has_body, request_fields, request_length
+from .frames import LARGEST_FRAME, FrameReader
+from .http2_errors import Broken, Code, Ended, Malformed, words
+from .http2_stream import STREAM_WINDOW, Stream
+from .windows import LARGEST_WINDOW, Patience, ReceiveWindow
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_FIRST_WINDOW = 65535
+"""Bytes that either may send before anything is agreed on (RFC 9113, section 6.9.2)."""
 _CONNECTION_WINDOW = 1 << 26
 """Bytes for all together, so that some slow readers don't stop the others."""
 _MOST_STREAMS = 100
-_FRAME_HEAD, _GOAWAY = 9, 7
-"""Bytes before a frame's payload; its kind (RFC 9113, sections 4.1 and 6.8)."""
-_GOODBYE_LENGTHS = range(8, 16385)
-"""Bytes of its payload; h2 refuses others."""
-_LEFT_OUT = {b"host", b"transfer-encoding", b"connection", b"keep-alive", b"upgrade"}
-"""Header fields of HTTP/1.1 that mean nothing here (RFC 9113, section 8.2.2)."""
-
-Headers = list[tuple[bytes, bytes]]
-
-
-class Ended(Exception):
-    """A stream, or the whole connection, came to an end before a response was whole.
-
-    Args:
-        what: one sentence.
-        untouched: the server did nothing with the request, and may do so over a new connection.
-    """
-
-    def __init__(self, what: str, *, untouched: bool = False) -> None:
-        super().__init__(what)
-        self.untouched = untouched
-
-
-@dataclass(slots=True)
-class _Stream:
-    """What has come for one request."""
-
-    head: tuple[int, Headers] | None = None
-    parts: list[bytes] = field(default_factory=list)
-    unread: int = 0
-    whole: bool = False
-    error: Ended | None = None
-
-
-class _Goodbyes:
-    """Takes GOAWAY frames out of what comes.
-
-    h2 takes them for the end of the connection; yet a server that says goodbye finishes what it has
-    begun (RFC 9113, section 6.8), as nginx does after 1,000 requests.
-    """
-
-    def __init__(self) -> None:
-        self._held = b""
-        self._left = 0  # bytes to come of a frame that has begun
-
-    def split(self, data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
-        """Return what is h2's, and the last stream and the error code of each goodbye."""
-        data, self._held = self._held + data, b""
-        goodbyes, others, start, position = [], [], 0, self._left
-        while len(data) - position >= _FRAME_HEAD:
-            length = int.from_bytes(data[position : position + 3])
-            end = position + _FRAME_HEAD + length
-            if data[position + 3] == _GOAWAY and length in _GOODBYE_LENGTHS:
-                if end > len(data):
-                    break
-                last, code = struct.unpack_from(">II", data, position + _FRAME_HEAD)
-                goodbyes.append((last & 0x7FFFFFFF, code))
-                others.append(data[start:position])
-                start = end
-            position = end
-        self._left = max(0, position - len(data))
-        self._held = data[position:]
-        others.append(data[start : len(data) - len(self._held)])
-        return b"".join(others), goodbyes
+_LAST_STREAM = 2**31 - 1
+_HEADER_LIST = 65536
+"""Bytes of a header section as the server is told; twice as many are still understood, so that
+only the one response suffers."""
+_TABLE = 4096
+"""Bytes of the table that compresses requests, however much more the server would keep."""
+_QUEUED = 1 << 18
+"""Bytes that may wait to be sent before a body's next part has to wait itself."""
+_MOST_ANSWERS = 1000
+"""Answers to PING and SETTINGS that may wait for a server that doesn't read."""
 
 
 class Multiplex:
@@ -94,42 +52,58 @@ class Multiplex:
 
     Attributes:
         leaving: whether no further request may be made.
+        out: what is to be sent; `sent` takes it out.
+        answered: whether a response's head has come, over this connection.
     """
 
     def __init__(self) -> None:
-        config = h2.config.H2Configuration(validate_inbound_headers=False)
-        self._h2 = h2.connection.H2Connection(config)
-        self._streams: dict[int, _Stream] = {}
-        self._most = 1  # until the server has told
-        self._error: Ended | None = None
-        self._goodbyes = _Goodbyes()
-        self._farewell = "Server disconnected"
+        self.out = bytearray()
         self.leaving = False
+        self.answered = False
+        self._streams: dict[int, Stream] = {}
+        self._next = 1
+        self._told, self._most = False, 1  # until the server has told
+        self._error: Ended | None = None
+        self._farewell, self._code = "Server disconnected", 0
+        self._deaf = False
+        self._answers = 0
+        self._patience = Patience()
+        self._frames = FrameReader()
+        self._window = ReceiveWindow(_CONNECTION_WINDOW)
+        self._to_send = self._first_to_send = _FIRST_WINDOW
+        self._largest = LARGEST_FRAME
+        self._encoder, self._decoder = Encoder(), Decoder(2 * _HEADER_LIST)
+        self._tables: list[int] = []
 
     def begin(self) -> None:
         """Write the preface: what this side can do."""
-        codes = h2.settings.SettingCodes
-        self._h2.local_settings = h2.settings.Settings(
-            client=True,
-            initial_values={
-                codes.ENABLE_PUSH: 0,
-                codes.MAX_CONCURRENT_STREAMS: _MOST_STREAMS,
-                codes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
-                codes.MAX_HEADER_LIST_SIZE: 65536,
-            },
-        )
-        del self._h2.local_settings[codes.ENABLE_CONNECT_PROTOCOL]  # some servers don't know it
-        self._h2.initiate_connection()
-        self._h2.increment_flow_control_window(_CONNECTION_WINDOW - 65535)
+        settings = {
+            SettingsFrame.HEADER_TABLE_SIZE: self._decoder.max_allowed_table_size,
+            SettingsFrame.ENABLE_PUSH: 0,
+            SettingsFrame.MAX_CONCURRENT_STREAMS: _MOST_STREAMS,
+            SettingsFrame.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            SettingsFrame.MAX_FRAME_SIZE: LARGEST_FRAME,
+            SettingsFrame.MAX_HEADER_LIST_SIZE: _HEADER_LIST,
+        }
+        self.out += _PREFACE
+        self._say(SettingsFrame(settings=settings))
+        self._say(WindowUpdateFrame(0, _CONNECTION_WINDOW - _FIRST_WINDOW))
 
-    def to_send(self) -> bytes:
-        """Return what is to be sent, once."""
-        return self._h2.data_to_send()
+    def sent(self, size: int) -> None:
+        """Take down that the first bytes of `out` have gone."""
+        del self.out[:size]
+        if not self.out:
+            self._answers = 0
+
+    def deafen(self) -> None:
+        """Take down that the server hears nothing any more; what it has said may be heard yet."""
+        self._deaf = self.leaving = True
+        self.out.clear()
 
     @property
     def room(self) -> bool:
         """Whether one more request can be made now."""
-        return len(self._streams) < self._most
+        return sum(not stream.closed for stream in self._streams.values()) < self._most
 
     @property
     def idle(self) -> bool:
@@ -145,65 +119,99 @@ class Multiplex:
 
         Raises:
             Ended: the connection takes no more requests.
-            h2.exceptions.ProtocolError: it isn't one.
+            Unsendable: it isn't one.
         """
         if self.leaving:
             raise Ended("the connection takes no more requests", untouched=True)
-        headers = [(name.lower(), value) for name, value in headers]
-        pseudo = [(b":method", method), (b":scheme", scheme), (b":path", target)]
-        pseudo += [(b":authority", value) for name, value in headers if name == b"host"][:1]
-        fields = [*pseudo, *(entry for entry in headers if entry[0] not in _LEFT_OUT)]
-        try:
-            number = self._h2.get_next_available_stream_id()
-        except h2.exceptions.NoAvailableStreamIDError:
+        if self._next > _LAST_STREAM:
             self.leaving = True
-            raise Ended("the connection has no numbers left", untouched=True) from None
-        self._h2.send_headers(number, fields, end_stream=not has_body(headers))
-        self._streams[number] = _Stream()
+            raise Ended("the connection has no numbers left", untouched=True)
+        headers = list(headers)
+        fields = request_fields(method, scheme, target, headers)
+        stream = Stream(method, self._first_to_send, request_length(fields))
+        number, self._next = self._next, self._next + 2
+        self._streams[number] = stream
+        stream.said = not has_body(headers)
+        self._say_head(number, fields, end=stream.said)
         return number
+
+    def _say_head(self, number: int, fields: list[HeaderTuple], *, end: bool) -> None:
+        for size in self._tables:  # the smallest since, and the last (RFC 7541, section 4.2)
+            self._encoder.header_table_size = size
+        self._tables = []
+        block = self._encoder.encode(fields)
+        size, cut = self._largest, len(block) > self._largest
+        first = ["END_STREAM"] * end + ["END_HEADERS"] * (not cut)
+        self._say(HeadersFrame(number, block[:size], flags=first))
+        for start in range(size, len(block), size):
+            last = ["END_HEADERS"] * (start + size >= len(block))
+            self._say(ContinuationFrame(number, block[start : start + size], flags=last))
 
     def send(self, number: int, data: memoryview) -> int | None:
         """Write of a body what the windows let through; return how much, or None for nothing yet.
 
         Raises:
             Ended: the stream, or the connection, is over.
-            h2.exceptions.ProtocolError: the body is longer than the head said.
+            Unsendable: the body is longer than the head said.
         """
         stream = self._live(number)
-        if stream.whole:
-            return len(data)  # answered before it was read: the rest needn't be sent
-        window = self._h2.local_flow_control_window(number)
-        size = min(len(data), window, self._h2.max_outbound_frame_size)
-        if size == 0:
+        if self._unheard(stream):
+            return len(data)
+        size = min(len(data), stream.to_send, self._to_send, self._largest)
+        if size <= 0 or len(self.out) >= _QUEUED:
             return None
-        self._h2.send_data(number, bytes(data[:size]))
+        stream.sends(size)
+        self._to_send -= size
+        self._say(DataFrame(number, bytes(data[:size])))
+        self._patience.rewarded()
         return size
 
     def end(self, number: int) -> None:
-        """Write the end of a body."""
-        if not self._live(number).whole:
-            self._h2.end_stream(number)
+        """Write the end of a body.
+
+        Raises:
+            Ended: the stream, or the connection, is over.
+            Unsendable: the body is shorter than the head said.
+        """
+        stream = self._live(number)
+        if not self._unheard(stream):
+            stream.ends()
+            self._say(DataFrame(number, flags=["END_STREAM"]))
+
+    def _unheard(self, stream: Stream) -> bool:
+        return self._deaf or self._error is not None or stream.needs_no_more
 
     # Responses.
 
-    def receive(self, data: bytes) -> None:
-        """Take in what came; b"" is the end of the connection."""
-        if not data:
-            self.fail(Ended(self._farewell))
+    def receive(self, data: bytes, now: float = 0.0) -> None:
+        """Take in what came.
+
+        Args:
+            data: it; b"" is the end of the connection.
+            now: seconds, of any clock that only goes forward.
+        """
+        if self._error is not None:
             return
-        data, goodbyes = self._goodbyes.split(data)
+        if not data:
+            self.fail(Ended(self._farewell, lost=self._code == Code.NO_ERROR))
+            return
         try:
-            for event in self._h2.receive_data(data):
-                self._take(event)
-        except h2.exceptions.ProtocolError as error:
+            for frame in self._frames.read(data):
+                self._take_or_spoil(frame, now)
+        except Broken as error:
+            self._say(GoAwayFrame(error_code=error.code))
             self.fail(Ended(f"the server broke the rules of HTTP/2: {error}"))
-        for last, code in goodbyes:
-            self._leave(last, code)
 
     def fail(self, error: Ended) -> None:
         """Take that the connection is over."""
         self.leaving = True
         self._error = self._error or error
+
+    def close(self) -> None:
+        """Say goodbye."""
+        if self._error is None:
+            self._say(GoAwayFrame(error_code=Code.NO_ERROR))
+            self.fail(Ended("the connection was closed"))
 
     def head(self, number: int) -> tuple[int, Headers] | None:
         """Return status and header fields, or None as long as they are to come.
@@ -211,8 +219,11 @@ class Multiplex:
         Raises:
             Ended: they will not come.
         """
-        stream = self._streams[number]
-        return stream.head or (self._live(number).head)
+        stream = self._known(number)
+        if stream.head is None:
+            self._live(number)
+            return None
+        return stream.head.status, stream.head.headers
 
     def part(self, number: int) -> bytes | None:
         """Return what has come of a body, b"" at its end, None as long as more is to come.
@@ -220,10 +231,11 @@ class Multiplex:
         Raises:
             Ended: more will not come.
         """
-        stream = self._streams[number]
-        if stream.parts:
-            part, stream.parts = b"".join(stream.parts), []
-            self._release(number, stream)
+        stream = self._known(number)
+        if stream.unread:
+            part = bytes(stream.unread)
+            stream.unread.clear()
+            self._was_read(number, len(part))
             return part
         if stream.whole:
             return b""
@@ -233,85 +245,182 @@ class Multiplex:
     def forget(self, number: int) -> None:
         """Let go of a stream; one that isn't over is reset, so that nothing more comes for it."""
         stream = self._streams.pop(number)
-        if self._error is not None:
+        if self._error is None:
+            if not stream.closed:
+                self._say(RstStreamFrame(number, Code.CANCEL))
+            self._was_read(number, len(stream.unread))
+
+    def _was_read(self, number: int, size: int) -> None:
+        """Give bytes back to the windows."""
+        if self._error is not None or not size:
             return
-        self._release(number, stream)
-        known = self._h2.streams.get(number)
-        if known is not None and not known.closed:
-            with suppress(h2.exceptions.ProtocolError):  # after a goodbye nothing is to be said
-                self._h2.reset_stream(number, h2.errors.ErrorCodes.CANCEL)
+        if given := self._window.was_read(size):
+            self._say(WindowUpdateFrame(0, given))
+        stream = self._streams.get(number)
+        if stream is None or stream.whole or stream.closed:
+            return
+        if given := stream.window.was_read(size):
+            self._say(WindowUpdateFrame(number, given))
 
-    def _release(self, number: int, stream: _Stream) -> None:
-        if stream.unread and self._error is None:
-            self._h2.acknowledge_received_data(stream.unread, number)
-        stream.unread = 0
+    def _known(self, number: int) -> Stream:
+        if number not in self._streams:
+            raise Ended("the response was closed")
+        return self._streams[number]
 
-    def _live(self, number: int) -> _Stream:
-        stream = self._streams[number]
+    def _live(self, number: int) -> Stream:
+        stream = self._known(number)
         error = stream.error or self._error
         if error is not None and not stream.whole:
             raise error
         return stream
 
-    def _take(self, event: h2.events.Event) -> None:
-        match event:
-            case h2.events.RemoteSettingsChanged():
-                told = self._h2.remote_settings.max_concurrent_streams
-                self._most = max(1, min(told, _MOST_STREAMS))
-            case (
-                h2.events.ResponseReceived()
-                | h2.events.DataReceived()
-                | h2.events.StreamEnded()
-                | h2.events.StreamReset()
-            ) if event.stream_id in self._streams:
-                self._take_for(self._streams[event.stream_id], event)
-            case h2.events.DataReceived():
-                # It was on its way when its stream was reset; h2 itself counts what comes later.
-                self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+    def _say(self, frame: Frame) -> None:
+        if not self._deaf:
+            self.out += frame.serialize()
+
+    # What comes.
+
+    def _take_or_spoil(self, frame: Frame, now: float) -> None:
+        try:
+            self._take(frame, now)
+        except Broken:
+            raise
+        except Malformed as error:
+            self._spoil(frame.stream_id, error)
+
+    def _take(self, frame: Frame, now: float) -> None:
+        match frame:
+            case DataFrame():
+                self._take_data(frame, now)
+            case HeadersFrame():
+                self._take_headers(frame, now)
+            case RstStreamFrame():
+                self._take_reset(frame, now)
+            case WindowUpdateFrame():
+                self._take_window(frame, now)
+            case SettingsFrame():
+                self._take_settings(frame, now)
+            case PingFrame() if "ACK" not in frame.flags:
+                self._patience.tried(now)
+                self._answer(PingFrame(opaque_data=frame.opaque_data, flags=["ACK"]))
+            case GoAwayFrame():
+                self._take_goaway(frame.last_stream_id, frame.error_code, now)
+            case PushPromiseFrame():
+                raise Broken("a push, which was declined")
             case _:
-                pass  # h2 has done what is to be done
+                self._patience.tried(now)
 
-    def _take_for(self, stream: _Stream, event: h2.events.Event) -> None:
-        match event:
-            case h2.events.ResponseReceived():
-                stream.head = _head(event.headers)
-            case h2.events.DataReceived():
-                stream.parts.append(event.data)
-                stream.unread += event.flow_controlled_length
-            case h2.events.StreamEnded():
-                stream.whole = True
-            case h2.events.StreamReset():
-                words = f"the server reset the stream: {_words(event.error_code)}"
-                stream.error = Ended(words)
+    def _take_data(self, frame: DataFrame, now: float) -> None:
+        size = frame.flow_controlled_length
+        if not self._window.came(size):
+            raise Broken("more than the connection's window", Code.FLOW_CONTROL_ERROR)
+        stream, kept = self._stream(frame.stream_id), 0
+        try:
+            if stream is not None and not stream.whole:
+                kept = stream.take_data(frame.data, size, end="END_STREAM" in frame.flags)
+            if kept or (stream is not None and stream.whole):
+                self._patience.rewarded()
+            else:
+                self._patience.tried(now)
+        finally:
+            self._was_read(frame.stream_id, size - kept)  # padding, and what nobody waits for
 
-    def _leave(self, last: int, code: int) -> None:
+    def _take_headers(self, frame: HeadersFrame, now: float) -> None:
+        try:  # of whichever stream: the table that decompresses is one for all
+            fields = list(self._decoder.decode(frame.data, raw=True))
+        except OversizedHeaderListError as error:
+            raise Broken(str(error), Code.ENHANCE_YOUR_CALM) from error
+        except HPACKError as error:
+            raise Broken(str(error), Code.COMPRESSION_ERROR) from error
+        stream = self._stream(frame.stream_id)
+        if stream is None or stream.whole:
+            self._patience.tried(now)
+            return
+        if sum(len(name) + len(value) + 32 for name, value in fields) > _HEADER_LIST:
+            raise Malformed("its head is too long", Code.ENHANCE_YOUR_CALM)
+        stream.take_headers(fields, end="END_STREAM" in frame.flags)
+        self.answered = True
+        if stream.whole or stream.head is not None:
+            self._patience.rewarded()
+
+    def _spoil(self, number: int, error: Malformed) -> None:
+        """End one stream, since what came for it is no response."""
+        stream = self._streams[number]
+        stream.error = stream.error or Ended(f"the server's response is malformed: {error}")
+        if not stream.closed:
+            stream.reset = True
+            self._say(RstStreamFrame(number, error.code))
+
+    def _take_reset(self, frame: RstStreamFrame, now: float) -> None:
+        self._patience.tried(now)
+        stream = self._stream(frame.stream_id)
+        if stream is not None and not stream.reset:
+            stream.reset = True
+            untouched = frame.error_code == Code.REFUSED_STREAM and stream.head is None
+            what = f"the server reset the stream: {words(frame.error_code)}"
+            stream.error = Ended(what, untouched=untouched)
+
+    def _take_window(self, frame: WindowUpdateFrame, now: float) -> None:
+        self._patience.tried(now)
+        more = frame.window_increment
+        if frame.stream_id == 0:
+            self._to_send += more
+            if not more or self._to_send > LARGEST_WINDOW:
+                raise Broken("a window that is none", Code.FLOW_CONTROL_ERROR)
+            return
+        stream = self._stream(frame.stream_id)
+        if stream is not None and not stream.closed:
+            stream.widen(more)
+
+    def _take_settings(self, frame: SettingsFrame, now: float) -> None:
+        self._patience.tried(now)
+        if "ACK" in frame.flags:
+            return
+        if not self._told:
+            self._told, self._most = True, _MOST_STREAMS
+        for setting, value in frame.settings.items():
+            self._set(setting, value)
+        self._answer(SettingsFrame(flags=["ACK"]))
+
+    def _set(self, setting: int, value: int) -> None:
+        match setting:
+            case SettingsFrame.HEADER_TABLE_SIZE:
+                value = min(value, _TABLE)
+                self._tables = [min([value, *self._tables]), value]
+            case SettingsFrame.MAX_CONCURRENT_STREAMS:
+                self._most = min(value, _MOST_STREAMS)
+            case SettingsFrame.INITIAL_WINDOW_SIZE:
+                if value > LARGEST_WINDOW:
+                    raise Broken("a window that is none", Code.FLOW_CONTROL_ERROR)
+                for stream in self._streams.values():
+                    stream.to_send += value - self._first_to_send
+                    if stream.to_send > LARGEST_WINDOW:
+                        raise Broken("a window that is none", Code.FLOW_CONTROL_ERROR)
+                self._first_to_send = value
+            case SettingsFrame.MAX_FRAME_SIZE:
+                if not LARGEST_FRAME <= value < 1 << 24:
+                    raise Broken(f"frames of {value} bytes")
+                self._largest = min(value, 4 * LARGEST_FRAME)
+
+    def _answer(self, frame: Frame) -> None:
+        self._answers += 1
+        if self._answers > _MOST_ANSWERS:
+            raise Broken("it asks, and doesn't read the answers", Code.ENHANCE_YOUR_CALM)
+        self._say(frame)
+
+    def _take_goaway(self, last: int, code: int, now: float) -> None:
         """Take that the server finishes what it has begun, and no more (RFC 9113, section 6.8)."""
+        self._patience.tried(now)
         self.leaving = True
-        self._farewell = f"the server ended the connection: {_words(code)}"
+        self._farewell = f"the server ended the connection: {words(code)}"
+        self._code = code
         for number, stream in self._streams.items():
-            if number > last:
-                # Where it never did anything, another connection would come to the same end.
-                error = Ended(self._farewell, untouched=last > 0)
-                stream.error = stream.error or error
+            if number > last and not stream.closed:
+                stream.reset = True
+                stream.error = Ended(self._farewell, untouched=True)
 
-
-def has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell by a request's header fields whether it has a body."""
-    return any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in headers)
-
-
-def _head(headers: Iterable[tuple[bytes, bytes]] | None) -> tuple[int, Headers]:
-    status, fields = 200, []
-    for name, value in headers or ():
-        if name == b":status":
-            status = int(value)
-        elif not name.startswith(b":"):
-            fields.append((name, value))
-    return status, fields
-
-
-def _words(code: int | None) -> str:
-    try:
-        return h2.errors.ErrorCodes(code or 0).name
-    except ValueError:
-        return f"error {code}"
+    def _stream(self, number: int) -> Stream | None:
+        """Return a stream, or None for one that is over and forgotten."""
+        if number % 2 == 0 or number >= self._next:
+            raise Broken(f"a frame of stream {number}, which nobody has opened")
+        return self._streams.get(number)

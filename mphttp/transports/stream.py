@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mphttp.engine import Connection
-from mphttp.network.channel import Channel, TLSChannel, is_readable
+from mphttp.network.channel import Channel, TLSChannel, Waker, is_readable, wait_until_ready
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dialogue import Dialogue, hold, hold_async
 from mphttp.network.time_limit import TimeLimit
@@ -30,6 +30,7 @@ class _Socketed:
 
     _channel: Channel | AsyncChannel
     _connection: Connection | None
+    _errors: Any
     _inner: InnerTLS | None = None
     _ahead = b""
 
@@ -63,6 +64,30 @@ class _Socketed:
             self._channel.sock.close()
         else:
             self._connection.close(self._channel.sock.close)
+
+    def read_now(self, max_bytes: int) -> bytes | None:
+        """Return what is there, b"" at the end, or None where there is nothing; never wait."""
+        if self._ahead:
+            return self._take_ahead(max_bytes)
+        try:
+            return self._channel.receive_now(max_bytes)
+        except OSError as error:
+            raise self._errors.ReadError(str(error)) from error
+
+    def write_now(self, data: bytes) -> int:
+        """Send what can be sent without waiting; return how much of it that was."""
+        self._sending()
+        try:
+            size = self._channel.send_now(data)
+        except OSError as error:
+            raise self._errors.WriteError(str(error)) from error
+        if size:
+            self._sent()
+        return size
+
+    def close_now(self) -> None:
+        """Close the socket."""
+        self._close()
 
     def is_readable(self) -> bool:
         """Tell whether something, if only the end, has come and was not read."""
@@ -144,6 +169,10 @@ class MultipathStream(_Socketed):
             raise self._errors.WriteError(str(error)) from error
         self._sent()
 
+    def wait_until_ready(self, timeout: float | None, waker: Waker, *, writing: bool) -> None:
+        """Wait as `mphttp.network.channel.wait_until_ready` does."""
+        wait_until_ready(self._channel.sock, timeout, waker, writing=writing)
+
     def close(self) -> None:
         self._close()
 
@@ -219,6 +248,14 @@ class AsyncMultipathStream(_Socketed):
         except OSError as error:
             raise self._errors.WriteError(str(error)) from error
         self._sent()
+
+    async def give_way(self) -> None:
+        """Let other tasks have a turn, if this one didn't wait for long."""
+        await self._channel.give_way()
+
+    async def wait_until_ready(self, *, writing: bool) -> None:
+        """Wait until there is something to read, or, if `writing`, something can be sent."""
+        await self._channel.wait_until_ready(writing=writing)
 
     async def aclose(self) -> None:
         self._close()
