@@ -19,7 +19,7 @@ from .http2_errors import Broken, Code
 LARGEST_FRAME = 16384
 """Bytes of a payload that a peer may send (section 4.2): the default, which we leave as it is."""
 _HEAD = 9
-_LONGEST_BLOCK = 65536
+_LONGEST_BLOCK = 131072
 """Bytes of one compressed header section: several times what any server sends."""
 _MOST_CONTINUATIONS = 64
 """Frames of one header section, so that empty ones come to an end, too."""

@@ -1,0 +1,513 @@
+"""HTTP/2 by every door, with a peer that says what servers rarely, or never, say."""
+
+# ruff: noqa: SIM117  the client outlives what is raised in it
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    Frame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    PriorityFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+
+from mphttp import AsyncMultipathTransport
+from mphttp.transports.http2_errors import Code
+
+from .doors import DOORS, Door
+from .http2_peer import Peer, data, serving
+
+HTTP2 = {"http1": False, "http2": True}
+SIZE = 300_000
+PARTS = [bytes([n]) * 5000 for n in range(60)]
+
+
+def once(door: Door, parts: list[bytes]) -> Any:
+    """Make a body that can be read once."""
+
+    def blocking() -> Iterator[bytes]:
+        yield from parts
+
+    async def not_blocking() -> AsyncIterator[bytes]:
+        for part in parts:
+            yield part
+
+    return blocking() if door.backend is None else not_blocking()
+
+
+@pytest.mark.parametrize("padding", [None, 0, 255])
+def test_an_empty_frame_is_not_the_end(door: Door, padding: int | None) -> None:
+    """Nor is one of padding alone (RFC 9113, section 6.1)."""
+
+    def serve(peer: Peer) -> None:
+        stream, _ = peer.request()
+        peer.say(peer.head(stream), data(stream, b"first "))
+        peer.heard()
+        peer.say(data(stream, padding=padding))
+        peer.heard()
+        peer.say(data(stream, b"second", end=True))
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        assert client.get(address).content == b"first second"
+
+
+class Uploads:
+    """A server that says GOAWAY in the middle of the first upload, and takes all others."""
+
+    def __init__(self) -> None:
+        self.came: list[bytes] = []
+
+    def __call__(self, peer: Peer) -> None:
+        stream, _ = peer.request()
+        if peer.number == 0:
+            peer.answer(stream, b"warm")
+            stream, _ = peer.request()
+            peer.until(DataFrame)
+            peer.say(GoAwayFrame(last_stream_id=stream - 2))
+            return
+        self.came.append(peer.body(stream))
+        peer.answer(stream, b"taken")
+
+
+def test_a_body_that_was_begun_is_not_sent_again(door: Door) -> None:
+    """Not what is left of it, that is: it would come as if it were all."""
+    server = Uploads()
+    with serving(server) as address, door.client(**HTTP2) as client:
+        client.get(address)
+        with pytest.raises(door.library.RemoteProtocolError, match="ended the connection"):
+            client.request("POST", address, content=once(door, PARTS))
+    assert server.came == []
+
+
+def test_a_body_that_can_be_repeated_is_sent_again(door: Door) -> None:
+    server = Uploads()
+    with serving(server) as address, door.client(**HTTP2) as client:
+        client.get(address)
+        whole = b"".join(PARTS)
+        assert client.request("POST", address, content=whole).content == b"taken"
+    assert server.came == [whole]
+
+
+def test_a_refused_stream_is_sent_again(door: Door) -> None:
+    """Over the same connection, which is as good as before (RFC 9113, section 8.7)."""
+
+    def serve(peer: Peer) -> None:
+        for refused in (True, False):
+            stream, fields = peer.request()
+            body = peer.body(stream)
+            assert (fields[b":method"], body) == (b"POST", b"twice")
+            if refused:
+                peer.say(RstStreamFrame(stream, Code.REFUSED_STREAM))
+        peer.answer(stream, b"yes")
+        assert peer.number == 0
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        assert client.request("POST", address, content=b"twice").content == b"yes"
+
+
+@pytest.mark.parametrize("refusal", ["stream", "connection"])
+def test_who_refuses_for_ever_is_asked_five_times(door: Door, refusal: str) -> None:
+    asked = []
+
+    def serve(peer: Peer) -> None:
+        while True:
+            stream, _ = peer.request()
+            asked.append(stream)
+            if refusal == "stream":
+                peer.say(RstStreamFrame(stream, Code.REFUSED_STREAM))
+            else:
+                peer.say(GoAwayFrame(last_stream_id=0))
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        with pytest.raises(door.library.RemoteProtocolError):
+            client.get(address)
+    assert len(asked) == 5
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_kept_connection_that_ends(door: Door, method: str) -> None:
+    """What may be done twice is asked once more (RFC 9110, section 9.2.2)."""
+    asked = []
+
+    def serve(peer: Peer) -> None:
+        asked.append(peer.number)
+        stream, _ = peer.request()
+        peer.answer(stream, b"%d" % peer.number)
+        peer.request()
+        peer.sock.shutdown(2)
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        client.get(address)
+        if method == "GET":
+            assert client.get(address).content == b"1"
+        else:
+            with pytest.raises((door.library.RemoteProtocolError, door.library.ReadError)):
+                client.request("POST", address, content=b"once")
+            assert asked == [0]
+
+
+def test_a_negative_window_waits(door: Door) -> None:
+    """SETTINGS may take back what was allowed (RFC 9113, section 6.9.2)."""
+    came = b""
+
+    def serve(peer: Peer) -> None:
+        nonlocal came
+        stream, _ = peer.request()
+        while len(came) < 65535:
+            came += peer.until(DataFrame).data
+        peer.say(SettingsFrame(settings={SettingsFrame.INITIAL_WINDOW_SIZE: 5}))
+        peer.say(WindowUpdateFrame(0, SIZE))
+        peer.heard()
+        before = time.process_time()
+        waiting.wait(0.3)
+        spent.append(time.process_time() - before)
+        peer.say(WindowUpdateFrame(stream, SIZE))
+        came += peer.body(stream)
+        peer.answer(stream, b"ok")
+
+    waiting, spent = threading.Event(), list[float]()
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        sent = bytes(range(250)) * (SIZE // 250)
+        assert client.request("POST", address, content=sent).content == b"ok"
+    assert came == sent
+    assert spent[0] < 0.15  # of the processor; it was an endless loop
+
+
+def test_a_window_that_stays_shut_is_a_time_out_of_one_stream(door: Door) -> None:
+    def serve(peer: Peer) -> None:
+        stream, _ = peer.request()
+        assert peer.reset(stream) == Code.CANCEL
+        stream, _ = peer.request()
+        peer.answer(stream, b"fine")
+        assert peer.number == 0
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        limits = door.library.Timeout(20, write=0.1)
+        with pytest.raises(door.library.WriteTimeout):
+            client.request("POST", address, content=bytes(SIZE), timeout=limits)
+        assert client.get(address).content == b"fine"
+
+
+def test_a_response_that_is_late_ends_alone(door: Door) -> None:
+    """Its stream is reset; what comes for it all the same takes nothing from others' windows."""
+
+    def serve(peer: Peer) -> None:
+        stream, _ = peer.request()
+        peer.say(peer.head(stream), data(stream, b"12345"))
+        assert peer.reset(stream) == Code.CANCEL
+        peer.say(data(stream, bytes(1000)), peer.section(stream, (b"x", b"y"), end=True))
+        stream, _ = peer.request()
+        peer.answer(stream, b"fine")
+        assert peer.number == 0
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        with pytest.raises(door.library.ReadTimeout):
+            client.get(address, timeout=0.1)
+        assert client.get(address).content == b"fine"
+
+
+def test_a_response_closed_early_is_reset(door: Door) -> None:
+    """Before the connection is closed, too: the server hears of it."""
+    heard = []
+
+    def serve(peer: Peer) -> None:
+        stream, _ = peer.request()
+        peer.say(peer.head(stream), data(stream, b"12345"))
+        heard.append(peer.reset(stream))
+        heard.append(peer.until(GoAwayFrame).error_code)
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        with client.stream(address):
+            pass
+    assert heard == [Code.CANCEL, Code.NO_ERROR]
+
+
+def _upper(peer: Peer, stream: int) -> list[Frame]:
+    return [peer.head(stream, (b"Upper", b"1"), end=True)]
+
+
+ONE_LIBRARY = [door for name, door in DOORS.items() if door.library is httpx]
+"""For what is the same code whichever httpx that is."""
+
+MALFORMED: dict[str, Callable[[Peer, int], list[Frame]]] = {
+    "status": lambda p, n: [p.head(n, status=b"abc"), data(n, b"abc", end=True)],
+    "status of four digits": lambda p, n: [p.head(n, status=b"2000", end=True)],
+    "status with a sign": lambda p, n: [p.head(n, status=b"+20", end=True)],
+    "status 101": lambda p, n: [p.head(n, status=b"101")],
+    "no status": lambda p, n: [p.section(n, (b"x", b"y"), end=True)],
+    "two": lambda p, n: [p.head(n, (b":status", b"200"), end=True)],
+    "late status": lambda p, n: [p.section(n, (b"x", b"y"), (b":status", b"200"), end=True)],
+    "pseudo": lambda p, n: [p.head(n, (b":path", b"/"), end=True)],
+    "upper case": _upper,
+    "name": lambda p, n: [p.head(n, (b"a b", b"1"), end=True)],
+    "no name": lambda p, n: [p.head(n, (b"", b"1"), end=True)],
+    "line": lambda p, n: [p.head(n, (b"x", b"1\r\ny: 2"), end=True)],
+    "zero": lambda p, n: [p.head(n, (b"x", b"1\x002"), end=True)],
+    "connection": lambda p, n: [p.head(n, (b"connection", b"close"), end=True)],
+    "chunked": lambda p, n: [p.head(n, (b"transfer-encoding", b"chunked"), end=True)],
+    "too long": lambda p, n: [p.head(n, (b"content-length", b"2")), data(n, b"abc", end=True)],
+    "too short": lambda p, n: [p.head(n, (b"content-length", b"4")), data(n, b"abc", end=True)],
+    "none of it": lambda p, n: [p.head(n, (b"content-length", b"4"), end=True)],
+    "no length": lambda p, n: [p.head(n, (b"content-length", b"-1"), end=True)],
+    "two lengths": lambda p, n: [p.head(n, (b"content-length", b"3, 4"), end=True)],
+    "body first": lambda _, n: [data(n, b"abc", end=True)],
+    "interim end": lambda p, n: [p.head(n, status=b"103", end=True)],
+    "interim flood": lambda p, n: [p.head(n, status=b"103") for _ in range(200)],
+    "two heads": lambda p, n: [p.head(n), p.head(n)],
+    "trailers go on": lambda p, n: [p.head(n), p.section(n, (b"x", b"y"))],
+    "status in trailers": lambda p, n: [p.head(n), p.head(n, end=True)],
+    "name in trailers": lambda p, n: [p.head(n), p.section(n, (b"X", b"y"), end=True)],
+    "long head": lambda p, n: [p.head(n, *[(b"x%d" % i, b"y" * 1000) for i in range(80)])],
+    "no window": lambda _, n: [b"\0\0\4\x08\0" + n.to_bytes(4, "big") + bytes(4)],  # type: ignore[list-item]
+    "window": lambda _, n: [WindowUpdateFrame(n, 2**31 - 1)],
+}
+
+
+@pytest.mark.parametrize("door", ONE_LIBRARY, ids=lambda door: door.backend or "threads")
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_a_malformed_response_is_one_stream_s_error(door: Door, kind: str) -> None:
+    """And no one else's (RFC 9113, section 8.1.1)."""
+
+    def serve(peer: Peer) -> None:
+        good, _ = peer.request()
+        peer.say(peer.head(good), data(good, b"first "))
+        bad, _ = peer.request()
+        frames = MALFORMED[kind](peer, bad)
+        cut = [frame for frame in frames if isinstance(frame, HeadersFrame)]
+        for frame in cut:
+            if len(frame.data) > 16384:
+                frames = _cut(frame)
+        peer.say(*frames)
+        assert peer.reset(bad) in (1, 3, 11)
+        peer.say(data(good, b"second", end=True))
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        with client.stream(address) as good:
+            with pytest.raises(door.library.RemoteProtocolError, match="malformed"):
+                client.get(address)
+            assert good.read() == b"first second"
+
+
+def _cut(frame: HeadersFrame) -> list[Frame]:
+    parts = [frame.data[at : at + 16000] for at in range(0, len(frame.data), 16000)]
+    first = HeadersFrame(frame.stream_id, parts[0])
+    rest = [ContinuationFrame(frame.stream_id, part) for part in parts[1:]]
+    rest[-1].flags.add("END_HEADERS")
+    return [first, *rest]
+
+
+def test_a_length_that_is_no_body_s(door: Door) -> None:
+    """HEAD and 304 tell of a body that doesn't come (RFC 9110, section 8.6)."""
+
+    def serve(peer: Peer) -> None:
+        for status in (b"200", b"304"):
+            stream, _ = peer.request()
+            length = (b"content-length", b"5")
+            peer.say(peer.head(stream, length, status=status, end=True))
+        stream, _ = peer.request()
+        peer.say(peer.head(stream, (b"content-length", b"2, 2")), data(stream, b"ok", end=True))
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        assert client.request("HEAD", address).headers["content-length"] == "5"
+        assert client.get(address).status_code == 304
+        assert client.get(address).headers.get_list("content-length") == ["2"]
+
+
+def test_an_end_without_end_stream_is_an_error(door: Door) -> None:
+    """Also where all bytes of the length have come: whoever cuts the connection doesn't decide."""
+
+    def serve(peer: Peer) -> None:
+        stream, _ = peer.request()
+        peer.say(peer.head(stream, (b"content-length", b"5")), data(stream, b"12345"))
+        peer.heard()
+        peer.sock.shutdown(1)
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        with pytest.raises(door.library.RemoteProtocolError, match="disconnected"):
+            client.get(address)
+
+
+FLOODS: dict[str, Callable[[int], list[Frame]]] = {
+    "ping": lambda _: [PingFrame(opaque_data=b"12345678")],
+    "ping answers": lambda _: [PingFrame(opaque_data=b"12345678", flags=["ACK"])],
+    "settings": lambda _: [SettingsFrame(settings={1: 100, 3: 5})],
+    "window": lambda _: [WindowUpdateFrame(0, 1)],
+    "priority": lambda n: [PriorityFrame(n, depends_on=0)],
+    "unknown": lambda n: [b"\0\0\0\xee\0" + n.to_bytes(4, "big")],  # type: ignore[list-item]
+    "empty data": lambda n: [data(n)],
+    "padding": lambda n: [data(n, padding=255)],
+    "reset": lambda _: [RstStreamFrame(1, 8)],
+    "goaway": lambda n: [GoAwayFrame(last_stream_id=n)],
+    "closed data": lambda _: [data(1, b"12345")],
+}
+
+
+@pytest.mark.parametrize("door", ONE_LIBRARY, ids=lambda door: door.backend or "threads")
+@pytest.mark.parametrize("kind", FLOODS)
+def test_time_outs_hold_under_a_flood(door: Door, kind: str) -> None:
+    def serve(peer: Peer) -> None:
+        stream, _ = peer.request()
+        peer.answer(stream, b"warm")
+        stream, _ = peer.request()
+        peer.say(peer.head(stream))
+        flood = b"".join(f if isinstance(f, bytes) else f.serialize() for f in FLOODS[kind](stream))
+        peer.sock.settimeout(5)
+        reads = threading.Thread(target=_drain, args=(peer,), daemon=True)
+        reads.start()
+        try:
+            while True:
+                peer.say(flood * 50)
+        except (ConnectionError, TimeoutError):
+            """The client has left."""
+        reads.join()
+        raise EOFError
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        client.get(address)
+        with pytest.raises((door.library.ReadTimeout, door.library.RemoteProtocolError)):
+            client.get(address, timeout=0.3)
+
+
+def _drain(peer: Peer) -> None:
+    try:
+        while peer.sock.recv(1 << 16):
+            pass
+    except OSError:
+        pass
+
+
+def test_a_flood_comes_to_an_end_without_a_limit_of_time(door: Door) -> None:
+    """CVE-2019-9512 and its like: the client says that it is enough."""
+
+    def serve(peer: Peer) -> None:
+        peer.request()
+        reads = threading.Thread(target=_drain, args=(peer,), daemon=True)
+        reads.start()
+        try:
+            while True:
+                peer.say(PingFrame(opaque_data=b"12345678").serialize() * 50)
+        except (ConnectionError, TimeoutError):
+            pass
+        reads.join()
+        raise EOFError
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        with pytest.raises((door.library.RemoteProtocolError, door.library.ReadError)):
+            client.get(address, timeout=None)
+
+
+def test_a_reader_doesn_t_wait_for_an_upload(door: Door) -> None:
+    """Whose server reads no more: the whole way to it is full of what nobody takes."""
+    full, read = threading.Event(), threading.Event()
+
+    def serve(peer: Peer) -> None:
+        slow, _ = peer.request()
+        peer.say(peer.head(slow), data(slow, b"first "))
+        upload, _ = peer.request()
+        peer.say(WindowUpdateFrame(0, 1 << 30), WindowUpdateFrame(upload, 1 << 30))
+        peer.until(DataFrame)
+        full.wait(20)
+        peer.say(data(slow, b"second", end=True))
+        assert read.wait(20)
+        peer.body(upload)
+        peer.answer(upload, b"all")
+
+    def big() -> list[bytes]:
+        return [bytes(1 << 16)] * 120
+
+    with serving(serve) as address, door.client(**HTTP2) as client, ThreadPoolExecutor(1) as pool:
+        with client.stream(address) as slow:
+            parts = slow.parts()
+            assert next(parts) == b"first "
+            uploading = pool.submit(
+                client.request, "POST", address, content=once(door, big()), timeout=20
+            )
+            time.sleep(0.2)  # more than enough fits into no kernel's buffers; less is no less right
+            full.set()
+            assert b"".join(parts) == b"second"
+            assert not uploading.done()
+            read.set()
+        assert uploading.result(20).content == b"all"
+
+
+def test_an_upload_doesn_t_wait_for_a_reader_who_doesn_t_read(door: Door) -> None:
+    def serve(peer: Peer) -> None:
+        slow, _ = peer.request()
+        peer.say(peer.head(slow), data(slow, b"unread"))
+        upload, _ = peer.request()
+        size = len(peer.body(upload))
+        peer.answer(upload, b"%d" % size)
+        peer.say(data(slow, b"", end=True))
+
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        with client.stream(address) as slow:
+            sent = client.request("POST", address, content=once(door, PARTS))
+            assert sent.content == b"%d" % SIZE
+            assert slow.read() == b"unread"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_no_place_is_lost_whenever_a_task_is_cancelled(backend: str) -> None:
+    """Two streams at once are allowed; after hundreds of cancellations both are still free."""
+
+    def serve(peer: Peer) -> None:
+        while True:
+            stream, _ = peer.request()
+            peer.answer(stream, b"ok")
+
+    async def main(address: str) -> None:
+        transport = AsyncMultipathTransport(http1=False, http2=True)
+        async with httpx.AsyncClient(transport=transport, timeout=20) as client:
+
+            async def cancelled_after(turns: int) -> None:
+                async with anyio.create_task_group() as tasks:
+
+                    async def cancel() -> None:
+                        for _ in range(turns):
+                            await anyio.lowlevel.checkpoint()
+                        tasks.cancel_scope.cancel()
+
+                    tasks.start_soon(cancel)
+                    await client.get(address)
+
+            for turns in range(30):
+                async with anyio.create_task_group() as tasks:
+                    for more in range(5):
+                        tasks.start_soon(cancelled_after, turns + more)
+            assert (await client.get(address)).content == b"ok"
+            (connection,) = transport._pool.connections
+            assert connection.is_idle()
+
+    with serving(serve, MAX_CONCURRENT_STREAMS=2) as address:
+        anyio.run(main, address, backend=backend)
+
+
+def test_a_server_that_allows_no_stream_yet(door: Door) -> None:
+    """It is waited for until it does (RFC 9113, section 6.5.2)."""
+
+    def serve(peer: Peer) -> None:
+        stream, _ = peer.request()
+        peer.heard()
+        peer.answer(stream, b"1")
+        peer.heard()
+        peer.say(SettingsFrame(settings={SettingsFrame.MAX_CONCURRENT_STREAMS: 1}))
+        stream, _ = peer.request()
+        peer.answer(stream, b"2")
+
+    with serving(serve, MAX_CONCURRENT_STREAMS=0) as address, door.client(**HTTP2) as client:
+        assert client.get(address).content == b"1"
+        assert client.get(address).content == b"2"
