@@ -51,3 +51,13 @@ def unmapped(address: SocketAddress) -> SocketAddress:
     if kind == socket.AF_INET6 and octets.startswith(MAPPED):
         kind, octets = socket.AF_INET, octets[len(MAPPED) :]
     return SocketAddress(socket.inet_ntop(kind, octets), address.port)
+
+
+def is_link_local(host: str) -> bool:
+    """Tell whether an IPv6 address is one of a link (RFC 4291, section 2.5.6: fe80::/10).
+
+    Raises:
+        ValueError: it is no IP address.
+    """
+    kind, octets = packed(host)
+    return kind == socket.AF_INET6 and octets[0] == 0xFE and octets[1] & 0xC0 == 0x80

@@ -19,6 +19,7 @@ from mphttp.kernel.values import SocketAddress
 from .carrier import Carrier, Taken
 from .exchange import Exchange
 from .loop import Engine
+from .paths import names_on_link
 from .reader import SocketReader
 from .request import current_request
 
@@ -42,7 +43,9 @@ class Connection(Carrier):
         self, sock: socket.socket, engine: Engine, path_names: tuple[str, ...] | None
     ) -> None:
         self.reader = SocketReader(sock)
-        super().__init__(self.reader, SocketAddress(*sock.getpeername()[:2]), engine, path_names)
+        peer = sock.getpeername()
+        names = names_on_link(sock, path_names)
+        super().__init__(self.reader, SocketAddress(*peer[:2]), engine, names)
         self._asked_at = time.monotonic()
         self._whole_at = -math.inf
         self._stuck = False

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
-from mphttp.kernel.interfaces.paths import paths_to
+from mphttp.kernel.addresses import is_link_local
+from mphttp.kernel.interfaces.paths import path_of, paths_to
 from mphttp.kernel.values import Path, SocketAddress
 
 
-def usable_paths(remote: SocketAddress, names: Sequence[str] | None) -> list[Path]:
+def usable_paths(remote: SocketAddress, names: Sequence[str] | None, link: int = 0) -> list[Path]:
     """Return the paths that reach a peer, preferred first; interfaces that are absent are no error.
 
     Args:
         remote: the peer.
         names: the interfaces that may be used, preferred first, or None for all.
+        link: index of the interface whose link the address is of, 0 for none: on another link it
+            is another host's (RFC 4007, section 6).
     """
-    paths = paths_to(remote)
+    paths = [path for path in paths_to(remote) if link in (0, path.index)]
     if names is None:
         return paths
     return [path for name in dict.fromkeys(names) for path in paths if path.name == name]
+
+
+def names_on_link(sock: socket.socket, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the interfaces that may be used: one alone if the peer's address is of a link.
+
+    Args:
+        sock: connected.
+        names: those that may be used otherwise, or None for all.
+    """
+    peer = str(sock.getpeername()[0])
+    if not is_link_local(peer):
+        return names
+    # An MPTCP socket doesn't tell the scope; its own address is of the same link.
+    own = path_of(str(sock.getsockname()[0]))
+    if own is None:
+        return names
+    return (own.name,) if names is None or own.name in names else ()

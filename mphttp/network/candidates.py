@@ -63,7 +63,7 @@ class Candidates:
         yield from sorted(preferred, key=lambda candidate: candidate.rank)
         if self._start is not None and not any(map(self._answered, preferred)):
             for family, _, _, _, address in found:
-                for rank, path in self._start.elsewhere(_remote(address)):
+                for rank, path in self._start.elsewhere(*_place(address)):
                     yield Candidate(family, address, path, rank)
 
     def _preferred(self, entry: tuple[Any, ...]) -> list[Candidate]:
@@ -71,7 +71,7 @@ class Candidates:
         if self._start is None:
             return [Candidate(family, address)]
         try:
-            ways = self._start.preferred(_remote(address))
+            ways = self._start.preferred(*_place(address))
         except OSError as error:  # the next address may be of a family that a path has
             self.error = error
             return []
@@ -100,5 +100,7 @@ class Candidates:
                 self._start.failed(path, error or OSError("no answer in time"))
 
 
-def _remote(address: tuple[Any, ...]) -> SocketAddress:
-    return SocketAddress(str(address[0]), int(address[1]))
+def _place(address: tuple[Any, ...]) -> tuple[SocketAddress, int]:
+    """Return an address, and the interface of its link, which sockets have as its scope."""
+    link = int(address[3]) if len(address) > 3 else 0
+    return SocketAddress(str(address[0]), int(address[1])), link

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import os
 import select
 import socket
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
+from mphttp.kernel.addresses import is_link_local
 from mphttp.kernel.values import Path
 
 from .candidates import Candidate, Candidates
@@ -277,5 +277,4 @@ def on_link(host: str, port: int, path: Path) -> tuple[Any, ...]:
         port: TCP port.
         path: leads there, or begins there.
     """
-    link_local = ":" in host and ipaddress.ip_address(host).is_link_local
-    return (host, port, 0, path.index) if link_local else (host, port)
+    return (host, port, 0, path.index) if is_link_local(host) else (host, port)

@@ -30,11 +30,12 @@ class Start:
         self._names = names
         self.system: Path | None = None
 
-    def preferred(self, remote: SocketAddress) -> list[Way]:
+    def preferred(self, remote: SocketAddress, link: int = 0) -> list[Way]:
         """Return what to try first, in this order.
 
         Args:
             remote: the peer.
+            link: index of the interface whose link the address is of, 0 for none.
 
         Raises:
             OSError: none of the interfaces that may be used reaches the peer.
@@ -43,7 +44,7 @@ class Start:
         asks = request is not None and type(request.strategy).connect_on is not Strategy.connect_on
         if self._names is None and not asks:
             return [(_FIRST, None)]
-        paths = usable_paths(remote, self._names)
+        paths = usable_paths(remote, self._names, link)
         chosen = self._choice(request, paths) if request is not None and asks else None
         first: list[Way] = [] if chosen is None else [(_CHOSEN, chosen)]
         if self._names is None:
@@ -58,10 +59,14 @@ class Start:
         """Return the same without the ranks."""
         return [path for _, path in self.preferred(remote)]
 
-    def elsewhere(self, remote: SocketAddress) -> list[Way]:
+    def elsewhere(self, remote: SocketAddress, link: int = 0) -> list[Way]:
         """Return the paths on which a connection may start that doesn't where the system chooses.
 
         There are some where a strategy may use several paths anyway, and none was named.
+
+        Args:
+            remote: the peer.
+            link: index of the interface whose link the address is of, 0 for none.
         """
         request = current_request()
         if self._names is not None or request is None or isinstance(request.strategy, SinglePath):
@@ -69,7 +74,7 @@ class Start:
         if request.multipath == "off":
             return []
         try:
-            paths = usable_paths(remote, None)
+            paths = usable_paths(remote, None, link)
         except OSError:  # the routing tables can't be asked
             return []
         self.system = next(iter(paths), None)
