@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mphttp.network.dial import multipath_socket
 
 
-def listener(*, multipath: bool = True) -> socket.socket:
+def listening(*, multipath: bool = True) -> socket.socket:
     """Listen on a free port; to plain TCP alone if wanted."""
     sock = multipath_socket(socket.AF_INET) if multipath else socket.socket()
     sock.bind(("127.0.0.1", 0))
@@ -25,15 +25,22 @@ class Service:
     Args:
         serve: what is done with a connection, which is closed after it.
         multipath: whether it speaks MPTCP.
+        listener: takes connections, or None for a new one.
 
     Attributes:
         connections: how many there have been.
     """
 
-    def __init__(self, serve: Callable[[socket.socket], None], *, multipath: bool = True) -> None:
+    def __init__(
+        self,
+        serve: Callable[[socket.socket], None],
+        *,
+        multipath: bool = True,
+        listener: socket.socket | None = None,
+    ) -> None:
         self.connections = 0
         self._serve = serve
-        self._listener = listener(multipath=multipath)
+        self._listener = listening(multipath=multipath) if listener is None else listener
         self._open: set[socket.socket] = set()
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()

@@ -25,7 +25,7 @@ from mphttp.requests import report, using
 from mphttp.strategies import Steps, Transfer, Until
 
 from .conftest import Open, Serve
-from .servers import answer, chunked, listener, until_closed
+from .servers import answer, chunked, listening, until_closed
 from .test_body import told
 
 BODY = bytes(range(256)) * 10_000
@@ -358,7 +358,7 @@ def test_a_name_that_is_nobody_s(session: requests.Session) -> None:
 
 
 def test_nobody_answers(session: requests.Session) -> None:
-    with listener() as sock, pytest.raises(requests.ReadTimeout):
+    with listening() as sock, pytest.raises(requests.ReadTimeout):
         session.get(f"http://127.0.0.1:{sock.getsockname()[1]}/", timeout=0.1)
 
 

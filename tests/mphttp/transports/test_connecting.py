@@ -1,0 +1,247 @@
+"""How an origin is reached, in every door: one limit for all of it, and TLS from the first byte."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import trustme
+
+from mphttp import MultipathTransport
+from mphttp.kernel.values import Path, SocketAddress
+from mphttp.ranges.resource import Resource
+from mphttp.transports.part_link import PartLink
+from mphttp.transports.parts import Sent
+from tests.kernel.namespaces import Net, in_child, ip
+from tests.mphttp.network.peers import (
+    STAGES,
+    Forger,
+    Trickle,
+    half_dead,
+    named,
+    silent_names,
+)
+from tests.mphttp.requests.servers import Server, Service, answer
+
+from .doors import DOORS, UNFINISHED, Door
+
+Keep = Callable[[Any], Any]
+Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+
+
+@pytest.fixture
+def keep() -> Iterator[Keep]:
+    """Close what is given, at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def keep(service: Any) -> Any:
+            stack.callback(service.close)
+            return service
+
+        yield keep
+
+
+@pytest.fixture(scope="module")
+def contexts() -> Contexts:
+    """What clients trust, and what servers show."""
+    authority = trustme.CA()
+    near = ssl.create_default_context()
+    authority.configure_trust(near)
+    far = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1", "www.example").configure_cert(far)
+    return near, far
+
+
+def proxy_of(door: Door, scheme: str, port: int, near: ssl.SSLContext) -> Any:
+    """Return a proxy as a door takes it."""
+    tls = near if scheme == "https" else None
+    return door.library.Proxy(f"{scheme}://127.0.0.1:{port}", ssl_context=tls)
+
+
+@pytest.mark.parametrize("after_hello", [False, True])
+@pytest.mark.parametrize("scheme", ["http", "socks5", "https"])
+def test_what_comes_before_tls_is_no_answer(
+    door: Door, keep: Keep, contexts: Contexts, scheme: str, after_hello: bool
+) -> None:
+    """A proxy could speak for the server else (CVE-2011-0411, CVE-2021-22947)."""
+    near, far = contexts
+    server = keep(Server(answer(b"genuine"), context=far))
+    forger = keep(Forger(after_hello=after_hello, context=far if scheme == "https" else None))
+    options = {"proxy": proxy_of(door, scheme, forger.port, near), "verify": near}
+    with door.client(**options) as client, pytest.raises(door.library.ConnectError):
+        client.get(server.url)
+    assert server.heads == []
+
+
+def test_a_connection_for_parts_takes_nothing_before_tls(keep: Keep, contexts: Contexts) -> None:
+    near, far = contexts
+    server, forger = keep(Server(answer(), context=far)), keep(Forger(after_hello=False))
+    sent = Sent(b"GET", b"https", b"127.0.0.1", server.port, b"/", [])
+    resource = Resource(0, 10, 10, '"tag"', "", [])
+    lo = Path("lo", socket.if_nametoindex("lo"), "127.0.0.1")
+    with MultipathTransport(proxy=f"http://{forger.address}", verify=near) as transport:
+        place = SocketAddress("127.0.0.1", forger.port)
+        link = PartLink(sent, lambda: transport._options, resource, lo, place)
+        with pytest.raises(OSError, match="before TLS began"):
+            link.connect()
+        link.close()
+    assert server.heads == []
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+def test_one_limit_holds_for_all_of_connecting(
+    door: Door, keep: Keep, contexts: Contexts, stage: tuple[str, bytes, bytes, bool]
+) -> None:
+    """Wherever it hangs, and though a byte comes now and then."""
+    near, far = contexts
+    way, begins, more, tls = stage
+    peer = keep(Trickle(begins, more, context=far if tls else None))
+    proxy = None if way == "direct" else proxy_of(door, way, peer.port, near)
+    timeout = door.library.Timeout(30, connect=0.2)
+    with (
+        door.client(proxy=proxy, verify=near) as client,
+        pytest.raises(door.library.ConnectTimeout),
+    ):
+        client.get(f"https://127.0.0.1:{peer.port}/", timeout=timeout)
+
+
+def test_a_silent_name_server_is_a_time_out(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    timeout = door.library.Timeout(30, connect=0.2)
+    with (
+        silent_names(monkeypatch) as name,
+        door.client() as client,
+        pytest.raises(door.library.ConnectTimeout, match=name),
+    ):
+        client.get(f"http://{name}/", timeout=timeout)
+
+
+def test_dead_addresses_cost_a_moment_each(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a limit, the kernel alone would wait for two minutes (RFC 8305)."""
+    with half_dead(monkeypatch, dead=2) as url, door.client() as client:
+        assert client.get(url, timeout=None).status_code == 200
+
+
+def test_many_dead_addresses_are_one_time_out(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    timeout = door.library.Timeout(30, connect=0.4)
+    with (
+        half_dead(monkeypatch, dead=20) as url,
+        door.client() as client,
+        pytest.raises(door.library.ConnectTimeout),
+    ):
+        client.get(url, timeout=timeout)
+
+
+@pytest.mark.parametrize("port", [0, 65536])
+def test_a_port_that_can_t_be_is_refused(door: Door, keep: Keep, port: int) -> None:
+    """65536 more than a port that there is would reach it."""
+    server = keep(Server(answer(b"reached")))
+    port = port and port + server.port
+    moved = keep(Server(answer(b"", f"Location: http://127.0.0.1:{port}/", status="302 Found")))
+    wrong = rf"port {port} is outside of 1 to 65535"
+    with door.client() as client:
+        for url in (f"http://127.0.0.1:{port}/", moved.url):
+            with pytest.raises(door.library.UnsupportedProtocol, match=wrong):
+                client.get(url, follow_redirects=True)
+    for scheme in ("http", "socks5"):
+        with pytest.raises(ValueError, match=wrong):
+            door.transport(proxy=f"{scheme}://127.0.0.1:{port}")
+    assert server.heads == []
+
+
+def test_a_line_break_for_a_proxy_is_refused(door: Door) -> None:
+    """It would end a header, and begin another."""
+    for headers in ({"X-One": "1\r\nX-Two: 2"}, {"X-One\nX-Two": "2"}):
+        with pytest.raises(ValueError, match="line break"):
+            door.transport(proxy=door.library.Proxy("http://127.0.0.1:1", headers=headers))
+    with pytest.raises(ValueError, match="line break"):
+        door.transport(proxy=door.library.Proxy("socks5://127.0.0.1:1", auth=("a\nb", "c")))
+
+
+def test_a_last_dot_is_no_part_of_the_certificate_s_name(
+    door: Door, keep: Keep, contexts: Contexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Host keeps it, as curl's does; server_name may not have it (RFC 6066, section 3)."""
+    near, far = contexts
+    server = keep(Server(answer(b"abc"), context=far))
+    asked: list[str | None] = []
+    monkeypatch.setattr(far, "sni_callback", lambda _, name, __: asked.append(name))
+    named(monkeypatch, {"www.example": ["127.0.0.1"]})
+    with door.client(verify=near) as client:
+        assert client.get(f"https://www.example.:{server.port}/").content == b"abc"
+    assert asked == ["www.example"]
+    assert b"Host: www.example.:%d\r\n" % server.port in server.heads[0]
+
+
+def test_a_socks5_proxy_may_do_without_the_password(door: Door, keep: Keep) -> None:
+    """Who has credentials offers to go without, too, as curl does (RFC 1928, section 3)."""
+    server, proxy = keep(Server(answer(b"abc"))), keep(OpenSocks())
+    with door.client(proxy=f"socks5://user:secret@127.0.0.1:{proxy.port}") as client:
+        assert client.get(server.url).content == b"abc"
+    assert proxy.offered == b"\x00\x02"
+
+
+def test_a_name_that_socks5_has_no_room_for(door: Door, keep: Keep) -> None:
+    proxy = keep(OpenSocks())
+    name = ".".join(["a" * 60] * 5)
+    with (
+        door.client(proxy=f"socks5://127.0.0.1:{proxy.port}") as client,
+        pytest.raises(door.library.ProxyError, match="no room for a name of 304 bytes"),
+    ):
+        client.get(f"http://{name}/")
+
+
+class OpenSocks(Service):
+    """A SOCKS5 proxy that lets everybody in.
+
+    Attributes:
+        offered: the methods that the last client offered.
+    """
+
+    def __init__(self) -> None:
+        self.offered = b""
+        super().__init__(self._talk)
+
+    def _talk(self, sock: socket.socket) -> None:
+        self.offered = sock.recv(2 + 255)[2:]
+        sock.sendall(b"\x05\x00")
+        asked = sock.recv(300)
+        sock.sendall(b"\x05\x00\x00\x01" + bytes(6))
+        there = socket.create_connection(("127.0.0.1", int.from_bytes(asked[-2:], "big")))
+        with there:
+            there.sendall(sock.recv(65536))
+            sock.sendall(there.recv(65536))
+
+
+@pytest.mark.filterwarnings(UNFINISHED)
+@pytest.mark.parametrize("name", DOORS)
+def test_an_address_of_a_link(name: str) -> None:
+    """RFC 6874: its zone says where it is, and stays here."""
+
+    def ask() -> None:
+        net = Net()
+        net.start()
+        with net.server():
+            ip("address add fe80::77/64 dev s2 nodad")
+        ip("address add fe80::1/64 dev c1 nodad", "address add fe80::2/64 dev c2 nodad")
+        listener = net.listen("::")
+        port = listener.getsockname()[1]
+        heads: list[bytes] = []
+
+        def serve(sock: socket.socket) -> None:
+            heads.append(sock.recv(65536))
+            sock.sendall(answer(b"abc", "Connection: close"))
+
+        service = Service(serve, listener=listener)
+        try:
+            with DOORS[name].client() as client:
+                for zone in ("%25c2", "%c2"):
+                    assert client.get(f"http://[fe80::77{zone}]:{port}/").content == b"abc"
+        finally:
+            service.close()
+        assert all(b"Host: [fe80::77]:%d\r\n" % port in head for head in heads)
+
+    in_child(ask)
