@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import requests
@@ -23,7 +24,7 @@ from mphttp.engine.request import (
     plain,
 )
 from mphttp.errors import StrategyProblem
-from mphttp.network.names import checked_port
+from mphttp.network.names import checked_port, one_line
 from mphttp.strategies import Strategy
 
 from .connection import HTTPConnectionPool, HTTPSConnectionPool
@@ -105,7 +106,13 @@ class MultipathAdapter(HTTPAdapter):
         _check_port(proxy, requests.exceptions.InvalidProxyURL)
         if proxy.lower().startswith("socks"):
             return self._socks_manager_for(proxy, **proxy_kwargs)
-        return self._multipath(super().proxy_manager_for(proxy, **proxy_kwargs))
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        try:
+            for words in chain.from_iterable(manager.proxy_headers.items()):
+                one_line(words, "what a proxy is told")
+        except ValueError as error:
+            raise requests.exceptions.InvalidHeader(str(error)) from None
+        return self._multipath(manager)
 
     def _socks_manager_for(self, proxy: str, **proxy_kwargs: Any) -> PoolManager:
         managers: dict[str, PoolManager] = self.proxy_manager

@@ -18,7 +18,7 @@ from urllib3.util.ssltransport import SSLTransport
 from mphttp.engine import Connection, Request, engine
 from mphttp.network.dial import dial
 from mphttp.network.dialogue import hold
-from mphttp.network.names import in_ascii, one_line, without_zone
+from mphttp.network.names import in_ascii, without_zone
 from mphttp.network.proxy import Refused, connect
 from mphttp.network.start import Start
 from mphttp.network.time_limit import TimeLimit
@@ -173,11 +173,6 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         headers: Mapping[str, str] | None = None,
         scheme: str = "http",
     ) -> None:
-        for field in (headers or {}).items():
-            try:
-                one_line(": ".join(field), "a header for the proxy")
-            except ValueError as error:
-                raise requests.exceptions.InvalidHeader(str(error)) from None
         super().set_tunnel(host, port, headers, scheme)
         self._recorder.tunnel(host, port or {"http": 80, "https": 443}[scheme], headers or {})
 

@@ -32,7 +32,9 @@ class Forger(Proxy):
     def _connect(self, sock: socket.socket) -> tuple[str, int]:
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += sock.recv(1)
+            if not (came := sock.recv(1)):
+                raise ConnectionError("the client went away")
+            head += came
         host, _, port = head.split()[1].decode().rpartition(":")
         sock.sendall(b"HTTP/1.1 200 Connected\r\n\r\n" + self._early)
         return host, int(port)
