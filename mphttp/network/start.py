@@ -48,7 +48,8 @@ class Start:
         chosen = self._choice(request, paths) if request is not None and asks else None
         first: list[Way] = [] if chosen is None else [(_CHOSEN, chosen)]
         if self._names is None:
-            return [*first, (_FIRST, None)]
+            as_the_system = chosen is not None and chosen == paths[0]
+            return first if as_the_system else [*first, (_FIRST, None)]
         if not paths:
             words = f"none of the interfaces {', '.join(self._names)} reaches {remote.host}"
             raise OSError(errno.ENETUNREACH, words)
