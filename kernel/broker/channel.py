@@ -11,6 +11,8 @@ import os
 import socket
 import struct
 import threading
+import time
+from contextlib import suppress
 
 from ..errors import KernelError, NoSuchSubflow, NotPermitted, NotSupported
 from ..hints import hint_for
@@ -22,8 +24,10 @@ SOCKET_VARIABLE = "MPHTTP_BROKER"
 """Environment variable that names another socket."""
 
 _TIMEOUT = 5  # seconds that the broker may take to answer
+_REST = 30  # seconds for which one that didn't answer in time isn't asked again
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 _START = "sudo systemctl start mphttpd.socket"
+_RESTART = "sudo systemctl restart mphttpd.service"
 
 
 def socket_path() -> str:
@@ -48,6 +52,7 @@ class RequestChannel:
     def __init__(self, path: str) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._rests_until = 0.0
         self._socket: socket.socket | None = _connect(path)
 
     def ask(self, request: OnConnection, sock: socket.socket) -> Answer:
@@ -58,10 +63,15 @@ class RequestChannel:
             KernelError: the broker refused, or doesn't answer.
         """
         with self._lock:
+            if time.monotonic() < self._rests_until:
+                what = f"the broker isn't asked, since it took longer than {_TIMEOUT} s to answer"
+                raise KernelError(what, hint=_RESTART)
             try:
                 answer = _receive(self._send(request, sock))
             except OSError as error:
                 self._forget()
+                if error.errno == errno.EAGAIN:  # SO_RCVTIMEO and SO_SNDTIMEO end so
+                    self._rests_until = time.monotonic() + _REST
                 raise _translated(error) from None
         if isinstance(answer, Refused):
             raise answer.error()
@@ -75,6 +85,7 @@ class RequestChannel:
     def _send(self, request: OnConnection, sock: socket.socket) -> socket.socket:
         if self._socket is not None:
             try:
+                _check_silent(self._socket)
                 _pass(self._socket, request, sock)
                 return self._socket
             except OSError as error:
@@ -169,6 +180,17 @@ def _pass(
     rights = array.array("i", [sock.fileno()])
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
     broker.sendmsg([encode_request(request)], ancillary, flags | socket.MSG_NOSIGNAL)
+
+
+def _check_silent(broker: socket.socket) -> None:
+    """Refuse to ask where an answer lies that nobody asked for: it would be taken for this one's.
+
+    Raises:
+        ConnectionResetError: one lies there, or the broker has gone.
+    """
+    with suppress(BlockingIOError):
+        broker.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        raise ConnectionResetError(errno.ECONNRESET, "the broker has gone, or makes no sense")
 
 
 def _receive(broker: socket.socket, flags: int = 0) -> Answer:

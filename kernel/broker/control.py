@@ -87,9 +87,11 @@ class BrokerControl(ConnectionControl):
             KernelError: any other refusal, or the broker doesn't answer.
         """
         remote, number = unmapped(remote), self._ids.of(path.address)
-        answer = self._ask(Open(path.index, path.address, remote, number, backup))
+        answer = self._broker.ask(
+            Open(path.index, path.address, remote, number, backup), self._socket
+        )
         if not isinstance(answer, Opened):
-            raise ProtocolError(f"the broker answered an open with {answer}")
+            raise _nonsense(answer)
         if answer.local_id != number:
             self._ids.set(path.address, answer.local_id)
         local = SocketAddress(canonical(path.address), answer.local_port)
@@ -134,11 +136,17 @@ class BrokerControl(ConnectionControl):
         if (level, name) == (sockets.IPPROTO_TCP, TCP_INFO) and size > 0:
             return subflow_tcp_info(self._socket.fileno(), subflow.tuple, size)
         _check_room(size)
-        answer = self._ask(GetOption(subflow.id, level, name, size))
-        return answer.value if isinstance(answer, Done) else b""
+        return self._ask(GetOption(subflow.id, level, name, size)).value
 
-    def _ask(self, request: OnConnection) -> Answer:
-        return self._broker.ask(request, self._socket)
+    def _ask(self, request: OnConnection) -> Done:
+        answer = self._broker.ask(request, self._socket)
+        if not isinstance(answer, Done):
+            raise _nonsense(answer)
+        return answer
+
+
+def _nonsense(answer: Answer) -> ProtocolError:
+    return ProtocolError(f"the broker's answer, {type(answer).__name__}, is none to what was asked")
 
 
 def _check_room(size: int) -> None:

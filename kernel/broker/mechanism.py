@@ -149,7 +149,7 @@ class BrokerMechanism:
 
     def _remember(self, event: Event) -> None:
         match event:
-            case AddressAnnounced(token, number, remote):
+            case AddressAnnounced(token, number, remote) if self._knows(token):
                 self._announced.setdefault(token, {})[number] = remote
             case AddressRemoved(token, number):
                 self._announced.get(token, {}).pop(number, None)
@@ -159,6 +159,9 @@ class BrokerMechanism:
                 self._announced.clear()  # an end may be among what was lost; it is told again
             case _:
                 pass
+
+    def _knows(self, token: int) -> bool:
+        return any(control.token == token for control in list(self._listening))
 
 
 def _decoded(payload: bytes) -> list[Event]:

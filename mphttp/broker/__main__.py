@@ -6,6 +6,7 @@ import argparse
 import gc
 import grp
 import os
+import resource
 import signal
 import socket
 import sys
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _listener(given) as listener:
             rules = _rules(given)
+            _raise_limit()
             _drop_privileges(given.user, rules)
             namespaces = Namespaces(enter=rules.other_namespaces, room=rules.namespaces_per_client)
             if rules.options:
@@ -52,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             server.run()
     except (KernelError, OSError, ValueError, KeyError) as error:
         hint = getattr(error, "hint", "")
-        _log(f"error: {error}" + (f"\nhint: {hint}" if hint else ""))
+        _log(f"error: {error}")
+        if hint:
+            _log(f"hint: {hint}")
         return 1
     return 0
 
@@ -140,8 +144,17 @@ def _drop_privileges(user: str | None, rules: Rules) -> None:
     keep_only(capabilities)
 
 
+def _raise_limit() -> None:
+    """Allow this process as many descriptors as it may have."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _log(line: str) -> None:
-    print(f"mphttpd: {line}", file=sys.stderr, flush=True)
+    """Write a line: a stranger's words are only words, and where nobody reads, it is lost."""
+    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+    with suppress(OSError):
+        print(f"mphttpd: {shown}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from mphttp.kernel.values import ConnectionInfo
 
 from .policy import Descriptor
 
-_SCM_MAX_FD = 253  # include/net/scm.h: more are not in one message
+MOST_PASSED = 253
+"""Descriptors in one message (SCM_MAX_FD, include/net/scm.h)."""
 _SO_NETNS_COOKIE = 71  # include/uapi/asm-generic/socket.h, since 5.14
 _SIOCGIFNAME = 0x8910
 _SIOCGSKNS = 0x894C
@@ -56,7 +57,7 @@ def receive(sock: socket.socket, room: int) -> Received:
     descriptors = array.array("i")
     message, ancillary, flags, _ = sock.recvmsg(
         room,
-        socket.CMSG_SPACE(_SCM_MAX_FD * descriptors.itemsize),
+        socket.CMSG_SPACE(MOST_PASSED * descriptors.itemsize),
         socket.MSG_CMSG_CLOEXEC,
     )
     for level, kind, data in ancillary:

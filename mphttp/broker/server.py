@@ -7,8 +7,10 @@ closes.
 
 from __future__ import annotations
 
+import errno
 import heapq
 import itertools
+import resource
 import select
 import socket
 import struct
@@ -21,18 +23,24 @@ from mphttp.kernel.broker.wire import decode_request, encode_answer
 from mphttp.kernel.errors import CallRefused, KernelError, ProtocolError
 from mphttp.kernel.path_manager.tables import EventType
 
-from .descriptor import Received, receive
+from .descriptor import MOST_PASSED, Received, receive
 from .disposal import Disposal
 from .namespace import Namespace
 from .namespaces import Namespaces
-from .rules import Rules
+from .rules import Rules, TokenBucket
 from .service import Client, Service
-from .users import Users
+from .users import User, Users
 
 _CREDENTIALS = struct.Struct("3i")  # struct ucred
 _ACCEPTS = 16  # in one turn
 _EVENTS = 16  # messages in one turn
 _PAUSE = 0.05  # seconds, while a user's descriptors wait to be closed
+_SHORT = 0.5  # seconds, while there are no descriptors, no threads or no memory
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_OWN = 16  # descriptors that the broker needs for itself
+_NOBODY = -1  # whose descriptors are closed where it isn't known whose they are
+_MOST = 1 << 20  # descriptors, where there is no limit (the kernel's default for it)
+_LINES = 200  # of the log in a second, about all users
 
 Log = Callable[[str], None]
 
@@ -62,6 +70,9 @@ class Server:
         self._sources: dict[int, Namespace] = {}
         self._paused: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
+        self._lines = TokenBucket(_LINES, time.monotonic())
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._most_descriptors = _MOST if most == resource.RLIM_INFINITY else most
         self._poll = select.epoll()
         listener.setblocking(False)
         self._poll.register(listener, select.EPOLLIN)
@@ -74,9 +85,15 @@ class Server:
     def run(self) -> None:
         """Serve until `stop`; what was begun is brought to its end."""
         while not self._stopped:
-            for fd, _ in self._poll.poll(self._sleep()):
-                self._on_ready(fd)
-            self._resume()
+            try:
+                for fd, _ in self._poll.poll(self._sleep()):
+                    self._on_ready(fd)
+                self._resume()
+                if self._disposal.short:
+                    self._disposal.help()
+            except Exception as error:  # such as no memory: everybody else's service goes on
+                self._tell_rarely(f"trouble: {error!r}")
+                time.sleep(_PAUSE)
 
     def stop(self, *_signal: object) -> None:
         """End `run` when it wakes; the handler of a signal."""
@@ -98,14 +115,33 @@ class Server:
 
     def _accept(self) -> None:
         for _ in range(_ACCEPTS):
-            if self._disposal.all_waiting() >= self._rules.closings:
+            if self._disposal.all_waiting() >= self._rules.closings or not self._room():
                 self._pause(self._listener.fileno())
                 return
             try:
                 sock, _ = self._listener.accept()
-            except OSError:  # nobody waits any more, or there is no descriptor left
-                return
-            self._admit(sock)
+            except OSError as error:
+                if error.errno in _FULL:  # who waits is still there: it would be told at once
+                    self._wait_for_more(error)
+                return  # else nobody waits any more
+            try:
+                self._admit(sock)
+            except Exception:
+                self._disposal.close(_NOBODY, [sock.detach()])
+                raise
+
+    def _wait_for_more(self, error: OSError) -> None:
+        """Take nobody for a while."""
+        self._tell_rarely(f"no client can be taken now: {error.strerror}")
+        self._pause(self._listener.fileno(), time.monotonic() + _SHORT)
+
+    def _room(self) -> bool:
+        """Whether all descriptors that one message can have would find a place.
+
+        What the kernel had to drop it would close in this thread (see `descriptor.receive`).
+        """
+        there = len(self._clients) + self._disposal.all_waiting() + _OWN
+        return there + min(MOST_PASSED, self._most_descriptors // 2) <= self._most_descriptors
 
     def _admit(self, sock: socket.socket) -> None:
         now = time.monotonic()
@@ -119,14 +155,15 @@ class Server:
             self._refuse(client, CallRefused("too many processes are connected to the broker"))
             self._disposal.close(number, [sock.detach()])
             return
+        self._poll.register(sock, select.EPOLLIN)
         user.clients += 1
         self._clients[sock.fileno()] = client
-        self._poll.register(sock, select.EPOLLIN)
 
     def _serve(self, client: Client) -> None:
         now = time.monotonic()
         user = self._users.find(client.user, now)
-        if self._disposal.waiting(client.user) >= self._rules.closings_per_user:
+        waiting = self._disposal.waiting(client.user)
+        if waiting >= self._rules.closings_per_user or not self._room():
             self._pause(client.sock.fileno())
             return
         if not user.requests.take(now):
@@ -142,7 +179,7 @@ class Server:
         try:
             self._answer(client, received)
         except Exception as error:  # a fault of ours must not end everybody's service
-            self._log(f"user {client.user} process {client.process}: a bug: {error!r}")
+            self._tell_rarely(f"user {client.user} process {client.process}: a bug: {error!r}")
             self._drop(client)
         finally:
             if received.descriptors:
@@ -170,14 +207,31 @@ class Server:
             self._refuse(client, outcome.answer.error())
             return
         if outcome.effect is not None:
-            self._log(f"user {client.user} process {client.process}: {outcome.effect}")
+            self._tell_effect(client, user, outcome.effect)
         self._send(client, outcome.answer)
 
     def _refuse(self, client: Client, error: KernelError) -> None:
         now = time.monotonic()
         if self._users.find(client.user, now).refusals.take(now):
-            self._log(f"user {client.user} process {client.process}: refused: {error}")
+            self._tell_rarely(f"user {client.user} process {client.process}: refused: {error}")
         self._send(client, Refused.of(error))
+
+    # The log.
+
+    def _tell_effect(self, client: Client, user: User, effect: str) -> None:
+        """Log what was done, or that it was one of many."""
+        now = time.monotonic()
+        if not user.effects.take(now):
+            user.untold += 1
+            return
+        more = f" ({user.untold} more before that)" if user.untold else ""
+        user.untold = 0
+        self._tell_rarely(f"user {client.user} process {client.process}: {effect}{more}")
+
+    def _tell_rarely(self, line: str) -> None:
+        """Log a line, unless there were very many."""
+        if self._lines.take(time.monotonic()):
+            self._log(line)
 
     def _send(self, client: Client, answer: Answer) -> None:
         try:
@@ -274,9 +328,12 @@ class Server:
     def _resume(self) -> None:
         now = time.monotonic()
         while self._paused and self._paused[0][0] <= now:
-            heapq.heappop(self._paused)[-1]()
+            self._paused[0][-1]()  # if that fails, it is tried again
+            heapq.heappop(self._paused)
 
     def _sleep(self) -> float | None:
+        longest = _SHORT if self._disposal.short else None
         if not self._paused:
-            return None
-        return max(0.0, self._paused[0][0] - time.monotonic())
+            return longest
+        until = max(0.0, self._paused[0][0] - time.monotonic())
+        return until if longest is None else min(until, longest)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
+
+_PLAIN = re.compile(r"[\w/.,+@:=~-]+", re.ASCII)
+_NO_PROGRAM = re.compile(r"[\x00-\x1f\x7f\"'\\]")
+_SPECIAL = {'"': '\\"', "\\": "\\\\", "%": "%%"}
 
 GROUP = "mphttp"
 SERVICE = "mphttpd.service"
@@ -25,7 +31,7 @@ def service(python: str, options: Sequence[str] = ()) -> str:
         calls += ["setns"]
         namespaces = "net"
     names = " ".join(capabilities)
-    command = " ".join([python, "-I", "-m", "mphttp.broker", *options])
+    command = command_line([python, "-I", "-m", "mphttp.broker", *options])
     return f"""\
 [Unit]
 Description=Lets users control the paths of their own MPTCP connections
@@ -73,6 +79,32 @@ UMask=0077
 """
 
 
+def command_line(words: Sequence[str]) -> str:
+    """Write a command as ExecStart= takes it (systemd.service(5), "Command lines").
+
+    Args:
+        words: a program's absolute path, and its arguments; any signs may be in them.
+    """
+    if all(_PLAIN.fullmatch(word) for word in words):
+        return " ".join(words)
+    if _NO_PROGRAM.search(
+        words[0]
+    ):  # systemd starts nothing that has such a name, but a shell does
+        words = ["/bin/sh", "-c", 'exec "$0" "$@"', *words]
+    # The colon is for dollars: what follows them isn't a variable's name.
+    return ":" + " ".join(quoted(word) for word in words)
+
+
+def quoted(word: str) -> str:
+    """Write a word so that systemd reads just that (systemd.syntax(7), systemd.unit(5))."""
+    signs = (chr(byte) for byte in os.fsencode(word))
+    return f'"{"".join(_SPECIAL.get(sign) or _shown(sign) for sign in signs)}"'
+
+
+def _shown(sign: str) -> str:
+    return sign if " " <= sign <= "~" else f"\\x{ord(sign):02x}"
+
+
 def socket_unit(path: str) -> str:
     """Write the unit of the socket, which the group alone may connect to."""
     return f"""\
@@ -80,7 +112,7 @@ def socket_unit(path: str) -> str:
 Description=Where mphttpd is asked
 
 [Socket]
-ListenSequentialPacket={path}
+ListenSequentialPacket={path.replace("%", "%%")}
 SocketGroup={GROUP}
 SocketMode=0660
 DirectoryMode=0755

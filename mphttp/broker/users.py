@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .rules import Rules, TokenBucket
 
 _REFUSALS_LOGGED = 5  # a second, of one user
+_EFFECTS_LOGGED = 20
 _MANY = 1024
 
 
@@ -17,12 +18,16 @@ class User:
     Args:
         requests: how many more may be made now.
         refusals: how many more refusals may be logged now.
+        effects: how many more things that were done may be.
+        untold: how many were done since that aren't logged.
         clients: how many are connected.
         watched: how many MPTCP connections they watch.
     """
 
     requests: TokenBucket
     refusals: TokenBucket
+    effects: TokenBucket
+    untold: int = 0
     clients: int = 0
     watched: int = 0
 
@@ -39,8 +44,11 @@ class Users:
         if number not in self._users:
             if len(self._users) >= _MANY:
                 self._forget(now)
-            requests = TokenBucket(self._rules.requests_per_second, now)
-            self._users[number] = User(requests, TokenBucket(_REFUSALS_LOGGED, now))
+            self._users[number] = User(
+                TokenBucket(self._rules.requests_per_second, now),
+                TokenBucket(_REFUSALS_LOGGED, now),
+                TokenBucket(_EFFECTS_LOGGED, now),
+            )
         return self._users[number]
 
     def _forget(self, now: float) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import mphttp
@@ -16,6 +16,7 @@ from mphttp.broker.unit import GROUP
 from mphttp.kernel.broker.channel import DEFAULT_SOCKET
 from mphttp.kernel.hints import SYSCTL
 
+from . import beneath
 from .environment import Environment
 from .exits import ExitCode, Failure, unwritable
 
@@ -94,27 +95,20 @@ def _tell(step: Step, environment: Environment, *, whole: bool) -> None:
 
 
 def _do(step: Step, root: Path | None, environment: Environment) -> None:
-    match step:
-        case Write(path, text):
-            _write(_beneath(root, path), text)
-        case Remove(path):
-            with suppress(FileNotFoundError):
-                _beneath(root, path).unlink()
-        case Run():
-            if root is None:
-                _run(step, environment)
-
-
-def _beneath(root: Path | None, path: str) -> Path:
-    return Path(path) if root is None else root / path.lstrip("/")
-
-
-def _write(path: Path, text: str) -> None:
+    if isinstance(step, Run):
+        if root is None:
+            _run(step, environment)
+        return
+    top = str(root or "/")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        if root is not None:
+            root.mkdir(parents=True, exist_ok=True)
+        if isinstance(step, Write):
+            beneath.write(top, step.path, step.text)
+        else:
+            beneath.remove(top, step.path)
     except OSError as error:
-        raise unwritable(str(path), error) from None
+        raise unwritable(top.rstrip("/") + step.path, error) from None
 
 
 def _run(step: Run, environment: Environment) -> None:
@@ -140,3 +134,11 @@ def _say_what_is_left(environment: Environment) -> None:
     for place in dict.fromkeys(places):
         if place.startswith(tuple(f"{hidden}/" for hidden in _HIDDEN)):
             environment.say(f"warning: the service can't see {place}: install mphttp elsewhere")
+        if _others_may_change(place):
+            environment.say(f"warning: not root alone may change {place}, which the service runs")
+
+
+def _others_may_change(place: str) -> bool:
+    """Tell whether somebody other than root may replace a program."""
+    told = Path(place).stat()
+    return told.st_uid != 0 or bool(told.st_mode & (stat.S_IWGRP | stat.S_IWOTH))

@@ -13,7 +13,7 @@ import base64
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
@@ -23,12 +23,23 @@ from .hang import no_longer_than
 from .mutations import mutated
 
 _Input = TypeVar("_Input")
-_ROUND = 100  # examples between two looks at the clock
+_ROUND = 100  # examples between two looks at the clock, where they take milliseconds
 _MUTATIONS = 300  # of each example that is bytes: they cost much less than an example does
 _HANGS = 5.0  # seconds of processor time for an example and its mutations, which take milliseconds
 _counts = pytest.StashKey[dict[str, int]]()
 
-Fuzz = Callable[[SearchStrategy[_Input], Callable[[_Input], object]], None]
+
+class Fuzz(Protocol[_Input]):
+    """Gives a check inputs of a strategy, as many as there is time for, and a round at least."""
+
+    def __call__(
+        self,
+        strategy: SearchStrategy[_Input],
+        check: Callable[[_Input], object],
+        /,
+        *,
+        examples: int = _ROUND,
+    ) -> None: ...
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,7 +68,13 @@ def fuzz(request: pytest.FixtureRequest) -> Iterator[Fuzz]:
     share = dict(request.node.user_properties)["share"]
     count = 0
 
-    def run(strategy: SearchStrategy[_Input], check: Callable[[_Input], object]) -> None:
+    def run(
+        strategy: SearchStrategy[_Input],
+        check: Callable[[_Input], object],
+        /,
+        *,
+        examples: int = _ROUND,
+    ) -> None:
         ends = time.monotonic() + share
 
         def counted(example: _Input) -> None:
@@ -72,7 +89,7 @@ def fuzz(request: pytest.FixtureRequest) -> Iterator[Fuzz]:
                         raise
 
         while True:
-            _examine(counted, strategy, number=time.time_ns())
+            _examine(counted, strategy, examples, number=time.time_ns())
             if time.monotonic() >= ends:
                 break
 
@@ -82,11 +99,11 @@ def fuzz(request: pytest.FixtureRequest) -> Iterator[Fuzz]:
 
 
 def _examine(
-    check: Callable[[_Input], None], strategy: SearchStrategy[_Input], number: int
+    check: Callable[[_Input], None], strategy: SearchStrategy[_Input], examples: int, number: int
 ) -> None:
     """Let hypothesis look for an input that fails; it shows the smallest that it finds."""
     limits = settings(
-        max_examples=_ROUND,
+        max_examples=examples,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import configparser
 import os
+import shlex
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from mphttp.broker.__main__ import _parser
 from mphttp.broker.installation import Remove, Run, Write, install, undo
-from mphttp.broker.unit import service, socket_unit
+from mphttp.broker.unit import command_line, service, socket_unit
 
 BOTH = ("--subflow-options", "--other-namespaces")
 FILES = {
@@ -75,6 +77,125 @@ def test_every_step_has_one_back() -> None:
         commands = [step.command for step in (*there, *back) if isinstance(step, Run)]
         assert any(command[0] == "systemctl" for command in commands) == systemd
         assert {command[0] for command in commands} >= {"groupadd", "groupdel", "sysctl"}
+
+
+def test_root_alone_may_change_what_it_writes(tmp_path: Path) -> None:
+    """Whatever the umask is, and whatever was there."""
+    there = tmp_path / "etc/sysctl.d/90-mphttp.conf"
+    there.parent.mkdir(parents=True)
+    there.write_text("")
+    there.chmod(0o666)
+    before = os.umask(0)
+    try:
+        assert setup("--root", str(tmp_path)).returncode == 0
+    finally:
+        os.umask(before)
+    for name in FILES:
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o644
+        assert not stat.S_IMODE((tmp_path / name).parent.stat().st_mode) & 0o022
+
+
+def test_where_others_may_change_the_folder_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "etc/sysctl.d").mkdir(parents=True)
+    (tmp_path / "etc/sysctl.d").chmod(0o777)
+    done = setup("--root", str(tmp_path))
+    assert done.returncode == 23
+    assert "others may change what is in its folder" in done.stderr
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["{outside}", "../../../../../../../../{outside}", "../../outside", "/.."],
+    ids=["absolute", "upwards", "beside", "above"],
+)
+@pytest.mark.parametrize("link", ["etc", "etc/systemd", "etc/systemd/system"])
+def test_no_link_leads_out_of_the_root(tmp_path: Path, link: str, target: str) -> None:
+    """A link in it is read as if the root were "/"; what is outside stays as it was."""
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    outside.mkdir()
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(target.format(outside=outside))
+    inside = root / str(outside).lstrip("/")
+    inside.mkdir(parents=True)  # where an absolute one leads
+    (root / "outside").mkdir()
+    done = setup("--root", str(root))
+    assert done.returncode == 0, done.stderr
+    assert files(outside) == set()
+    written = {path.name for path in root.rglob("*mphttp*") if path.is_file()}
+    assert written == {Path(name).name for name in FILES}
+    assert setup("--root", str(root), "--undo").returncode == 0
+    assert files(root) == set()
+
+
+def test_a_link_in_a_files_place_is_replaced_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("as it was")
+    for name in FILES:
+        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / name).symlink_to(outside)
+    assert setup("--root", str(tmp_path / "root")).returncode == 0
+    assert outside.read_text() == "as it was"
+    assert not any((tmp_path / "root" / name).is_symlink() for name in FILES)
+    assert setup("--root", str(tmp_path / "root"), "--undo").returncode == 0
+    assert outside.read_text() == "as it was"
+
+
+def test_links_that_lead_round_in_a_circle_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "etc").symlink_to("etc")
+    done = setup("--root", str(tmp_path))
+    assert done.returncode == 23
+    assert "Too many levels of symbolic links" in done.stderr
+
+
+ODD = [
+    "a space",
+    "100%n",
+    "$HOME",
+    "${X}",
+    "ümlaut",
+    "a;b",
+    'a"quote',
+    "it's",
+    "back\\slash",
+    "a\tb",
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_systemd_reads_the_interpreters_path_as_it_is(tmp_path: Path, odd: str) -> None:
+    python = tmp_path / odd / "python"
+    python.parent.mkdir()
+    line = command_line([str(python), "-I", "50%"])
+    unit = tmp_path / "x.service"
+    unit.write_text(f"[Service]\nExecStart={line}\n")
+    python.write_text("#!/bin/sh\n")
+    python.chmod(0o755)
+    shell = not line.startswith(':"/tmp') and "/bin/sh" in line
+    assert verified(unit)
+    assert shlex.split(line[1:].replace("%%", "%"))[-2:] == ["-I", "50%"]
+    python.unlink()
+    assert verified(unit) is (shell or shutil.which("systemd-analyze") is None)
+
+
+def verified(unit: Path) -> bool:
+    """Tell whether systemd finds the program that a unit starts; it does where it isn't here."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        return True
+    command = [analyze, "verify", "--man=no", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode == 0
+
+
+def test_a_shell_starts_what_systemd_would_not(tmp_path: Path) -> None:
+    python = tmp_path / 'it\'s "odd" \\ here' / "python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\nprintf '<%s>' \"$@\"\n")
+    python.chmod(0o755)
+    words = shlex.split(command_line([str(python), "-I", "x y"])[1:])
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "<-I><x y>"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="asks what root can't do")
