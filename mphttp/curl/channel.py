@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -100,8 +101,22 @@ class Channel:
                 self._sockets.sweep(transfer.attempt.copies)
             else:
                 self._end(transfer, code, words)
+        self._leave_dead_paths()
         for transfer in [one for one in self._without_first if one.overdue]:
             self._end(transfer, pycurl.E_OPERATION_TIMEDOUT, "the rest didn't come in time")
+
+    def _leave_dead_paths(self) -> None:
+        """Let transfers go on to the next path whose connection has no answer on this one."""
+        now = time.monotonic()
+        for easy, transfer in list(self._transfers.items()):
+            if transfer.connected or not self._sockets.waits_in_vain(transfer.attempt, now):
+                continue
+            self._loop.remove(easy)
+            self._sockets.sweep(transfer.attempt.copies)
+            if transfer.tries_again(pycurl.E_OPERATION_TIMEDOUT, "no answer in time"):
+                self._loop.add(easy)
+            else:
+                self._end(transfer, pycurl.E_OPERATION_TIMEDOUT, "no answer in time")
 
     def _end(self, transfer: Transfer, code: int, words: str) -> None:
         del self._transfers[transfer.easy]

@@ -8,8 +8,10 @@ whenever a transfer has ended: it is closed when its number names another file.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +21,7 @@ import pycurl
 from mphttp.engine import Connection, Engine, Request
 from mphttp.kernel.values import FourTuple, Path, SocketAddress
 from mphttp.network.dial import multipath_socket, prepare, start_on
+from mphttp.network.race import PATIENCE
 from mphttp.network.start import Start
 
 
@@ -35,6 +38,7 @@ class Attempt:
         paths: where this try's sockets leave.
         error: why the last socket that couldn't be made wasn't.
         copies: libcurl's descriptors that it has made or used.
+        began_at: when this try made its first socket, of `time.monotonic`.
     """
 
     request: Request
@@ -43,6 +47,7 @@ class Attempt:
     paths: set[Path] = field(default_factory=set)
     error: OSError | None = None
     copies: set[int] = field(default_factory=set)
+    began_at: float = math.inf
 
 
 @dataclass(slots=True)
@@ -94,11 +99,13 @@ class Sockets:
     def _made(self, attempt: Attempt, address: Any) -> socket.socket:
         remote = SocketAddress(str(address.addr[0]), int(address.addr[1]))
         with attempt.request:
-            paths = self._start.paths(remote)
-        path = paths[min(attempt.number, len(paths) - 1)]
-        attempt.more = attempt.more or attempt.number + 1 < len(paths)
-        if path is not None:
-            attempt.paths.add(path)
+            ways = [*self._start.preferred(remote), *self._start.elsewhere(remote)]
+        _, path = ways[min(attempt.number, len(ways) - 1)]
+        attempt.began_at = min(attempt.began_at, time.monotonic())
+        attempt.more = attempt.more or attempt.number + 1 < len(ways)
+        used = path or self._start.system
+        if used is not None:
+            attempt.paths.add(used)
         sock = multipath_socket(address.family, plain=self._plain)
         try:
             prepare(sock, ())
@@ -120,7 +127,22 @@ class Sockets:
                 self._start.failed(path, OSError(words))
         attempt.number += 1
         attempt.more = False
+        attempt.began_at = math.inf
         attempt.paths.clear()
+
+    def waits_in_vain(self, attempt: Attempt, now: float) -> bool:
+        """Tell whether a try is without an answer for so long that another path may do better.
+
+        libcurl itself races addresses alone (RFC 8305).
+
+        Args:
+            attempt: whose try it is.
+            now: of `time.monotonic`.
+        """
+        if not attempt.more or now < attempt.began_at + PATIENCE:
+            return False
+        known = (self._copies[copy].sock for copy in attempt.copies if copy in self._copies)
+        return not any(map(_is_connected, known))
 
     def adopt(self, attempt: Attempt, copy: int) -> None:
         """Take that libcurl's copy of the socket made last has this number.
@@ -204,6 +226,14 @@ def _addresses(known: _Known) -> FourTuple | None:
     except OSError:  # it isn't connected
         return None
     return four_tuple(_numeric(peer[0]), _numeric(local[0]), peer[1], local[1])
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _numeric(host: str) -> str:

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from mphttp.network.dial import multipath_socket
 
@@ -82,12 +83,12 @@ class Server(Service):
     """
 
     def __init__(
-        self, *answers: bytes, context: ssl.SSLContext | None = None, multipath: bool = True
+        self, *answers: bytes, context: ssl.SSLContext | None = None, **options: Any
     ) -> None:
         self.heads: list[bytes] = []
         self._answers: Sequence[bytes] = answers
         self._context = context
-        super().__init__(self._converse, multipath=multipath)
+        super().__init__(self._converse, **options)
         self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}/"
 
     def _converse(self, sock: socket.socket) -> None:
