@@ -15,7 +15,7 @@ import httpx
 
 from .interrupt import TimeIsOver, time_limit
 from .printable import decoded
-from .url import origin, read_url, without_userinfo
+from .url import PORTS, origin, read_url, without_userinfo
 
 _STATUSES = frozenset({301, 302, 303, 307, 308})
 _MOST = 50
@@ -73,7 +73,7 @@ def sent(
 
 def is_redirect(response: httpx.Response) -> bool:
     """Whether an answer names another place for what was asked for."""
-    return response.status_code in _STATUSES and "location" in response.headers
+    return response.status_code in _STATUSES and bool(response.headers.get("location"))
 
 
 def onward(request: httpx.Request, response: httpx.Response) -> httpx.Request:
@@ -85,8 +85,12 @@ def onward(request: httpx.Request, response: httpx.Response) -> httpx.Request:
 
     Raises:
         httpx.InvalidURL: the Location is no URL.
+        httpx.UnsupportedProtocol: it is neither http nor https.
     """
     url = _destination(response)
+    if url.scheme not in PORTS:
+        what = f"{request.url.host} redirects to {url.scheme}:, which isn't spoken here"
+        raise httpx.UnsupportedProtocol(what, request=request)
     method = _method(request.method, response.status_code)
     headers = request.headers.copy()
     leaves, emptied = origin(url) != origin(request.url), method != request.method

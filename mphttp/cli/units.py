@@ -9,6 +9,7 @@ _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _LONGEST = 1e9
 """Seconds; more overflows in some call of the system."""
 _DIGITS = 18
+_POINT = re.compile(r"[0-9]{1,9}")
 _BYTES = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base**power
     for power, prefix in enumerate("kmgt", start=1)
@@ -68,7 +69,7 @@ def code_points(text: str) -> dict[str, int | str] | int | str:
         ValueError: some have an interface, and some none.
     """
     pairs = [part.rpartition("=") for part in text.split(",")]
-    points = {name: int(point) if point.isdecimal() else point for name, _, point in pairs}
+    points = {name: int(point) if _POINT.fullmatch(point) else point for name, _, point in pairs}
     if len(points) != len(pairs) or ("" in points and len(points) > 1):
         raise ValueError(f"{text!r} is neither one DSCP nor one for each interface, such as lte=ef")
     return points.get("", points)

@@ -11,6 +11,7 @@ import httpx
 
 from .exits import ExitCode, Failure, usage
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE | re.ASCII)
 _SLASHES = re.compile(r"(https?):/{1,3}(?!/)", re.IGNORECASE | re.ASCII)
 _PORTS = range(1, 65536)
 PORTS = {"http": 80, "https": 443}
@@ -55,7 +56,7 @@ def read_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     """
     text = _SLASHES.sub(r"\1://", _percent_encoded(text), count=1)
     try:
-        url = httpx.URL(text) if base is None else base.join(text)
+        url = httpx.URL(text) if base is None or _SCHEME.match(text) else base.join(text)
         host, port = url.host, url.port  # read here for the first time
     except UnicodeError as error:  # a label that IDNA doesn't know, or half a surrogate pair
         raise httpx.InvalidURL(f"the host is no name: {error}") from error

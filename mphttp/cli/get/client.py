@@ -43,9 +43,10 @@ def make_client(
     proxies = chosen_proxies(arguments.proxy, arguments.noproxy, environment.environ)
     make_transport, trust = _BACKENDS[arguments.backend](arguments, proxies)
 
-    def make(proxy: str | None) -> httpx.BaseTransport:
+    def make(proxy: str | None, scheme: str) -> httpx.BaseTransport:
         with _tls_files(environment):
             return make_transport(
+                scheme,
                 strategy=strategy,
                 paths=arguments.path or None,
                 strict=arguments.strict,
@@ -69,8 +70,10 @@ def _httpx(arguments: argparse.Namespace, proxies: Proxies) -> _Backend:
         _need("socksio", "a SOCKS proxy", "pip install 'httpx[socks]'")
     trust = _trusted(arguments) or not arguments.insecure
 
-    def make(*, proxy: str | None, **options: Any) -> httpx.BaseTransport:
-        return MultipathTransport(proxy=_proxy(proxy, trust), **options)
+    def make(scheme: str, *, proxy: str | None, verify: Any, **options: Any) -> httpx.BaseTransport:
+        # Without TLS, nobody needs the certificates: reading them takes longer than a small object.
+        needed = verify if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return MultipathTransport(proxy=_proxy(proxy, trust), verify=needed, **options)
 
     return make, trust
 
@@ -88,7 +91,11 @@ def _curl(arguments: argparse.Namespace, _: Proxies) -> _Backend:
     from mphttp.curl import CurlTransport
 
     _trusted(arguments)  # libcurl reads the file by itself, and would tell later that it can't
-    return CurlTransport, not arguments.insecure and (arguments.cacert or True)
+
+    def make(_: str, **options: Any) -> httpx.BaseTransport:
+        return CurlTransport(**options)
+
+    return make, not arguments.insecure and (arguments.cacert or True)
 
 
 def _need(package: str, who: str, hint: str) -> None:

@@ -85,7 +85,7 @@ _KINDS: tuple[tuple[type[Exception], ExitCode], ...] = (
 )
 """Kinds of exceptions; the first that fits counts."""
 
-_UNKNOWN_HTTP = ("status line", "HTTP version")
+_UNKNOWN_HTTP = ("status line", "HTTP version", "status_code")
 """What h11 says of an answer in another protocol; curl takes it for HTTP/0.9, or refuses."""
 
 

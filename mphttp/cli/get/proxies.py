@@ -117,17 +117,19 @@ def checked_proxy(text: str) -> str:
 
 
 class Routes(httpx.BaseTransport):
-    """Sends each request through its proxy, over one transport for each proxy.
+    """Sends each request through its proxy, over one transport for each proxy and scheme.
 
     Args:
         proxies: which proxies there are.
-        make: makes the transport that goes through a proxy, or through none.
+        make: makes the transport that goes through a proxy, or through none, for a scheme.
     """
 
-    def __init__(self, proxies: Proxies, make: Callable[[str | None], httpx.BaseTransport]) -> None:
+    def __init__(
+        self, proxies: Proxies, make: Callable[[str | None, str], httpx.BaseTransport]
+    ) -> None:
         self._proxies = proxies
         self._make = make
-        self._transports: dict[str | None, httpx.BaseTransport] = {}
+        self._transports: dict[tuple[str | None, str], httpx.BaseTransport] = {}
 
     def proxy_of(self, url: httpx.URL) -> str | None:
         """Return the URL of the proxy on the way to another, or None.
@@ -138,10 +140,10 @@ class Routes(httpx.BaseTransport):
         return self._proxies.of(url)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        proxy = self.proxy_of(request.url)
-        if proxy not in self._transports:
-            self._transports[proxy] = self._make(proxy)
-        return self._transports[proxy].handle_request(request)
+        way = self.proxy_of(request.url), request.url.scheme
+        if way not in self._transports:
+            self._transports[way] = self._make(*way)
+        return self._transports[way].handle_request(request)
 
     def close(self) -> None:
         for transport in self._transports.values():

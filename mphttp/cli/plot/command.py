@@ -60,7 +60,8 @@ def _read(name: str, environment: Environment) -> dict[str, Any]:
         raise Failure(ExitCode.READ, f"{name} can't be read: {error.strerror or error}") from error
     try:
         report: dict[str, Any] = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         hint = "of several reports, give one: `head -n 1 FILE | mphttp plot -`"
-        raise usage(f"{name} isn't one report in JSON: {error}", hint) from error
+        who = "standard input" if name == "-" else name
+        raise usage(f"{who} isn't one report in JSON: {error}", hint) from error
     return report

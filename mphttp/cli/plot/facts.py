@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 _SHORTEST, _LARGEST = 1e-6, 1e18
+_MOST = {"samples": 100_000, "subflows": 1000, "events": 10_000}
+"""Rows; with ten samples a second, those of three hours."""
 
 
 class NoPicture(ValueError):
@@ -96,7 +98,7 @@ class Facts:
             return cls._of(report)
         except NoPicture:
             raise
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        except (AttributeError, ArithmeticError, KeyError, TypeError, ValueError) as error:
             raise NoPicture(f"this is no report: {type(error).__name__}: {error}") from error
 
     @classmethod
@@ -111,15 +113,9 @@ class Facts:
             parameters={k: v for k, v in report["strategy"].items() if k != "name"},
             deadline=_number(deadline["seconds"]) if deadline else None,
             met=bool(deadline and deadline["met"]),
-            samples=tuple(
-                (_number(s["at"]), {str(k): int(_number(v)) for k, v in s["received"].items()})
-                for s in report["samples"]
-            ),
-            spans=tuple(_span(row, seconds) for row in report["subflows"]),
-            moments=tuple(
-                Moment(_number(e["at"]), str(e["kind"]), e.get("subflow"), e.get("path"))
-                for e in report["events"]
-            ),
+            samples=tuple(sorted(map(_sample, _few(report, "samples")), key=lambda s: s[0])),
+            spans=tuple(_span(row, seconds) for row in _few(report, "subflows")),
+            moments=tuple(map(_moment, _few(report, "events"))),
         )
 
     @property
@@ -133,6 +129,22 @@ def _number(value: Any) -> float:
     if not 0 <= number <= _LARGEST:
         raise NoPicture(f"this is no report: it has the number {value}")
     return number
+
+
+def _few(report: Mapping[str, Any], name: str) -> list[Any]:
+    rows = list(report[name])
+    if len(rows) > _MOST[name]:
+        raise NoPicture(f"it has {len(rows)} {name}, more than a picture can show")
+    return rows
+
+
+def _sample(row: Mapping[str, Any]) -> tuple[float, Mapping[str, int]]:
+    came = {str(name): int(_number(count)) for name, count in row["received"].items()}
+    return _number(row["at"]), came
+
+
+def _moment(row: Mapping[str, Any]) -> Moment:
+    return Moment(_number(row["at"]), str(row["kind"]), row.get("subflow"), row.get("path"))
 
 
 def _span(row: Mapping[str, Any], seconds: float) -> Span:

@@ -7,6 +7,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 FONT = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
+_LONGEST = 200
+"""Signs of a label; far more than there is room for."""
+
 Point = tuple[float, float]
 
 
@@ -22,8 +25,13 @@ def element(name: str, content: str = "", /, **attributes: str | float) -> str:
 
 def label(x: float, y: float, words: str, **attributes: str | float) -> str:
     """Write words."""
-    shown = "".join(c if c.isprintable() else "\ufffd" for c in words)
-    return element("text", escape(shown), x=x, y=y, **attributes)
+    return element("text", words_as_xml(words), x=x, y=y, **attributes)
+
+
+def words_as_xml(words: str) -> str:
+    """Write words from anywhere: XML has no controls, and a picture no room for very many."""
+    kept = words if len(words) <= _LONGEST else words[:_LONGEST] + "…"
+    return escape("".join(c if c.isprintable() else "\ufffd" for c in kept))
 
 
 def line(start: Point, end: Point, **attributes: str | float) -> str:
@@ -45,7 +53,11 @@ def drawn(points: Iterable[Point], *, closed: bool = False, **attributes: str | 
 
 def document(width: float, height: float, title: str, parts: Sequence[str]) -> str:
     """Write a whole picture on white."""
-    whole = [element("title", escape(title)), box((0, 0), width, height, fill="white"), *parts]
+    whole = [
+        element("title", words_as_xml(title)),
+        box((0, 0), width, height, fill="white"),
+        *parts,
+    ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_text(width)} {_text(height)}" '
         f'width="{_text(width)}" height="{_text(height)}" role="img" '

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from mphttp import MultipathTransport
+from mphttp.cli.exits import ExitCode
 from mphttp.sampling import sampled
 from tests.schema import checked
 
@@ -95,3 +96,64 @@ def test_a_report_that_is_not_there_is_told(run) -> None:
     result = run("plot", "/nowhere/report.json")
     assert result.code == 26
     assert "/nowhere/report.json can't be read: No such file" in result.err
+
+
+ODD = (
+    *(None, True, 0, -1, 1, 1e300, 10**400, 1e-320, float("nan"), float("inf"), "1e5", "x"),
+    *("\x00\x1b[31m", "\ud800", "\u202e</text><a>", "a" * 100_000, [], {}, [[]], {"name": []}),
+)
+"""What no report should have in any of its places."""
+
+
+def _sound() -> dict:
+    return {
+        "url": "http://x/",
+        "bytes": 1000,
+        "seconds": 5.0,
+        "strategy": {"name": "deadline", "d": 8},
+        "deadline": {"seconds": 8.0, "met": True},
+        "samples": [{"at": n / 10, "received": {"wifi": n * 10}} for n in range(9)],
+        "subflows": [{"id": 0, "path": "wifi", "opened_at": 0, "closed_at": None}],
+        "events": [{"at": 1, "kind": "path_lost", "subflow": 0, "path": "wifi"}],
+    }
+
+
+_PLACES = (
+    *(("url",), ("bytes",), ("seconds",), ("strategy",), ("deadline",), ("samples",)),
+    *(("subflows",), ("events",), ("strategy", "name"), ("strategy", "d"), ("strategy", "\x1b")),
+    *(("deadline", "seconds"), ("samples", 0), ("samples", 3, "at"), ("samples", 0, "received")),
+    *(("samples", 0, "received", "wifi"), ("subflows", 0), ("subflows", 0, "id")),
+    *(("subflows", 0, "path"), ("subflows", 0, "opened_at"), ("subflows", 0, "closed_at")),
+    *(("events", 0), ("events", 0, "at"), ("events", 0, "kind"), ("events", 0, "subflow")),
+    ("events", 0, "path"),
+)
+
+
+@pytest.mark.parametrize("place", _PLACES, ids=str)
+def test_an_odd_report_is_a_picture_or_an_error(run, place: tuple) -> None:
+    """A picture is XML, whatever words are in it."""
+    for odd in ODD:
+        report = _sound()
+        inner = report
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = odd
+        result = run("plot", "-", stdin=json.dumps(report).encode())
+        assert result.code in {0, ExitCode.READ}, (odd, result.err)
+        if result.code == 0:
+            ElementTree.fromstring(result.out)
+
+
+@pytest.mark.parametrize("data", [b"[" * 200_000, b'{"a":' * 200_000, b"", b"\xff", b"9" * 5000])
+def test_what_is_no_report_is_said(run, data: bytes) -> None:
+    result = run("plot", "-", stdin=data)
+    assert result.code in {ExitCode.USAGE, ExitCode.READ}
+    assert result.err.startswith("error: ")
+
+
+@pytest.mark.parametrize(("name", "count"), [("subflows", 1001), ("events", 10_001)])
+def test_a_picture_has_room_for_so_many_rows(run, name: str, count: int) -> None:
+    report = _sound()
+    report[name] *= count
+    result = run("plot", "-", stdin=json.dumps(report).encode())
+    assert (result.code, f"it has {count} {name}" in result.err) == (ExitCode.READ, True)
