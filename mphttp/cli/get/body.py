@@ -84,9 +84,11 @@ class Body:
 
     def go_on(self, version: Version | None) -> None:
         """Let what follows be appended; bytes of an unknown version become those of this one."""
+        self.held = replace(self.held, version=self.held.version or version)
+        if self._notes is not None and self._notes.kept and self.held.version is not None:
+            self._notes.write(self.held.version)  # of a file that changes from here on
         if self.held.rewindable:
             self._sink.cut(self._head + self.held.size)
-        self.held = replace(self.held, version=self.held.version or version)
 
     def write(self, data: bytes) -> None:
         """Append bytes.
@@ -167,11 +169,13 @@ def _growing(job: Job, resume: int | str) -> Iterator[Body]:
         body = Body(sink, held, notes, job.sha256)
         try:
             yield body
-        except Failure as failure:
-            if failure.code is ExitCode.DIGEST:
+        except BaseException as error:
+            if isinstance(error, Failure) and error.code is ExitCode.DIGEST:
                 sink.cut(0)
                 remove_if_empty(job.output, sink.descriptor)
                 notes.remove()
-            elif body.held.version is not None and body.held.size and notes.kept:
-                failure.hint = f"run it again to go on after {body.held.size} bytes"
+                raise
+            notes.settle()
+            if isinstance(error, Failure) and body.held.size and notes.kept:
+                error.hint = f"run it again to go on after {body.held.size} bytes"
             raise

@@ -6,17 +6,20 @@ byte of the body and removed when the file is whole. A note that is damaged, of 
 user or another file (one that was moved here, or written anew by `-o` alone) is no note: then
 nothing is known of the bytes, and nothing is appended to them. So is whatever else has its name: it
 is opened so that no link is followed and no pipe waited for. What another program writes into the
-same file can't be seen; --sha256 sees it.
+file is seen by its time and size, unless the run before was killed; --sha256 sees it always.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import secrets
 import stat
+import struct
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -29,6 +32,9 @@ from .target import said
 SUFFIX = ".mphttp"
 _LONGEST = 16 * 1024
 """Bytes of a note; servers take URLs of half of that."""
+_SECOND = 10**9
+_FS_IOC_GETVERSION = 2 << 30 | struct.calcsize("l") << 16 | ord("v") << 8 | 1
+"""_IOR('v', 1, long) of linux/fs.h: a number that differs where an inode is used again."""
 _DATE = re.compile(r"[A-Za-z0-9:, +-]{1,64}", re.ASCII)
 
 
@@ -48,7 +54,14 @@ class Notes:
         self.kept = False
         self._path = side_name(name)
         self._asked = hashlib.sha256(url.encode()).hexdigest()  # a URL may have secrets in it
-        self._inode = os.fstat(descriptor).st_ino
+        self._descriptor = descriptor
+        self._inode = _inode(descriptor)
+        self._noted: Version | None = None
+
+    def settle(self) -> None:
+        """Note that nothing more is written into the file for now."""
+        if self._noted is not None:
+            self._write(self._noted, _stamp(self._descriptor))
 
     def read(self) -> Version | None:
         """Return the version of the file's bytes, or None if it isn't known."""
@@ -61,18 +74,24 @@ class Notes:
             told = json.loads(_content(self._path))
             ours = told.pop("digest") == _digest(told)
             ours = ours and (told["asked"], told["inode"]) == (self._asked, self._inode)
+            ours = ours and _untouched(told["stamp"], _stamp(self._descriptor))
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
         return _version(told) if ours else None
 
     def write(self, version: Version) -> None:
         """Note a version; where that can't be, another run has nothing to go on from."""
+        self._noted = version
+        self._write(version, None)
+
+    def _write(self, version: Version, stamp: list[int] | None) -> None:
         told = {
             "asked": self._asked,
             "inode": self._inode,
             "source": version.source,
             "validator": version.validator,
             "length": version.length,
+            "stamp": stamp,
         }
         text = json.dumps({**told, "digest": _digest(told)}) + "\n"
         with suppress(OSError):
@@ -85,7 +104,7 @@ class Notes:
         Raises:
             Failure: it can't be removed, so that it would be believed later.
         """
-        self.kept = False
+        self.kept, self._noted = False, None
         with said(self._path):
             try:
                 os.unlink(self._path)
@@ -136,6 +155,30 @@ def _replace(path: str, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(new)
         raise
+
+
+def _inode(descriptor: int) -> list[int]:
+    """Return a file's number, and what tells it from others that had it before (0: unknown)."""
+    generation = bytearray(8)
+    with suppress(OSError):
+        fcntl.ioctl(descriptor, _FS_IOC_GETVERSION, generation)
+    return [os.fstat(descriptor).st_ino, int.from_bytes(generation[:4], sys.byteorder)]
+
+
+def _stamp(descriptor: int) -> list[int]:
+    """Return what every writer changes of a file: its size, and its time in nanoseconds."""
+    here = os.fstat(descriptor)
+    return [here.st_size, here.st_mtime_ns]
+
+
+def _untouched(before: list[int] | None, now: list[int]) -> bool:
+    """Whether nobody has written since; without a stamp, the last run was killed while it wrote."""
+    if before is None:
+        return True
+    (size, time), (size_now, time_now) = before, now
+    # FAT keeps every second second.
+    coarse = not time_now % _SECOND and abs(time - time_now) <= 2 * _SECOND
+    return size == size_now and (time == time_now or coarse)
 
 
 def _digest(told: dict[str, Any]) -> str:
