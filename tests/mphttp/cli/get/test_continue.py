@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mphttp.cli.exits import ExitCode
+from mphttp.cli.get.notes import Notes
 
 from ..conftest import Object, content
 
@@ -170,6 +171,51 @@ def test_a_note_about_another_file_counts_for_nothing(run, server, go_on, thing,
     assert file.read_bytes() == DATA
 
 
+def written_by_another(file: Path) -> None:
+    file.write_bytes(bytes(HERE))
+
+
+def another_file(file: Path) -> None:
+    file.unlink()
+    file.write_bytes(bytes(HERE))
+
+
+def another_file_of_the_same_time(file: Path) -> None:
+    """Which has the same inode number on ext4."""
+    before = file.stat()
+    another_file(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    "change", [written_by_another, another_file, another_file_of_the_same_time]
+)
+def test_bytes_that_another_program_wrote_are_not_gone_on_from(go_on, thing, file, change) -> None:
+    thing.breaks = [HERE]
+    go_on()
+    change(file)
+    result = go_on()
+    assert "starting over" in result.err
+    assert (result.code, file.read_bytes()) == (0, DATA)
+
+
+def test_a_run_that_was_killed_is_gone_on_from(server, thing, file, go_on) -> None:
+    """While it writes, its note has no stamp."""
+    thing.breaks = [HERE]
+    go_on()
+    note = Path(f"{file}.mphttp")
+    with file.open("r+b") as opened:
+        notes = Notes(str(file), opened.fileno(), f"{server.url}/object/x")
+        version = notes.read()
+        assert version is not None
+        notes.write(version)
+        opened.truncate(HERE // 2)
+    assert b'"stamp": null' in note.read_bytes()
+    assert go_on().code == 0
+    assert thing.ranged == [None, f"bytes={HERE // 2}-"]
+    assert file.read_bytes() == DATA
+
+
 DEEP = b"[" * 100_000
 
 
@@ -249,7 +295,8 @@ def test_what_is_no_note_is_neither_followed_nor_waited_for(
     file.write_bytes(DATA[:HERE])
     put(Path(f"{file}.mphttp"), precious)
     thing.breaks = [0, 2 * HERE]  # of the part that isn't appended, and of the whole
-    assert go_on().code == ExitCode.TRUNCATED
+    broken = go_on()
+    assert (broken.code, file.stat().st_size) == (ExitCode.TRUNCATED, 2 * HERE), broken.err
     result = go_on()
     assert (result.code, file.read_bytes()) == (0, DATA)
     assert precious.read_bytes() == b"precious"
