@@ -78,9 +78,8 @@ class Running:
 
     def close(self) -> None:
         """Let go of everything; what is still to come is given up."""
-        self._channel.give_up(self.transfer)
         self._sink.close(whole=False)
-        self.transfer.easy.close()
+        self._channel.dispose(self.transfer)
 
 
 class Batch:

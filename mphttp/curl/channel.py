@@ -50,6 +50,11 @@ class Channel:
         self._transfers: dict[pycurl.Curl, Transfer] = {}
         self._without_first: set[Transfer] = set()
 
+    @property
+    def sound(self) -> bool:
+        """Whether it can be relied on for another transfer."""
+        return self._loop.sound
+
     def begin(
         self,
         wanted: CurlRequest,
@@ -68,6 +73,8 @@ class Channel:
         Raises:
             pycurl.error: libcurl doesn't take an option.
         """
+        if not self._loop.sound:
+            self._lose(pycurl.error(pycurl.E_ABORTED_BY_CALLBACK, "a callback was interrupted"))
         self._sockets.end_stranded()
         transfer = Transfer(
             wanted,
@@ -89,12 +96,18 @@ class Channel:
         Args:
             timeout: seconds to wait at most.
         """
-        for easy, code, words in self._loop.step(timeout):
+        try:
+            ended = self._loop.step(timeout)
+        except BaseException as error:
+            if not self._loop.sound:
+                self._lose(error)
+            raise
+        for easy, code, words in ended:
             transfer = self._transfers.get(easy)
             if transfer is None:
                 continue
             self._loop.remove(easy)
-            if transfer.tries_again(code, words):
+            if transfer.tries_again(code, words) or transfer.follows(code):
                 self._loop.add(easy)
             elif transfer.goes_on(code, words):
                 self._without_first.add(transfer)
@@ -118,8 +131,17 @@ class Channel:
             else:
                 self._end(transfer, pycurl.E_OPERATION_TIMEDOUT, "no answer in time")
 
+    def _lose(self, error: BaseException) -> None:
+        """Begin anew where libcurl and its loop have lost each other; what is on its way ends."""
+        for transfer in list(self._transfers.values()):
+            transfer.failure = transfer.failure or error
+            self._end(transfer, 0, "")
+        self._loop.close()
+        self._sockets.sweep()
+        self._loop = Loop()
+
     def _end(self, transfer: Transfer, code: int, words: str) -> None:
-        del self._transfers[transfer.easy]
+        self._transfers.pop(transfer.easy, None)
         self._without_first.discard(transfer)
         transfer.end(code, words)
         # Those that are kept, libcurl may close at any time; that is seen when all is quiet.
@@ -127,13 +149,17 @@ class Channel:
 
     def give_up(self, transfer: Transfer) -> None:
         """End a transfer of which nobody wants the rest; its connection is reset."""
-        if transfer.done:
-            return
-        transfer.give_up()
-        del self._transfers[transfer.easy]
-        self._without_first.discard(transfer)
-        self._loop.remove(transfer.easy)
-        self._sockets.sweep()
+        if not transfer.done:
+            transfer.give_up()
+            self._transfers.pop(transfer.easy, None)
+            self._without_first.discard(transfer)
+            self._loop.remove(transfer.easy)
+            self._sockets.sweep()
+
+    def dispose(self, transfer: Transfer) -> None:
+        """Let go of a transfer, done or not, and of its handle."""
+        self.give_up(transfer)
+        self._loop.dispose(transfer.easy)
 
     def close(self) -> None:
         """Give up what is on its way, and close every connection."""

@@ -8,6 +8,7 @@ import pycurl
 from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
 
+from .message import WrongLength
 from .transfer import WEIRD_REPLY, Transfer
 
 # libcurl-errors(3); pycurl has no names for them.
@@ -44,10 +45,25 @@ def as_httpx_error(
     """
     if isinstance(error, StrategyProblem | KernelError):
         return httpx.TransportError(str(error), request=request)
+    if isinstance(error, WrongLength):
+        return httpx.LocalProtocolError(str(error), request=request)
     if not isinstance(error, pycurl.error) or len(error.args) < 2:
         return error
     code, words = int(error.args[0]), str(error.args[1])
     return _kind(code, transfer, proxied)(words or f"libcurl error {code}", request=request)
+
+
+def refused(error: ValueError | pycurl.error, request: httpx.Request) -> httpx.RequestError:
+    """Return what httpx's callers expect for a request that can't even begin.
+
+    Args:
+        error: why.
+        request: what was asked for.
+    """
+    if isinstance(error, ValueError):
+        return httpx.LocalProtocolError(str(error), request=request)
+    code, words = int(error.args[0]), error.args[-1]
+    return _ALWAYS.get(code, httpx.ConnectError)(str(words), request=request)
 
 
 def _kind(code: int, transfer: Transfer, proxied: bool) -> type[httpx.RequestError]:

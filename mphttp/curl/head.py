@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 _NO_BODY = (204, 304)
+_REDIRECTS = (301, 302, 303, 307, 308)
+_LONGEST = 2**63 - 1
 _STATUS_LINE = re.compile(r"(HTTP/\d(?:\.\d)?) +(\d{3})(?: +(.*))?", re.DOTALL)
 
 
@@ -40,17 +42,22 @@ class Head:
 
     @property
     def redirects(self) -> bool:
-        """Whether libcurl goes elsewhere if it may."""
-        return 300 <= self.status < 400 and bool(self.value(b"location"))
+        """Whether it points elsewhere (RFC 9110, section 15.4)."""
+        return self.status in _REDIRECTS and bool(self.value(b"location"))
 
     def length(self, method: str) -> int | None:
         """Return the bytes of the body that the head promises, or None (RFC 9112, 6.3)."""
         if method == "HEAD" or self.status in _NO_BODY:
             return 0
-        length = self.value(b"content-length")
-        if length is None or self.value(b"transfer-encoding") is not None:
+        if self.value(b"transfer-encoding") is not None:
             return None
-        return int(length)
+        values = (value for name, value in self.fields if name.lower() == b"content-length")
+        # A list of the same number is taken for that one (RFC 9110, 8.6); the rest is libcurl's to
+        # refuse, some versions don't.
+        told = {word.strip() for value in values for word in value.split(b",")}
+        word = told.pop() if len(told) == 1 else b""
+        # What no counter holds, no body has: it ends too early.
+        return min(int(word.lstrip(b"0")[:20] or b"0"), _LONGEST) if word.isdigit() else None
 
 
 class HeadReader:

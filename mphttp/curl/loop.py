@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pycurl
@@ -13,13 +16,41 @@ _LONGEST = 0.25
 """Seconds that one step may last, so that another thread can close the transport in between."""
 
 
+_kept: list[BaseException] = []
+"""What was raised in the main thread as a callback began."""
+
+
+def _keep(_: object, error: BaseException, __: object) -> None:
+    _kept.append(error)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[list[BaseException]]:
+    """Keep what pycurl would print; only the main thread handles signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield []
+        return
+    hook = sys.excepthook
+    _kept.clear()
+    try:
+        sys.excepthook = _keep
+        yield _kept
+    finally:
+        sys.excepthook = hook
+
+
 class Loop:
     """A `CurlMulti` and the descriptors that it wants watched.
 
     One thread at a time may call it.
+
+    Attributes:
+        sound: whether libcurl and this agree on what is watched.
     """
 
     def __init__(self) -> None:
+        self.sound = True
+        self._failure: BaseException | None = None
         self._multi = pycurl.CurlMulti()
         self._poll = select.epoll()
         self._due: float | None = None
@@ -28,19 +59,25 @@ class Loop:
         self._others: dict[int, Callable[[], None]] = {}
         self._soon: list[Callable[[], None]] = []
         self._ended: list[pycurl.Curl] = []
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
 
     def add(self, easy: pycurl.Curl) -> None:
         """Let a handle begin."""
         self._handles.add(easy)
-        self._multi.add_handle(easy)
+        self._act(self._multi.add_handle, easy)
 
     def remove(self, easy: pycurl.Curl) -> None:
         """Take a handle out, if it is in; if it isn't done, its connection is closed."""
         if easy in self._handles:
-            self._handles.remove(easy)
-            self._multi.remove_handle(easy)
+            with contextlib.suppress(pycurl.error):  # an interrupted removal may have removed it
+                self._act(self._multi.remove_handle, easy)
+            self._handles.discard(easy)
+
+    def dispose(self, easy: pycurl.Curl) -> None:
+        """Take a handle out, if it is in, and close it."""
+        self.remove(easy)
+        self._act(easy.close)
 
     def end(self, easy: pycurl.Curl) -> None:
         """Take a handle for done, whatever libcurl would do with it."""
@@ -70,6 +107,9 @@ class Loop:
         Returns:
             the handles that are done since, each with libcurl's error code (0: none) and its words;
             one may be told of twice.
+
+        Raises:
+            BaseException: what was raised while libcurl called back, such as by a signal's handler.
         """
         for descriptor, events in self._poll.poll(self._wait(timeout)):
             if descriptor in self._others:
@@ -79,10 +119,10 @@ class Loop:
             ready = pycurl.CSELECT_OUT if events & select.EPOLLOUT else 0
             if events & ~select.EPOLLOUT:
                 ready |= pycurl.CSELECT_IN
-            self._multi.socket_action(descriptor, ready)
+            self._act(self._multi.socket_action, descriptor, ready)
         if self._due is not None and time.monotonic() >= self._due:
             self._due = None
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._act(self._multi.socket_action, pycurl.SOCKET_TIMEOUT, 0)
         soon, self._soon = self._soon, []
         for callback in soon:
             callback()
@@ -111,19 +151,56 @@ class Loop:
             done += failed
         return done
 
-    def _watch(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
+    def _act(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call libcurl, and raise what its callbacks of ours couldn't.
+
+        A signal that comes while libcurl is at work is handled as the next callback begins, before
+        that can catch anything; pycurl would print the exception, and libcurl takes the callback
+        for failed. Signals are the main thread's.
+        """
+        with _signals_kept() as kept:
+            try:
+                function(*arguments)
+            except pycurl.error:
+                self.sound = False
+                raise
+            finally:
+                failure, self._failure = self._failure, None
+                if kept:
+                    self.sound = False
+                    failure = kept.pop()
+                if failure is not None:
+                    raise failure
+
+    def _on_watch(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
+        try:
+            self._watch(what, descriptor)
+        except BaseException as error:
+            self._failure = error
+            self._watch(what, descriptor)  # libcurl won't say it again
+
+    def _watch(self, what: int, descriptor: int) -> None:
+        """Watch a descriptor as libcurl wants it; twice does no harm."""
         if what == pycurl.POLL_REMOVE:
             if descriptor in self._watched:
-                self._watched.remove(descriptor)
-                self._poll.unregister(descriptor)
+                with contextlib.suppress(FileNotFoundError):
+                    self._poll.unregister(descriptor)
+                self._watched.discard(descriptor)
             return
         wanted = select.EPOLLIN if what & pycurl.POLL_IN else 0
         wanted |= select.EPOLLOUT if what & pycurl.POLL_OUT else 0
-        if descriptor in self._watched:
-            self._poll.modify(descriptor, wanted)
-        else:
-            self._watched.add(descriptor)
+        self._watched.add(descriptor)
+        try:
             self._poll.register(descriptor, wanted)
+        except FileExistsError:
+            self._poll.modify(descriptor, wanted)
+
+    def _on_timer(self, milliseconds: int) -> None:
+        try:
+            self._set_timer(milliseconds)
+        except BaseException as error:
+            self._failure = error
+            self._set_timer(milliseconds)
 
     def _set_timer(self, milliseconds: int) -> None:
         self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1e3

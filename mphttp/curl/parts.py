@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 import httpcore
 import httpx
@@ -17,83 +17,63 @@ from mphttp.transports.parts import Sent, shared_carrier
 from mphttp.transports.route import Proxy, Routes
 
 from .head import Head
-from .request import CurlRequest
+from .message import Message
 from .settings import Settings
+from .url import Url
 
 _HOST = Host(httpx, httpcore)
-_FOR_ONE_HOST = (b"authorization", b"cookie", b"host")
-"""Fields that libcurl doesn't send where a redirect leads to another."""
 
 
 def carrier_of_parts(
-    connection: Connection, asked: Request, wanted: CurlRequest, head: Head, settings: Settings
+    connection: Connection, asked: Request, message: Message, head: Head, settings: Settings
 ) -> PartsCarrier | None:
     """Return what a response comes over if others may help to bring its body, else None.
 
     Args:
         connection: of the response.
         asked: the request, as the engine knows it, at the end of all redirects.
-        wanted: the same as the caller gave it.
+        message: the same as libcurl sent it.
         head: of the response.
         settings: how connections are made.
     """
-    url = urlsplit(asked.url)
     return shared_carrier(
         connection,
         asked,
-        sent_by(wanted, url),
+        sent_by(message),
         head.status,
         head.fields,
         options=lambda: options_of(settings),
-        obstacle=obstacle(settings, url),
+        obstacle=obstacle(settings, message.url),
     )
 
 
-def sent_by(wanted: CurlRequest, url: SplitResult) -> Sent:
-    """Return a request as libcurl sends it.
-
-    Args:
-        wanted: what the caller gave.
-        url: at the end of all redirects.
-    """
-    moved = _origin(url) != _origin(urlsplit(wanted.url))
-    headers = [
-        (name, value)
-        for name, value in wanted.fields()
-        if not (moved and name.lower() in _FOR_ONE_HOST)
-    ]
+def sent_by(message: Message) -> Sent:
+    """Return a request as libcurl sends it."""
+    url = message.url
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in message.fields]
     if all(name.lower() != b"host" for name, _ in headers):
-        headers.insert(0, (b"Host", url.netloc.rpartition("@")[2].encode()))
-    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        headers.insert(0, (b"Host", url.authority.encode()))
     return Sent(
-        wanted.method.encode(),
+        message.method.encode(),
         url.scheme.encode(),
-        (url.hostname or "").encode(),
+        url.host.encode(),
         url.port,
-        target.encode(),
+        url.target.encode(),
         headers,
     )
 
 
-def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
-    return url.scheme, url.hostname, url.port or {"http": 80, "https": 443}.get(url.scheme)
-
-
-def obstacle(settings: Settings, url: SplitResult) -> str:
+def obstacle(settings: Settings, url: Url) -> str:
     """Say what keeps further connections from asking for the same, or "".
 
     Args:
         settings: how connections are made.
         url: at the end of all redirects.
     """
-    if url.username is not None:
-        return "the URL has a user's name in it"
-    if not all("!" <= sign <= "~" for sign in url.geturl()):
-        return "the URL has signs in it that libcurl writes in its own way"
     proxy = settings.proxy_url
     if proxy is None or proxy.scheme in ("http", "socks5h"):
         return ""
-    if proxy.scheme == "socks5" and _is_address(url.hostname or ""):
+    if proxy.scheme == "socks5" and _is_address(url.host):
         return ""
     return f"further connections don't go through a proxy of the kind {proxy.scheme}://"
 

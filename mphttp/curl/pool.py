@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 
@@ -33,6 +34,7 @@ class Lane:
         self._channel = channel
         self._lock = threading.Lock()
         self._closed = False
+        self._ended = True  # what began was ended, too, and nothing interrupted that
 
     def begin(
         self, wanted: CurlRequest, strategy: Strategy, receive: Callable[[bytes], object]
@@ -59,9 +61,15 @@ class Lane:
     def end(self, transfer: Transfer) -> None:
         """Let go of a transfer, done or not."""
         with self._lock:
+            ended, self._ended = self._ended, False
             if not self._closed:
-                self._channel.give_up(transfer)
-            transfer.easy.close()
+                self._channel.dispose(transfer)
+            self._ended = ended
+
+    @property
+    def sound(self) -> bool:
+        """Whether it can carry another transfer."""
+        return self._ended and not self._closed and self._channel.sound
 
     def close(self) -> None:
         """Give up what is on its way, and close the connection."""
@@ -78,6 +86,9 @@ class Lane:
 class Pool:
     """The lanes of a transport; any thread may call it.
 
+    A place belongs to a holder, from before it is taken, and as long as there is that holder: so
+    none is lost, whatever is raised meanwhile, a signal's exception too.
+
     Args:
         make: makes a channel.
         limits: how many lanes there may be, how many free ones are kept, and for how long.
@@ -87,57 +98,59 @@ class Pool:
         self._make = make
         self._keep = limits.max_keepalive_connections
         self._expiry = limits.keepalive_expiry
-        most = limits.max_connections
-        self._room = None if most is None else threading.Semaphore(most)
-        self._lock = threading.Lock()
+        self._most = limits.max_connections
+        self._room = threading.Condition()
         self._free: list[Lane] = []  # the one that was used last is the last
-        self._taken: set[Lane] = set()
+        self._taken = weakref.WeakKeyDictionary[object, Lane | None]()
 
-    def take(self, origin: Origin, timeout: float | None) -> Lane:
+    def take(self, holder: object, origin: Origin, timeout: float | None) -> Lane:
         """Take a lane, one that is connected to the origin if there is any.
 
         Args:
+            holder: whose it is until `give_back`, which has to follow even if this raises.
             origin: whom a request goes to.
             timeout: seconds to wait for one, where there are as many as there may be.
 
         Raises:
             httpx.PoolTimeout: none became free.
         """
-        if self._room is not None and not self._room.acquire(timeout=timeout):
-            raise httpx.PoolTimeout("every connection is in use")
-        with self._lock:
+        with self._room:
+            if not self._room.wait_for(self._has_room, timeout):
+                raise httpx.PoolTimeout("every connection is in use")
+            self._taken[holder] = None
             stale = self._stale()
             lane = next((lane for lane in reversed(self._free) if lane.origin == origin), None)
             if lane is None:
                 lane = Lane(self._make(), origin)
             else:
                 self._free.remove(lane)
-            self._taken.add(lane)
+            self._taken[holder] = lane
         for other in stale:
             other.close()
         return lane
 
-    def give_back(self, lane: Lane) -> None:
-        """Take a lane back, which nobody uses now."""
-        lane.free_since = time.monotonic()
-        with self._lock:
-            if lane not in self._taken:  # the pool was closed
-                return
-            self._taken.remove(lane)
-            self._free.append(lane)
+    def _has_room(self) -> bool:
+        return self._most is None or len(self._taken) < self._most
+
+    def give_back(self, holder: object) -> None:
+        """Take back what a holder has, if anything; nobody uses it now."""
+        with self._room:
+            lane = self._taken.pop(holder, None)
+            if lane is not None:
+                lane.free_since = time.monotonic()
+                self._free.append(lane)
             stale = self._stale()
+            self._room.notify()
         for other in stale:
             other.close()
-        if self._room is not None:
-            self._room.release()
 
     def close(self) -> None:
         """Close all lanes, those in use, too."""
-        with self._lock:
-            lanes, self._free = [*self._free, *self._taken], []
-            if self._room is not None and self._taken:
-                self._room.release(len(self._taken))
-            self._taken = set()
+        with self._room:
+            lanes = [*self._free, *(lane for lane in self._taken.values() if lane is not None)]
+            self._free = []
+            self._taken.clear()
+            self._room.notify_all()
         for lane in lanes:
             lane.close()
 
@@ -149,7 +162,7 @@ class Pool:
         stale = [
             lane
             for place, lane in enumerate(self._free)
-            if place < too_many or lane.free_since < oldest
+            if place < too_many or lane.free_since < oldest or not lane.sound
         ]
         self._free = [lane for lane in self._free if lane not in stale]
         return stale

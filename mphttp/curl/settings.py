@@ -13,6 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import pycurl
 
+from .request import check_field
+
 BUFFER = 100 * 1024
 """Bytes that libcurl reads at once, as its command does; one step brings up to 22 times as many."""
 
@@ -59,7 +61,10 @@ class Settings:
 
         Raises:
             pycurl.error: this libcurl doesn't support one of them.
+            ValueError: a header for the proxy can't be sent so.
         """
+        for name, value in self.proxy_headers:
+            check_field(name, value)
         version = pycurl.CURL_HTTP_VERSION_2TLS if self.http2 else pycurl.CURL_HTTP_VERSION_1_1
         options: dict[int, Any] = {
             pycurl.NOSIGNAL: 1,
@@ -71,6 +76,7 @@ class Settings:
             pycurl.MAXAGE_CONN: self.keep,
             pycurl.PATH_AS_IS: 1,
             pycurl.PROXY: self.proxy or "",
+            pycurl.NOPROXY: "",  # else the environment's no_proxy would count
             **self._trust(),
             **self._certificate(),
         }

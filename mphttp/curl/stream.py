@@ -11,7 +11,7 @@ import pycurl
 
 from mphttp.strategies import Strategy
 
-from .errors import as_httpx_error
+from .errors import as_httpx_error, refused
 from .pool import Lane, Pool
 from .request import CurlRequest
 from .transfer import Transfer
@@ -24,18 +24,17 @@ class CurlByteStream(httpx.SyncByteStream):
 
     Args:
         request: httpx's.
-        pool: where the lane goes in the end.
-        lane: what the transfer uses.
+        pool: where the transfer has its place.
         proxied: whether connections go to a proxy.
     """
 
-    def __init__(self, request: httpx.Request, pool: Pool, lane: Lane, *, proxied: bool) -> None:
+    def __init__(self, request: httpx.Request, pool: Pool, *, proxied: bool) -> None:
         limits = request.extensions.get("timeout", {})
         self._read_limit: float | None = limits.get("read")
         self._write_limit: float | None = limits.get("write")
         self._request = request
         self._pool = pool
-        self._lane = lane
+        self._lane: Lane | None = None
         self._proxied = proxied
         self._parts: deque[bytes] = deque()
         self._transfer: Transfer | None = None
@@ -47,7 +46,13 @@ class CurlByteStream(httpx.SyncByteStream):
         Raises:
             httpx.RequestError: there was none.
         """
-        transfer = self._lane.begin(wanted, strategy, self._parts.append)
+        url, limits = self._request.url, self._request.extensions.get("timeout", {})
+        origin = (url.raw_scheme, url.raw_host, url.port)
+        self._lane = self._pool.take(self, origin, limits.get("pool"))
+        try:
+            transfer = self._lane.begin(wanted, strategy, self._parts.append)
+        except (ValueError, pycurl.error) as error:
+            raise refused(error, self._request) from error
         self._transfer = transfer
         self._wait(transfer, lambda: transfer.head is not None)
         # What libcurl has against the body, the reader hears who comes to it.
@@ -80,14 +85,17 @@ class CurlByteStream(httpx.SyncByteStream):
     def close(self) -> None:
         if self._closed:
             return
-        self._closed = True
-        if self._transfer is not None:
-            self._lane.end(self._transfer)
-        self._pool.give_back(self._lane)
+        try:
+            if self._transfer is not None and self._lane is not None:
+                self._lane.end(self._transfer)
+        finally:
+            self._pool.give_back(self)
+            self._closed = True
 
     def _wait(self, transfer: Transfer, there: Callable[[], bool]) -> None:
         """Step until something is there, or the transfer has ended."""
         asked_at = time.monotonic()
+        assert self._lane is not None
         transfer.waits()
         while not there() and not transfer.done:
             left = self._left(transfer, asked_at)

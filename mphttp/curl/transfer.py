@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urljoin
 
 import pycurl
 
@@ -15,9 +14,11 @@ from mphttp.engine.carrier import Carrier
 from mphttp.ranges.carrier import wants_parts
 from mphttp.report import Report
 
+from .deadlines import Deadlines
 from .head import Head, HeadReader
 from .joined import Joined
 from .loop import Loop
+from .message import Message
 from .parts import carrier_of_parts
 from .request import CurlRequest
 from .settings import Settings
@@ -26,6 +27,8 @@ from .stepping import Stepper
 
 WEIRD_REPLY = 8  # libcurl-errors(3), CURLE_WEIRD_SERVER_REPLY; pycurl has only FTP's name for it
 _REFUSED = -1
+_DRAINED = 65536
+"""Bytes of a redirect's body that are read, so that its connection can be used again."""
 
 
 class Transfer:
@@ -71,8 +74,13 @@ class Transfer:
         self.connected = False
         self.uploading = wanted.content is not None
         self.attempt = Attempt(request)
-        self._active_at = self._began_at = time.monotonic()
+        self._active_at = time.monotonic()
+        self._deadlines = Deadlines(wanted.limits)
         self._wanted = wanted
+        self._message = Message.of(wanted)
+        self._next: Message | None = None  # where a redirect leads
+        self._redirects = 0
+        self._drained = 0
         self._request = request
         self._settings = settings
         self._sockets = sockets
@@ -84,11 +92,20 @@ class Transfer:
         self._connection: Connection | None = None
         self._exchange: Exchange | None = None
         self._joined: Joined | None = None
-        settings.apply(self.easy)
-        wanted.apply(self.easy, self._sending)
-        self._listen()
+        self._prepare()
 
-    def _listen(self) -> None:
+    def _prepare(self) -> None:
+        """Give the handle all that it needs to know.
+
+        Raises:
+            pycurl.error: libcurl doesn't take an option.
+            ValueError: a header can't be sent.
+        """
+        self._request.url = str(self._message.url)
+        self.easy.reset()
+        self._settings.apply(self.easy)
+        self._message.apply(self.easy, self._sending)
+        self._deadlines.apply(self.easy)
         callbacks = {
             pycurl.OPENSOCKETFUNCTION: self._guarded(self._on_socket, pycurl.SOCKET_BAD),
             pycurl.SOCKOPTFUNCTION: self._guarded(self._on_copy, pycurl.SOCKOPT_ERROR),
@@ -109,19 +126,36 @@ class Transfer:
             words: what it says of it.
         """
         failed = code in (pycurl.E_COULDNT_CONNECT, pycurl.E_OPERATION_TIMEDOUT)
-        left = self._time_left()
         if not failed or self.failure or self.connected or not self.attempt.more:
             return False
-        if left is not None:
-            if left <= 0:
-                return False
-            self.easy.setopt(pycurl.TIMEOUT_MS, max(1, round(left * 1e3)))
+        if not self._deadlines.connectable:
+            return False
+        self._deadlines.apply(self.easy)
         self._sockets.failed(self.attempt, words)
         return True
 
-    def _time_left(self) -> float | None:
-        total = self._wanted.limits.total
-        return None if total is None else self._began_at + total - time.monotonic()
+    def follows(self, code: int) -> bool:
+        """Tell whether a redirect leads on, and make ready for it.
+
+        Args:
+            code: libcurl's error code for what pointed there.
+        """
+        following, self._next = self._next, None
+        ended = not code or self._drained > _DRAINED  # which libcurl takes for an error
+        if following is None or self.failure is not None or not ended:
+            return False
+        self._message = following
+        self._redirects += 1
+        self._drained = 0
+        self.connected = False
+        self.uploading = following.body is not None
+        self.attempt = Attempt(self._request, copies=self.attempt.copies)
+        self._deadlines.connects()
+        try:
+            self._prepare()
+        except Exception as error:
+            self.failure = error
+        return self.failure is None
 
     def goes_on(self, code: int, words: str) -> bool:
         """Tell whether libcurl is done with it and others bring the rest.
@@ -130,20 +164,16 @@ class Transfer:
             code: libcurl's error code, 0 for none.
             words: what it says of it.
         """
-        left = self._time_left()
-        late = left is not None and left <= 0
-        if self._joined is None or self.failure is not None or late:
+        if self._joined is None or self.failure is not None or self._deadlines.over:
             return False
         return self._joined.goes_on(code, words)
 
     @property
     def overdue(self) -> bool:
         """Whether one of its limits is reached, where libcurl doesn't watch them any more."""
-        left, silence = self._time_left(), self._wanted.limits.silence
-        silent = time.monotonic() - self.heard_at
         if self._joined is not None and self._joined.overdue:
             return True
-        return (left is not None and left <= 0) or (silence is not None and silent >= silence)
+        return self._deadlines.overdue(self.heard_at)
 
     def end(self, code: int, words: str) -> None:
         """Take that libcurl is done with it, and so is everyone else.
@@ -160,9 +190,19 @@ class Transfer:
             self.failure = pycurl.error(code, words)
         if self.failure is None and self.head is None:
             self.failure = pycurl.error(WEIRD_REPLY, "the answer was no response to the request")
+        if self.failure is None and self._missing:
+            self.failure = pycurl.error(pycurl.E_PARTIAL_FILE, f"{self._missing} bytes are missing")
         self._finish(whole=self.failure is None)
         self.done = True
         self._inbox.append(self)
+
+    @property
+    def _missing(self) -> int:
+        """Bytes that the head promised and that didn't come, whatever libcurl made of it."""
+        exchange = self._exchange
+        if exchange is None or exchange.length is None:
+            return 0
+        return exchange.length - exchange.received
 
     def give_up(self) -> None:
         """Take that nobody wants the rest."""
@@ -219,14 +259,19 @@ class Transfer:
         """Keep what a function raises for the caller, and give libcurl a refusal."""
 
         def call(*arguments: Any) -> Any:
-            self._active_at = time.monotonic()
             try:
+                self._active_at = time.monotonic()
                 return function(*arguments)
             except BaseException as error:
-                self.failure = error
+                self._fails(error)
                 return refusal
 
         return call
+
+    def _fails(self, error: BaseException) -> None:
+        """Keep what ended it; what follows from that is no news."""
+        if self.failure is None:
+            self.failure = error
 
     def _sending(self, function: Callable[..., Any], refusal: Any) -> Callable[..., Any]:
         """Do the same with a function that hands out the request's body."""
@@ -266,19 +311,26 @@ class Transfer:
             return
         self._finish(whole=True)  # of one that asked for authentication
         if self._wanted.follow_redirects and head.redirects:
-            self._go_to(head)
+            self._connection = None
+            self._next = self._redirected(head)
             return
         self.head = head
         self._begin(head, self._connection)
 
-    def _go_to(self, head: Head) -> None:
-        """Take that libcurl goes on to where a response points."""
-        location = head.value(b"location") or b""
-        self._request.url = urljoin(self._request.url, location.decode("latin-1"))
-        self._connection = None
+    def _redirected(self, head: Head) -> Message:
+        """Return what is sent where a response points.
+
+        Raises:
+            pycurl.error: it points nowhere, or there were too many.
+        """
+        most = self._wanted.max_redirects
+        if 0 <= most <= self._redirects:
+            words = f"there are more than {most} redirects"
+            raise pycurl.error(pycurl.E_TOO_MANY_REDIRECTS, words)
+        return self._message.redirected(head.status, head.value(b"location") or b"")
 
     def _begin(self, head: Head, connection: Connection) -> None:
-        length = head.length(self._wanted.method)
+        length = head.length(self._message.method)
         carrier = self._carrier(head, connection)
         exchange = Exchange(carrier, self._request, status=head.status, length=length)
         self._exchange, self.report = exchange, Report(exchange)
@@ -293,8 +345,7 @@ class Transfer:
         if self._stepper is not None:
             self._request.not_in_parts = "the strategy runs in libcurl's write callback"
             return connection
-        request, wanted = self._request, self._wanted
-        shared = carrier_of_parts(connection, request, wanted, head, self._settings)
+        shared = carrier_of_parts(connection, self._request, self._message, head, self._settings)
         if shared is None:
             return connection
         self._joined = Joined(shared.assembly, self.easy, self._loop, self._take, self._look)
@@ -307,18 +358,21 @@ class Transfer:
         try:
             self._joined.look()
         except BaseException as error:
-            self.failure = error
+            self._fails(error)
             self._loop.end(self.easy)
 
     def _on_body(self, chunk: bytes) -> int | None:
-        self._active_at = time.monotonic()
         try:
+            self._active_at = time.monotonic()
+            if self._next is not None:
+                self._drained += len(chunk)
+                return _REFUSED if self._drained > _DRAINED else None
             if self._joined is None:
                 self._take(chunk)
             else:
                 self._joined.came(chunk)
         except BaseException as error:
-            self.failure = error
+            self._fails(error)
             return _REFUSED
         return None
 

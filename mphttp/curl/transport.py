@@ -10,9 +10,10 @@ import httpx
 
 from mphttp.engine.request import Multipath, checked_multipath, checked_paths, checked_strategy
 from mphttp.strategies import Strategy
-from mphttp.transports.asked import fields_of, port_of
+from mphttp.transports.asked import fields_of
 
 from .channel import Channel
+from .errors import refused
 from .pool import Pool
 from .request import CurlRequest, Limits
 from .settings import Cert, Settings
@@ -79,9 +80,7 @@ class CurlTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         strategy = checked_strategy(request.extensions.get("strategy", self._strategy))
         wanted = _wanted(request)
-        origin = (request.url.raw_scheme, request.url.raw_host, request.url.port)
-        lane = self._pool.take(origin, request.extensions.get("timeout", {}).get("pool"))
-        stream = CurlByteStream(request, self._pool, lane, proxied=self._proxied)
+        stream = CurlByteStream(request, self._pool, proxied=self._proxied)
         try:
             return stream.begin(wanted, strategy)
         except BaseException:
@@ -96,13 +95,13 @@ def _wanted(request: httpx.Request) -> CurlRequest:
     """Say to libcurl what httpx asks for."""
     url = request.url
     host = url.raw_host.decode("ascii")
+    port = "" if url.port is None else f":{url.port}"
     sized = request.headers.get("Content-Length")
-    has_body = sized is not None or "Transfer-Encoding" in request.headers
+    chunked = "Transfer-Encoding" in request.headers
+    has_body = sized is not None or chunked
     try:
-        port = "" if port_of(url) is None else f":{url.port}"
-    except ValueError as error:
-        raise httpx.UnsupportedProtocol(str(error), request=request) from None
-    try:
+        if sized is not None and (chunked or not sized.isdecimal()):
+            raise ValueError("a request has one length: see Content-Length and Transfer-Encoding")
         return CurlRequest(
             f"{url.scheme}://{f'[{host}]' if ':' in host else host}{port}{url.raw_path.decode()}",
             method=request.method,
@@ -116,7 +115,7 @@ def _wanted(request: httpx.Request) -> CurlRequest:
             limits=Limits(connect=request.extensions.get("timeout", {}).get("connect")),
         )
     except ValueError as error:
-        raise httpx.LocalProtocolError(str(error), request=request) from error
+        raise refused(error, request) from error
 
 
 def _content(request: httpx.Request) -> bytes | Iterable[bytes]:
