@@ -136,9 +136,9 @@ class Channel:
         for transfer in list(self._transfers.values()):
             transfer.failure = transfer.failure or error
             self._end(transfer, 0, "")
-        self._loop.close()
+        lost, self._loop = self._loop, Loop()
+        lost.close()
         self._sockets.sweep()
-        self._loop = Loop()
 
     def _end(self, transfer: Transfer, code: int, words: str) -> None:
         self._transfers.pop(transfer.easy, None)

@@ -18,7 +18,7 @@ import pycurl
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # libcurl takes one to three slashes, as browsers do.
 _WEB = re.compile(r"(?i)(https?):/{1,3}([^/?#]*)([^#]*)", re.DOTALL)
-_AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]]*\]|[^\[\]:@]*)(?::(\d*))?", re.DOTALL)
+_AUTHORITY = re.compile(r"(?:([^@]*)@)?(\[[^\[\]]*\]|[^\[\]:@]*)(?::(\d*))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9._~-]+")
 _NUMBERS = re.compile(r"(?i)(?:(?:0x[0-9a-f]*|[0-9]+)\.){0,3}(?:0x[0-9a-f]*|[0-9]+)\.?")
 _ZONE = re.compile(r"[A-Za-z0-9._~-]+")

@@ -139,7 +139,10 @@ class Echo:
                     head += line
                 self.heads.append(head)
                 self.bodies.append(b"".join(self._body(file, head.lower())))
-                sock.sendall(answer(b"ok"))
+                sock.sendall(self._answer())
+
+    def _answer(self) -> bytes:
+        return answer(b"ok")
 
     @staticmethod
     def _body(file: Any, head: bytes) -> Iterator[bytes]:
@@ -206,6 +209,17 @@ def test_headers_are_sent_as_they_are(serve: Serve) -> None:
     [
         {"headers": {"X": "1\r\nY: 2"}},
         {"headers": {"X\n": "1"}},
+        {"headers": {"X": "1\0"}},
+        {"headers": {"X: 1\r\nY": "2"}},
+        {"headers": {"X Y": "1"}},
+        {"headers": {"": "1"}},
+        {"proxy": "http://127.0.0.1:1", "proxy_headers": [("X", "1\r\nY: 2")]},
+        {"proxy": "http://127.0.0.1:1", "proxy_headers": [("X\nY", "2")]},
+        {"content": b"12345", "headers": {"Content-Length": "3"}},
+        {"content": b"12345", "headers": {"Transfer-Encoding": "chunked"}},
+        {"content": b"12345", "content_length": 3},
+        {"headers": {"Transfer-Encoding": "chunked"}},
+        {"content": iter([b"1"]), "headers": {"Transfer-Encoding": "gzip"}},
         {"method": "GET / HTTP/1.1\r\nX: 1"},
         {"strategy": "refresh"},
         {"stepping": "thread"},
@@ -216,7 +230,9 @@ def test_headers_are_sent_as_they_are(serve: Serve) -> None:
 def test_what_can_t_be_is_refused(serve: Serve, options: dict[str, Any]) -> None:
     """Before anything is sent."""
     server = serve(answer())
-    with pytest.raises(ValueError, match=r"line break|one word|Strategy|stepping|verify"):
+    with pytest.raises(
+        ValueError, match=r"line break|one word|Strategy|stepping|verify|length|bytes"
+    ):
         fetch(server.url, **options)
     assert server.connections == 0
 
@@ -256,6 +272,67 @@ def test_redirects_that_are_not_followed(serve: Serve) -> None:
 def test_what_is_no_whole_response(serve: Serve, sent: bytes, code: int) -> None:
     with fails(code):
         fetch(serve(sent).url)
+
+
+@pytest.mark.parametrize("lengths", [["3, 3"], ["3,3", "3"], ["03"], ["0003, 0003"]])
+def test_one_length_told_twice(serve: Serve, lengths: list[str]) -> None:
+    """RFC 9110, 8.6: one may take it for that number."""
+    fields = "".join(f"Content-Length: {length}\r\n" for length in lengths)
+    response = fetch(serve(f"HTTP/1.1 200 OK\r\n{fields}\r\nabc".encode()).url)
+    assert (response.content, response.report.length) == (b"abc", 3)
+
+
+@pytest.mark.parametrize("length", [b"9" * 20, b"9" * 5000, b"%d" % 2**63])
+def test_a_length_that_nobody_can_count_to(serve: Serve, length: bytes) -> None:
+    """What has come isn't said to be all."""
+    sent = b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\nConnection: close\r\n\r\nabc" % length
+    with pytest.raises(pycurl.error, match=r"\((8|18|56|63),"):
+        fetch(serve(sent).url)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [([b"123", b"456"], "more bytes than the 5"), ([b"12345", b"6"], "more"), ([b"12"], "3 bytes")],
+)
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_body_as_long_as_was_said(
+    echo: tuple[str, Echo], method: str, pieces: list[bytes], words: str
+) -> None:
+    """Or no request has it: the server must not take a part of it for the whole."""
+    url, taken = echo
+    with pytest.raises(ValueError, match=words):
+        fetch(url, method=method, content=iter(pieces), content_length=5)
+    assert b"12345" not in taken.bodies
+
+
+FLOOD = 3_000
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"HTTP/1.1 100 Continue\r\nX: %b\r\n\r\n" % (b"x" * 1000) * FLOOD,
+        b"HTTP/1.1 200 OK\r\n" + b"X: %b\r\n" % (b"x" * 1000) * FLOOD + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+        + b"X: %b\r\n" % (b"x" * 1000) * FLOOD,
+    ],
+    ids=["interim", "fields", "trailers"],
+)
+def test_a_flood_of_heads_has_an_end(serve: Serve, sent: bytes) -> None:
+    with pytest.raises(pycurl.error, match=r"\((56|100),"):
+        fetch(serve(sent).url)
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_names_beyond_ascii(serve: Serve, follow: bool) -> None:
+    """IDNA's, though libcurl itself may not know it; .localhost is loopback (RFC 6761)."""
+    server = serve(answer(BODY))
+    url = f"http://b\xfccher.localhost:{server.port}/\xfc"
+    first = serve(answer(b"", "Location: /", status="302 Found"))
+    first._answers = (answer(b"", f"Location: {url}", status="302 Found"),)
+    assert fetch(first.url if follow else url, follow_redirects=True).content == BODY
+    assert server.heads[0].startswith(b"GET /%C3%BC HTTP/1.1\r\n")
+    assert f"Host: xn--bcher-kva.localhost:{server.port}\r\n".encode() in server.heads[0]
 
 
 def test_limits() -> None:
@@ -365,6 +442,18 @@ def test_a_proxy_that_forwards(serve: Serve) -> None:
     server = serve(answer(BODY))
     assert fetch("http://example.org/file", proxy=server.url).content == BODY
     assert server.heads[0].startswith(b"GET http://example.org/file HTTP/1.1")
+
+
+@pytest.mark.parametrize("exempt", ["*", "example.org", "127.0.0.1"])
+def test_a_proxy_that_was_asked_for(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, exempt: str
+) -> None:
+    """Whatever the environment has for those that weren't."""
+    monkeypatch.setenv("no_proxy", exempt)
+    monkeypatch.setenv("NO_PROXY", exempt)
+    server = serve(answer(BODY))
+    for url in ("http://example.org/", "http://127.0.0.1:1/"):
+        assert fetch(url, proxy=server.url).content == BODY
 
 
 def test_no_proxy_of_the_environment(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import pycurl
 import pytest
 
 from mphttp import SinglePath
@@ -167,6 +168,60 @@ def test_a_header_that_can_t_be_sent(serve: Serve) -> None:
     with client() as http, pytest.raises(httpx.LocalProtocolError):
         http.get(server.url, headers={"X": "1\r\nGET /secret HTTP/1.1"})
     assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"content": b"12345", "headers": {"Transfer-Encoding": "chunked"}},
+        {"content": b"12345", "headers": {"Content-Length": "3"}},
+        {"content": iter([b"12345"]), "headers": {"Content-Length": "3"}},
+        {"content": iter([b"12345"]), "headers": {"Content-Length": "7"}},
+        {"content": b"12345", "headers": {"Content-Length": "+5"}},
+        {"headers": {"X Y": "1"}},
+    ],
+)
+def test_a_request_that_can_t_be(echo: tuple[str, Echo], options: Any) -> None:  # noqa: F811
+    """The error is httpx's own, and nobody gets such a request as a whole."""
+    url, taken = echo
+    with client() as http, pytest.raises(httpx.LocalProtocolError):
+        http.post(url, **options)
+    assert b"12345" not in taken.bodies
+
+
+def test_a_proxy_s_header_that_can_t_be_sent(serve: Serve) -> None:
+    server = serve(answer(b"no", status="403 Forbidden"))
+    through = httpx.Proxy(server.url, headers={"X": "a\r\nY: 1"})
+    with client(proxy=through) as http, pytest.raises(httpx.LocalProtocolError):
+        http.get("https://example.org/")
+    assert server.connections == 0
+
+
+def test_a_proxy_that_was_asked_for(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever no_proxy says, which is about those that weren't."""
+    monkeypatch.setenv("no_proxy", "*")
+    server = serve(answer(BODY))
+    with client(proxy=server.url) as http:
+        assert http.get("http://example.org/").content == BODY
+
+
+@pytest.mark.parametrize("raised", [KeyError("why"), pycurl.error(2, "no"), KeyboardInterrupt()])
+def test_no_place_is_lost_where_nothing_can_be_made(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, raised: BaseException
+) -> None:
+    """A handle of libcurl's, a channel for it, or whatever comes before the first byte."""
+    url = serve(answer(BODY)).url
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise raised
+
+    with client(limits=httpx.Limits(max_connections=1)) as http:
+        for what in ("channel.Loop", "channel.Transfer", "transfer.Deadlines"):
+            with monkeypatch.context() as patch:
+                patch.setattr(f"mphttp.curl.{what}", fail)
+                with pytest.raises((type(raised), httpx.RequestError)):
+                    http.get(url)
+        assert http.get(url, timeout=httpx.Timeout(20, pool=0)).content == BODY
 
 
 def test_connections_are_used_again(serve: Serve) -> None:
