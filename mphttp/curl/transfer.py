@@ -149,7 +149,8 @@ class Transfer:
         self._drained = 0
         self.connected = False
         self.uploading = following.body is not None
-        self.attempt = Attempt(self._request, copies=self.attempt.copies)
+        self._sockets.sweep(self.attempt.copies)
+        self.attempt = Attempt(self._request)
         self._deadlines.connects()
         try:
             self._prepare()
