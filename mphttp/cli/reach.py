@@ -8,7 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from mphttp.kernel import NotMultipath, Path, SocketAddress, capture, paths_to
+from mphttp.engine.paths import usable_paths
+from mphttp.kernel import NotMultipath, Path, SocketAddress, capture
 from mphttp.network.candidates import Candidate
 from mphttp.network.dial import connect, unconnected
 from mphttp.network.time_limit import TimeLimit as Wait
@@ -47,7 +48,8 @@ def reach(found: Sequence[Any]) -> Iterator[Reached]:
     first_of_family = {family: address for family, *_, address in reversed(found)}
     for family, address in first_of_family.items():
         remote = SocketAddress(str(address[0]), int(address[1]))
-        for path in paths_to(remote):
+        link = int(address[3]) if len(address) > 3 else 0
+        for path in usable_paths(remote, None, link):
             yield _connected(path, family, remote, address)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-import socket
 from typing import Any
 from urllib.parse import unquote
 
 import httpx
+
+from mphttp.network.names import to_dial
+from mphttp.network.resolve import look_up
+from mphttp.network.time_limit import TimeLimit
 
 from .exits import ExitCode, Failure, usage
 
@@ -16,6 +19,8 @@ _SLASHES = re.compile(r"(https?):/{1,3}(?!/)", re.IGNORECASE | re.ASCII)
 _PORTS = range(1, 65536)
 PORTS = {"http": 80, "https": 443}
 """The usual ports."""
+_NAME_WITHIN = 10.0
+"""Seconds for a name to be resolved."""
 
 
 def parse_url(text: str) -> httpx.URL:
@@ -93,15 +98,17 @@ def resolved(url: httpx.URL) -> list[Any]:
         Failure: there are none.
     """
     try:
-        return socket.getaddrinfo(url.host, port_of(url), type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError) as error:
+        return look_up(to_dial(url.host), port_of(url), TimeLimit(_NAME_WITHIN))
+    except OSError as error:
         what = f"the name {url.host} can't be resolved: {why_unresolved(error)}"
         raise Failure(ExitCode.RESOLVE, what) from error
 
 
 def why_unresolved(error: BaseException) -> str:
     """Say why a name can't be resolved."""
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, TimeoutError):
+        return "no name server answers"
+    if isinstance(error, OSError):
         return error.strerror or str(error)
     return "it is no name: a part of it is empty or longer than 63 letters"
 
