@@ -125,10 +125,43 @@ answers = st.builds(
     st.sampled_from(STREAMS),
     st.binary(max_size=50),
 )
+own = st.sampled_from(STREAMS)
+tame = st.one_of(
+    answers,
+    st.builds(
+        lambda n, body, padding, flags: _padded(DataFrame, n, body, padding, flags),
+        own,
+        st.binary(max_size=9),
+        st.integers(0, 255),
+        _flags("PADDED"),
+    ),
+    st.builds(lambda n, body: DataFrame(n, body, flags=["END_STREAM"]), own, st.binary(max_size=9)),
+    st.builds(
+        lambda n, status, flags: HeadersFrame(
+            n, Encoder().encode([(b":status", status)]), flags=["END_HEADERS", *flags]
+        ),
+        own,
+        st.sampled_from([b"200", b"200", b"103", b"413"]),
+        st.sampled_from([[], [], [], ["END_STREAM"]]),
+    ),
+    st.builds(WindowUpdateFrame, st.sampled_from([0, *STREAMS]), st.integers(1, 100_000)),
+    st.builds(lambda size: SettingsFrame(settings={4: size}), st.integers(0, 200_000)),
+    st.builds(lambda: PingFrame(opaque_data=b"12345678")),
+    st.builds(RstStreamFrame, own, st.sampled_from([0, 7, 8])),
+).map(lambda frame: frame if isinstance(frame, bytes) else frame.serialize())
+_HEADS = b"".join(
+    HeadersFrame(n, Encoder().encode([(b":status", b"200")]), flags=["END_HEADERS"]).serialize()
+    for n in STREAMS
+)
+_ENDS = b"".join(DataFrame(n, flags=["END_STREAM"]).serialize() for n in STREAMS)
 scripts = st.builds(
-    lambda how, said: how + b"".join(said),
+    lambda how, heads, said, ends: how + heads + b"".join(said) + ends,
     st.binary(min_size=2, max_size=2),
-    st.lists(st.one_of(frames, frames, frames, raw, answers), max_size=25),
+    st.sampled_from([_HEADS, b""]),
+    st.lists(tame, max_size=25)
+    | st.lists(st.one_of(tame, tame, frames), max_size=25)
+    | st.lists(st.one_of(frames, frames, frames, raw, answers), max_size=25),
+    st.sampled_from([_ENDS, b""]),
 )
 
 
