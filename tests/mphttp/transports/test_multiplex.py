@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import h2.config
 import h2.connection
 import h2.errors
 import h2.events
 import h2.settings
 import pytest
-from hyperframe.frame import GoAwayFrame
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    Frame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    PushPromiseFrame,
+    SettingsFrame,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.transports.http2_errors import Ended, Unsendable
+from mphttp.transports.frames import FrameReader
+from mphttp.transports.http2_errors import Code, Ended, Unsendable
 from mphttp.transports.multiplex import Multiplex
 
 HOST = [(b"Host", b"a.example"), (b"Connection", b"keep-alive")]
@@ -280,3 +292,159 @@ def test_a_header_that_is_none_is_refused() -> None:
     with pytest.raises(Unsendable):
         pair.ours.open(b"GET", b"https", b"", HOST)
     assert pair.ours.idle
+
+
+def say(multiplex: Multiplex, number: int, data: bytes) -> None:
+    """Send a body that is short."""
+    multiplex.send(number, memoryview(data))
+    multiplex.end(number)
+
+
+def headers(number: int, block: bytes, *flags: str) -> bytes:
+    return bytes(HeadersFrame(number, block, flags=flags).serialize())
+
+
+def ended_with(pair: Pair, code: int) -> None:
+    """Check that the whole connection is over, and that the server is told why."""
+    assert pair.ours.leaving
+    reader = FrameReader()
+    (goodbye,) = [f for f in reader.read(said(pair.ours)) if isinstance(f, GoAwayFrame)]
+    assert goodbye.error_code == code
+
+
+def test_a_head_that_grows_as_it_is_decompressed() -> None:
+    """An HPACK bomb: 4 kB that are kept once and named thousands of times."""
+    pair = Pair()
+    number = pair.get()
+    kept = b"\x40\x01x\x7f\xa1\x1e" + bytes([ord("y")]) * 4000
+    pair.ours.receive(headers(number, b"\x88" + kept + b"\xbe" * 12_000, "END_HEADERS"))
+    ended_with(pair, Code.ENHANCE_YOUR_CALM)
+    with pytest.raises(Ended, match="header list larger"):
+        pair.ours.head(number)
+
+
+@pytest.mark.parametrize("size", [0, 16384])
+def test_a_head_without_end(size: int) -> None:
+    """CONTINUATION after CONTINUATION, empty or not."""
+    pair = Pair()
+    number = pair.get()
+    pair.ours.receive(headers(number, b"\x88"))
+    more = ContinuationFrame(number, bytes(size)).serialize()
+    for _ in range(100):
+        pair.ours.receive(more)
+    ended_with(pair, Code.ENHANCE_YOUR_CALM)
+
+
+@pytest.mark.parametrize("question", [PingFrame(), SettingsFrame()], ids=["PING", "SETTINGS"])
+def test_answers_that_nobody_reads(question: Frame) -> None:
+    pair = Pair()
+    for _ in range(3000):
+        pair.ours.receive(question.serialize())
+    assert len(pair.ours.out) < 20_000
+    ended_with(pair, Code.ENHANCE_YOUR_CALM)
+
+
+def test_tables_that_change_size_for_ever() -> None:
+    """Only the smallest and the last are told of (RFC 7541, section 4.2)."""
+    pair = Pair()
+    for size in range(500):
+        told = SettingsFrame(settings={SettingsFrame.HEADER_TABLE_SIZE: size % 7 * 100})
+        pair.ours.receive(told.serialize())
+        said(pair.ours)
+    assert len(pair.ours._tables) == 2
+
+
+def test_a_body_that_comes_byte_by_byte_takes_no_more_room() -> None:
+    pair = Pair()
+    number = pair.get()
+    pair.answer(number, end=False)
+    bits = DataFrame(number, b"ab").serialize() * 1000
+    tracemalloc.start()
+    for _ in range(20):
+        pair.ours.receive(bits)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 2 * 40_000
+    assert pair.ours.part(number) == b"ab" * 20_000
+
+
+@pytest.mark.parametrize("stream_s", [True, False])
+def test_more_than_the_window(stream_s: bool) -> None:
+    """Of one stream or of the connection: what is unread stays within it."""
+    pair = Pair()
+    numbers = [pair.get() for _ in range(1 if stream_s else 9)]
+    for number in numbers:
+        pair.answer(number, end=False)
+    size = 16384
+    for _ in range((1 << 23) // size + (8 if stream_s else 0)):
+        for number in numbers:
+            pair.ours.receive(DataFrame(number, bytes(size)).serialize())
+    assert sum(len(stream.unread) for stream in pair.ours._streams.values()) <= 1 << 26
+    assert pair.ours.part(numbers[-1])
+    with pytest.raises(Ended, match="window"):
+        pair.ours.part(numbers[-1])
+    assert pair.ours.leaving is not stream_s
+
+
+def test_a_push_is_not_taken() -> None:
+    """It was declined; its head would stay in memory for nobody."""
+    pair = Pair()
+    number = pair.get()
+    push = PushPromiseFrame(number, 2, b"\x82\x84\x87", flags=["END_HEADERS"])
+    pair.ours.receive(push.serialize())
+    ended_with(pair, Code.PROTOCOL_ERROR)
+
+
+def test_trailers_are_passed_over() -> None:
+    pair = Pair()
+    number = pair.get()
+    pair.server.send_headers(number, OK)
+    pair.server.send_data(number, b"12345")
+    pair.server.send_headers(number, [(b"x-checksum", b"1")], end_stream=True)
+    pair.exchange()
+    assert pair.ours.head(number) == (200, [(b"x", b"1")])
+    assert body(pair.ours, number) == b"12345"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "more"),
+    [
+        (b"GET\r\nx: y", b"/", []),
+        (b"GET", b"/ HTTP/1.1\r\nx: y", []),
+        (b"GET", b"/", [(b"x", b"1\r\ny: 2")]),
+        (b"GET", b"/", [(b"x\r\ny", b"1")]),
+        (b"GET", b"/", [(b":path", b"/other")]),
+        (b"POST", b"/", [(b"Content-Length", b"5"), (b"Transfer-Encoding", b"chunked")]),
+    ],
+)
+def test_a_request_that_says_more_than_one_thing(
+    method: bytes, target: bytes, more: list[tuple[bytes, bytes]]
+) -> None:
+    """A proxy that speaks HTTP/1.1 further on would send it as two."""
+    pair = Pair()
+    with pytest.raises(Unsendable):
+        pair.ours.open(method, b"https", target, [*HOST, *more])
+    assert pair.ours.idle
+    assert said(pair.ours) == b""
+
+
+@pytest.mark.parametrize(("sent", "told"), [(4, "shorter"), (6, "longer")])
+def test_a_body_that_isn_t_what_was_said(sent: int, told: str) -> None:
+    pair = Pair()
+    number = pair.get((b"Content-Length", b"5"))
+    with pytest.raises(Unsendable, match=told):
+        say(pair.ours, number, bytes(sent))
+    pair.ours.forget(number)
+    assert any(isinstance(event, h2.events.StreamReset) for event in pair.exchange())
+
+
+def test_secrets_are_kept_out_of_the_table() -> None:
+    """What compresses well tells of what it was compressed with (RFC 7541, section 7.1.3)."""
+    pair = Pair()
+    said(pair.ours)
+    secrets = [(b"Authorization", b"Basic c2VjcmV0"), (b"Cookie", b"a=1"), (b"X", b"1")]
+    pair.ours.open(b"GET", b"https", b"/", [*HOST, *secrets])
+    assert [name for name, _ in pair.ours._encoder.header_table.dynamic_entries] == [
+        b"x",
+        b":authority",
+    ]
