@@ -12,6 +12,7 @@ from mphttp.engine import Engine, Request, engine
 from mphttp.engine.request import Multipath, plain
 from mphttp.strategies import Strategy
 
+from .forked import know
 from .loop import Loop
 from .request import CurlRequest
 from .settings import Settings
@@ -49,6 +50,19 @@ class Channel:
         self._stepper = stepper
         self._transfers: dict[pycurl.Curl, Transfer] = {}
         self._without_first: set[Transfer] = set()
+        know(self)
+
+    def after_fork(self) -> None:
+        """Begin anew; the connections, and what is on its way, are the parent process's."""
+        if self._stepper is not None:
+            self._stepper.after_fork()
+        for transfer in self._transfers.values():
+            transfer.leave()
+        self._transfers.clear()
+        self._without_first.clear()
+        self._sockets.leave()
+        self._loop.leave()
+        self._loop = Loop()
 
     @property
     def sound(self) -> bool:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pycurl
 
+from .forked import leave
+
 _LONGEST = 0.25
 """Seconds that one step may last, so that another thread can close the transport in between."""
 
@@ -132,6 +134,11 @@ class Loop:
         """Close every connection."""
         self._multi.close()
         self._poll.close()
+
+    def leave(self) -> None:
+        """Leave everything to the parent process."""
+        leave(self._multi)
+        self._poll.close()  # this process's descriptor of it
 
     def _wait(self, timeout: float) -> float:
         if self._soon or self._ended:

@@ -14,6 +14,7 @@ import pycurl
 from mphttp.strategies import Strategy
 
 from .channel import Channel
+from .forked import know
 from .request import CurlRequest
 from .transfer import Transfer
 
@@ -35,6 +36,12 @@ class Lane:
         self._lock = threading.Lock()
         self._closed = False
         self._ended = True  # what began was ended, too, and nothing interrupted that
+        know(self)
+
+    def after_fork(self) -> None:
+        """Forget whoever was at work; the channel itself begins anew."""
+        self._lock = threading.Lock()
+        self._ended = True
 
     def begin(
         self, wanted: CurlRequest, strategy: Strategy, receive: Callable[[bytes], object]
@@ -102,6 +109,13 @@ class Pool:
         self._room = threading.Condition()
         self._free: list[Lane] = []  # the one that was used last is the last
         self._taken = weakref.WeakKeyDictionary[object, Lane | None]()
+        know(self)
+
+    def after_fork(self) -> None:
+        """Begin anew: those who had places are in the parent process."""
+        self._room = threading.Condition()
+        self._free = []
+        self._taken = weakref.WeakKeyDictionary()
 
     def take(self, holder: object, origin: Origin, timeout: float | None) -> Lane:
         """Take a lane, one that is connected to the origin if there is any.

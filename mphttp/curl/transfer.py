@@ -15,6 +15,7 @@ from mphttp.ranges.carrier import wants_parts
 from mphttp.report import Report
 
 from .deadlines import Deadlines
+from .forked import leave
 from .head import Head, HeadReader
 from .joined import Joined
 from .loop import Loop
@@ -211,6 +212,16 @@ class Transfer:
         if self.failure is None:
             self.failure = pycurl.error(pycurl.E_ABORTED_BY_CALLBACK, "the rest was given up")
         self.done = True
+
+    def leave(self) -> None:
+        """Leave it to the parent process."""
+        leave(self.easy)
+        self.easy = pycurl.Curl()
+        words = "the connection is that of another process, before its fork"
+        self._fails(pycurl.error(pycurl.E_ABORTED_BY_CALLBACK, words))
+        self._exchange = self._joined = None
+        self.done = True
+        self._inbox.append(self)
 
     def check(self) -> None:
         """Raise what ended it too early.
