@@ -97,6 +97,9 @@ def onward(request: httpx.Request, response: httpx.Response) -> httpx.Request:
     for name in list(headers):
         if (leaves and name in _OF_ORIGIN) or (emptied and name.startswith(_OF_CONTENT)):
             del headers[name]
+    if "host" not in headers:  # a request with a stream of its own is given none by httpx
+        own = (b"Host", url.netloc)
+        headers = httpx.Headers([own, *headers.raw])
     if user := in_url(url):
         headers["authorization"] = basic(*user)
     return httpx.Request(

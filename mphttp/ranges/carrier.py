@@ -124,6 +124,9 @@ class PartsCarrier(Carrier):
         if not self.assembly.orphaned or self._control.works or self.assembly.stuck:
             self._recovery.rest()
             return None
+        if busy := self.assembly.busy_for:
+            self._recovery.rest()
+            return now + busy
         allowed = self._exchanges[0].ways_on(path.name for path in self.paths())
         while True:
             opening, had = self._control.opening(now), self.assembly.delivered()

@@ -27,6 +27,14 @@ class Ended(Exception):
     """The server ended a connection between two parts, as it may at any time."""
 
 
+def words_of(error: BaseException) -> str:
+    """Say what broke a connection, in the system's words where the reason is the system's."""
+    for reason in (error, error.__cause__):
+        if isinstance(reason, OSError) and reason.strerror:
+            return reason.strerror
+    return str(error) or type(error).__name__
+
+
 class Link(Protocol):
     """A connection to the origin over one path, for one thread; `abort` is for any.
 

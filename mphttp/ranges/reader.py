@@ -6,6 +6,7 @@ import time
 from typing import Protocol
 
 from .assembly import Assembly
+from .link import words_of
 
 _SLICE = 0.1
 """Seconds for which the first response is waited for, before a look at what others brought."""
@@ -106,7 +107,7 @@ class Reader:
     def lose(self, error: Exception) -> None:
         """Go on without the first response: what ended it is raised where others can't."""
         self._lost = error
-        self.assembly.lose_first(str(error) or type(error).__name__)
+        self.assembly.lose_first(words_of(error))
 
     def check(self) -> None:
         """Raise what ends the body: nobody brings anything, or nobody could."""

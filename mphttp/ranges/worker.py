@@ -14,7 +14,7 @@ from mphttp.kernel.reading.info import tcp_info
 from mphttp.kernel.values import FourTuple, Path, SocketAddress, SubflowInfo, TCPState
 
 from .assembly import Assembly
-from .link import Ended, Link, Refused
+from .link import Ended, Link, Refused, words_of
 from .plan import Source
 
 _LOOK_EVERY = 0.05
@@ -138,7 +138,7 @@ class Worker:
         except Refused as refused:
             self._end(str(refused))
         except Exception as error:  # whatever it is, the first response goes on
-            self._end(str(error) or type(error).__name__)
+            self._end(words_of(error))
         finally:
             self._link.close()
             self._on_end()

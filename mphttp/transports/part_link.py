@@ -17,7 +17,7 @@ from mphttp.network.candidates import Candidate
 from mphttp.network.channel import PlainChannel
 from mphttp.network.dial import connect, on_link, unconnected
 from mphttp.network.time_limit import TimeLimit
-from mphttp.ranges.link import Ended, Refused
+from mphttp.ranges.link import Ended, Refused, words_of
 from mphttp.ranges.resource import Resource, by_name, refusal_of
 
 from .cycle import ConnectionLost, Cycle
@@ -246,7 +246,7 @@ class PartLink:
             self._core.ProtocolError,
             self._core.ProxyError,
         ) as error:
-            raise OSError(str(error) or type(error).__name__) from error
+            raise OSError(words_of(error.__cause__ or error)) from error
 
     def close(self) -> None:
         """Let go of the socket."""
