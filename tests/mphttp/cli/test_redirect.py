@@ -74,6 +74,15 @@ def test_secrets_stay_with_their_origin(location: str, same: bool) -> None:
     assert headers["x-other"] == "kept"
 
 
+def test_secrets_don_t_come_back() -> None:
+    """Not even where the way leads back: who sent it there may have chosen where on that host."""
+    request = asked("http://a/")
+    for location in ("http://b/1", "/2", "http://a/"):
+        request = onward(request, redirect(request, location))
+        assert "authorization" not in request.headers
+        assert "cookie" not in request.headers
+
+
 @pytest.mark.parametrize("location", ["http://u:p%40@b/", "http://u:p%40@a/"])
 def test_credentials_of_a_location_are_for_where_it_leads(location: str) -> None:
     request = asked("http://old:secret@a/")
