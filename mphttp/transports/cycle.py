@@ -34,6 +34,7 @@ class Head:
         reason: its phrase.
         headers: names as they were written, and values.
         switched: whether the connection speaks another protocol from here on (RFC 9110, 7.8).
+        raw: all of it as it came, after interim ones, with the empty line at its end.
     """
 
     version: bytes
@@ -41,6 +42,7 @@ class Head:
     reason: bytes
     headers: list[tuple[bytes, bytes]]
     switched: bool
+    raw: bytes
 
 
 class ConnectionLost(h11.RemoteProtocolError):
@@ -62,6 +64,7 @@ class Cycle:
         self._complete = False
         self._method = method
         self._start = b""
+        self._heads: list[bytes] = []
         self._interim = 0
         self._frames = 0  # bytes of a chunked body beyond what its data allow for
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
@@ -112,6 +115,8 @@ class Cycle:
             self._frames += len(data)
         elif len(self._start) < len(_START):
             self._starts(self._start + data)
+        if self._h11.their_state is h11.SEND_RESPONSE:
+            self._heads.append(data)
         self._h11.receive_data(data)
 
     def _starts(self, came: bytes) -> None:
@@ -155,7 +160,12 @@ class Cycle:
             reason=event.reason,
             headers=event.headers.raw_items(),
             switched=switched,
+            raw=self._raw_head(),
         )
+
+    def _raw_head(self) -> bytes:
+        came = b"".join(self._heads)
+        return came[: len(came) - len(self._h11.trailing_data[0])]
 
     def _length(self, event: h11.Response | h11.InformationalResponse) -> int | None:
         """Return how many bytes come as they are (RFC 9112, 6.3); h11 has checked the headers."""

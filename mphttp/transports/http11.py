@@ -82,6 +82,7 @@ class _HTTP11:
             extensions={
                 "http_version": head.version,
                 "reason_phrase": head.reason,
+                "raw_head": head.raw,
                 "network_stream": self._stream,
                 "body": body,
             },

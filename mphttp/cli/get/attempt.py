@@ -89,11 +89,13 @@ class Attempt:
         self._url = job.message.url
         self._proxy: str | None = None
         self._answered = False
+        self._tunnelled = False
 
     @property
     def asked(self) -> Asked:
         """What was under way last."""
-        return Asked(self._url, self._proxy, self._answered)
+        told = None if self._arguments.backend == "curl" else self._tunnelled
+        return Asked(self._url, self._proxy, self._answered, told)
 
     def run(self, client: Client, body: Body) -> None:
         """Make the attempt.
@@ -119,6 +121,7 @@ class Attempt:
         def tell(message: httpx.Request | httpx.Response) -> None:
             if isinstance(message, httpx.Request):
                 self._url, self._proxy = message.url, client.transport.proxy_of(message.url)
+                self._tunnelled = False
             if self._verbose:
                 self._verbose.tell(message)
 
@@ -231,7 +234,7 @@ class Attempt:
         return {
             **({"place": body.place} if as_it_comes and body.place is not None else {}),
             **({"strategy": self._strategy} if self._strategy is not None else {}),
-            **({"trace": self._trace} if self._arguments.write_out is not None else {}),
+            "trace": self._trace,
         }
 
     def _trace(self, event: str, _: dict[str, Any]) -> None:
@@ -240,6 +243,7 @@ class Attempt:
             self._stamp("connect")
         elif event.endswith(".start_tls.complete"):
             self._stamp("appconnect")
+        self._tunnelled = self._tunnelled or event.endswith(".ask_proxy.complete")
 
     def _stamp(self, name: str) -> None:
         self.times[name] = time.monotonic() - self._began

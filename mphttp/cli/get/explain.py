@@ -29,17 +29,30 @@ class Asked:
         url: what was asked for last.
         proxy: URL of the proxy on the way there, or None.
         answered: whether the head of the answer was there already.
+        tunnelled: whether the proxy had let us through to where TLS with the origin begins; None if
+            nobody tells.
     """
 
     url: httpx.URL
     proxy: str | None = None
     answered: bool = False
+    tunnelled: bool | None = False
 
     def peer(self, *, through: bool = True) -> str:
         """Name who is connected to, or with a proxy `through` it, who is behind it."""
         if self.proxy is not None and not through:
             return f"the proxy {_peer(httpx.URL(self.proxy))}"
         return _peer(self.url)
+
+    def tls_peers(self) -> tuple[str, str]:
+        """Name who TLS was being spoken with, with its port and without."""
+        proxy = httpx.URL(self.proxy or "")
+        if proxy.scheme != "https" or self.tunnelled:
+            return self.peer(), self.url.host
+        whose = self.peer(through=False), f"the proxy {proxy.host}"
+        if self.tunnelled is None:
+            return f"{self.peer()} or {whose[0]}", f"{self.url.host} or {whose[1]}"
+        return whose
 
 
 _DOCTOR = "mphttp doctor {url} looks at the paths there"
@@ -101,9 +114,8 @@ def explain(error: Exception, asked: Asked) -> Failure | None:
     if isinstance(error, httpx.ConnectTimeout):
         what = f"{asked.peer(through=False)} didn't take a connection in time"
         return Failure(ExitCode.TIMEOUT, what, "--connect-timeout gives it longer")
-    blamed = any(isinstance(cause, httpx.ProxyError) for cause in _causes(error))
     for cause in _causes(error):
-        failure = _by_cause(cause, asked, proxy=blamed)
+        failure = _by_cause(cause, asked)
         if failure is not None:
             return failure
     return _by_kind(error, asked) or next(filter(None, map(_local, _causes(error))), None)
@@ -115,7 +127,7 @@ def late() -> Failure:
     return Failure(ExitCode.TIMEOUT, what, "--max-time gives it longer")
 
 
-def _by_cause(cause: BaseException, asked: Asked, *, proxy: bool) -> Failure | None:
+def _by_cause(cause: BaseException, asked: Asked) -> Failure | None:
     match cause:
         case StrategyProblem():
             return Failure(ExitCode.STRATEGY, cause.what, cause.hint)
@@ -125,16 +137,16 @@ def _by_cause(cause: BaseException, asked: Asked, *, proxy: bool) -> Failure | N
             code = ExitCode.RESOLVE if asked.proxy is None else ExitCode.PROXY
             return _said(code, asked, why_unresolved(cause))
         case ssl.SSLError() if not asked.answered:
-            return _of_tls(cause, asked, proxy=proxy)
+            return _of_tls(cause, asked)
         case Exception(args=(int(number), str(words))) if type(cause).__module__ == "pycurl":
             return _by_number(number, words, asked)
     return None
 
 
-def _of_tls(cause: ssl.SSLError, asked: Asked, *, proxy: bool) -> Failure:
+def _of_tls(cause: ssl.SSLError, asked: Asked) -> Failure:
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _said(ExitCode.CERTIFICATE, asked, cause.verify_message, proxy=proxy)
-    return _said(ExitCode.TLS, asked, cause.reason or cause, proxy=proxy)
+        return _said(ExitCode.CERTIFICATE, asked, cause.verify_message)
+    return _said(ExitCode.TLS, asked, cause.reason or cause)
 
 
 def _by_number(number: int, words: str, asked: Asked) -> Failure | None:
@@ -172,11 +184,11 @@ def _proxy_code(asked: Asked) -> ExitCode:
     return ExitCode.SOCKS if socks else ExitCode.PROXY
 
 
-def _said(code: ExitCode, asked: Asked, why: object = "", *, proxy: bool = False) -> Failure:
+def _said(code: ExitCode, asked: Asked, why: object = "") -> Failure:
     what, hint = _TOLD[code]
-    peer, host = asked.peer(through=not proxy), asked.url.host
-    if proxy and asked.proxy is not None:
-        host = f"the proxy {httpx.URL(asked.proxy).host}"
+    peer, host = asked.peer(), asked.url.host
+    if asked.proxy is not None and code in (ExitCode.TLS, ExitCode.CERTIFICATE):
+        peer, host = asked.tls_peers()
     told = what.format(host=host, peer=peer, proxy=asked.peer(through=False), why=why)
     return Failure(code, told, hint.format(url=asked.url.copy_with(userinfo=b"")))
 
