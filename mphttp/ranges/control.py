@@ -24,6 +24,8 @@ from .worker import Worker
 
 MOST_PER_HOST = 4
 """Connections beside the first ones that all downloads of the process have to one server."""
+_KEPT = 32
+"""Connections that have ended and are looked at still."""
 MOST_PER_PATH = 2
 """Connections of one download on one path: one, and another that takes its place."""
 
@@ -133,7 +135,9 @@ class PartsControl:
             on_end=_nothing if alone else partial(_places.give_back, self._server),
         )
         worker.start()
-        self._workers.append(worker)
+        # Those that ended long ago were looked at then; a server may end very many.
+        old = self._workers[:-_KEPT]
+        self._workers = [w for w in old if not w.closed] + self._workers[-_KEPT:] + [worker]
         return worker.row()
 
     def _check(self, path: Path) -> None:

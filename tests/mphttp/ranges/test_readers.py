@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 from functools import partial
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 
@@ -15,7 +17,7 @@ from mphttp.strategies import NDiffPorts
 from tests.lab.leaks import eventually
 from tests.mphttp.transports.doors import DOORS, UNFINISHED
 
-from .origins import QUARTER, Answer, Origin, right
+from .origins import QUARTER, TAG, Answer, Asked, Origin, Peer, right, whole_with
 from .parts import carried, closing, dribbles, stalls, status
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_left")]
@@ -101,6 +103,36 @@ def test_a_task_that_is_cancelled_while_it_waits_for_others(backend: str) -> Non
             assert scope.cancelled_caught
 
     with Origin(part=stalls) as origin:
+        anyio.run(read, origin, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_task_that_is_cancelled_while_another_path_is_looked_for(backend: str) -> None:
+    """The first response has broken off, and nobody answers a request for the rest."""
+
+    def answers_nothing(peer: Peer, asked: Asked) -> None:
+        requests.set()
+        peer.linger()
+
+    async def read(origin: Origin) -> None:
+        transport = AsyncMultipathTransport(**OPTIONS)
+        async with httpx.AsyncClient(transport=transport, timeout=30) as client:
+            with anyio.CancelScope() as scope:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(cancel, scope)
+                    async with client.stream("GET", origin.url) as answer:
+                        async for _ in answer.aiter_raw():
+                            """What comes."""
+            assert scope.cancelled_caught
+
+    async def cancel(scope: anyio.CancelScope) -> None:
+        await anyio.to_thread.run_sync(requests.wait, 20)
+        scope.cancel()
+
+    requests = threading.Event()
+    first = whole_with(f"ETag: {TAG}", "Accept-Ranges: bytes", then=Peer.reset)
+    with Origin(first, answers_nothing) as origin:
+        origin.gate.set()
         anyio.run(read, origin, backend=backend)
 
 
