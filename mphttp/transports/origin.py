@@ -113,6 +113,11 @@ class _Origin:
         tls = stream.get_extra_info("ssl_object")
         agreed = tls is not None and tls.selected_alpn_protocol() == "h2"
         if agreed or (self._options.http2 and not self._options.http1):
+            if stream.inside:
+                stream.close_now()
+                hint = "http1=True, or another proxy"
+                what = "HTTP/2 can't be spoken within the TLS of an https:// proxy"
+                raise self._core.ConnectError(f"{what} (hint: {hint})")
             from .http2 import AsyncHTTP2Connection, HTTP2Connection
 
             if isinstance(stream, MultipathStream):
@@ -169,11 +174,10 @@ class OriginConnection(_Origin):
                 raise self._core.ConnectionNotAvailable
             if self._inner is None:
                 try:
-                    stream = self._connect_patiently(request)
+                    self._inner = self._chosen(self._connect_patiently(request))
                 except BaseException:
                     self._failed = True
                     raise
-                self._inner = self._chosen(stream)
         return self._inner.handle_request(self.as_proxied(request))
 
     def _connect_patiently(self, request: Any) -> MultipathStream:
@@ -243,11 +247,10 @@ class AsyncOriginConnection(_Origin):
             raise self._core.ConnectionNotAvailable
         if self._inner is None:
             try:
-                stream = await self._connect_patiently(request)
+                self._inner = self._chosen(await self._connect_patiently(request))
             except BaseException:  # also when the task is cancelled
                 self._failed = True
                 raise
-            self._inner = self._chosen(stream)
 
     async def _connect_patiently(self, request: Any) -> AsyncMultipathStream:
         for delay in _delays(self._options.retries):

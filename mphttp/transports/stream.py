@@ -85,6 +85,11 @@ class _Socketed:
             self._sent()
         return size
 
+    @property
+    def inside(self) -> bool:
+        """Whether this is TLS within TLS, which `read_now` and `write_now` don't undo."""
+        return self._inner is not None
+
     def close_now(self) -> None:
         """Close the socket."""
         self._close()

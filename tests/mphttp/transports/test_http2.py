@@ -3,6 +3,9 @@
 # ruff: noqa: SIM117  the client outlives what is raised in it
 from __future__ import annotations
 
+import contextlib
+import os
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,6 +15,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import trustme
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
@@ -25,13 +29,14 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from mphttp import AsyncMultipathTransport
+from mphttp import AsyncMultipathTransport, MultipathTransport
 from mphttp.transports.http2_errors import Code
+from tests.mphttp.requests.servers import Proxy, Server, answer
 
 from .doors import DOORS, Door
 from .http2_peer import Peer, data, serving
 
-HTTP2 = {"http1": False, "http2": True}
+HTTP2: Any = {"http1": False, "http2": True}
 SIZE = 300_000
 PARTS = [bytes([n]) * 5000 for n in range(60)]
 
@@ -511,3 +516,57 @@ def test_a_server_that_allows_no_stream_yet(door: Door) -> None:
     with serving(serve, MAX_CONCURRENT_STREAMS=0) as address, door.client(**HTTP2) as client:
         assert client.get(address).content == b"1"
         assert client.get(address).content == b"2"
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.parametrize("open_response", [False, True])
+def test_a_child_process_uses_no_connection_of_its_parent(open_response: bool) -> None:
+    """Nor reads on in a response, nor says goodbye in its parent's name."""
+
+    def serve(peer: Peer) -> None:
+        while True:
+            stream, _ = peer.request()
+            peer.answer(stream, b"%d" % peer.number)
+
+    def in_child(address: str, client: httpx.Client, response: httpx.Response) -> None:
+        assert client.get(address).content == b"1"
+        if open_response:
+            with pytest.raises(httpx.ReadError, match="another process"):
+                response.read()
+        client.close()
+
+    with serving(serve) as address:
+        with httpx.Client(transport=MultipathTransport(**HTTP2), timeout=20) as client:
+            with client.stream("GET", address) as response:
+                if not open_response:
+                    response.read()
+                child = os.fork()
+                if not child:
+                    code = 1
+                    with contextlib.suppress(BaseException):
+                        in_child(address, client, response)
+                        code = 0
+                    os._exit(code)
+                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+                assert response.read() == b"0"
+            assert client.get(address).content == b"0"
+
+
+def test_a_proxy_s_tls_has_no_http2_within(door: Door) -> None:
+    """It isn't offered there; who wants nothing else is told."""
+    authority = trustme.CA()
+    near = ssl.create_default_context()
+    authority.configure_trust(near)
+    far = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(far)
+    with contextlib.ExitStack() as stack:
+        server, proxy = Server(answer(b"ok"), context=far), Proxy(context=far)
+        stack.callback(server.close)
+        stack.callback(proxy.close)
+        through = door.library.Proxy(f"https://{proxy.address}", ssl_context=near)
+        options = {"proxy": through, "verify": near, "http2": True}
+        with door.client(**options) as client:
+            assert client.get(server.url).http_version == "HTTP/1.1"
+        with door.client(http1=False, **options) as client:
+            with pytest.raises(door.library.ConnectError, match="within the TLS"):
+                client.get(server.url)
