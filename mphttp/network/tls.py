@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
@@ -42,9 +43,11 @@ def nothing_unread(sock: socket.socket, *, ahead: bool) -> None:
 
 
 def _has_come(sock: socket.socket) -> bool:
+    poll = select.poll()  # Python waits for a socket's own time-out even with MSG_DONTWAIT
+    poll.register(sock, select.POLLIN)
     try:
-        return bool(sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-    except OSError:  # nothing has, or the connection is broken, as the handshake will tell
+        return bool(poll.poll(0) and sock.recv(1, socket.MSG_PEEK))
+    except OSError:  # the connection is broken, as the handshake will tell
         return False
 
 

@@ -24,10 +24,12 @@ from mphttp.engine.request import (
     plain,
 )
 from mphttp.errors import StrategyProblem
+from mphttp.network.framing import fault_of_framing
 from mphttp.network.names import checked_port, one_line
 from mphttp.strategies import Strategy
 
-from .connection import HTTPConnectionPool, HTTPSConnectionPool
+from .connection import WrongLengthError
+from .pools import HTTPConnectionPool, HTTPSConnectionPool
 from .socks import SocksProxy
 from .strict import StrictResponse
 
@@ -135,6 +137,7 @@ class MultipathAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
         _check_port(str(request.url), requests.exceptions.InvalidURL)
+        _check_framing(request)
         used = _used.get()
         strategy = self._strategy if used is None else used
         try:
@@ -142,10 +145,32 @@ class MultipathAdapter(HTTPAdapter):
                 return super().send(request, *args, **options)
         except StrategyProblem as problem:
             raise requests.ConnectionError(problem, request=request) from problem
+        except WrongLengthError as error:
+            raise requests.exceptions.InvalidHeader(str(error), request=request) from error
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         response = super().build_response(req, resp)
         return StrictResponse.of(response) if self._strict else response
+
+
+def _check_framing(request: requests.PreparedRequest) -> None:
+    """Refuse a request that hasn't one clear end."""
+    told = [(_bytes(name), _bytes(value)) for name, value in request.headers.items()]
+    fault = fault_of_framing(told)
+    body, length = request.body, request.headers.get("Content-Length")
+    if (
+        fault is None
+        and isinstance(body, bytes)
+        and length is not None
+        and int(length) != len(body)
+    ):
+        fault = f"the body has {len(body)} bytes, but its Content-Length is {length}"
+    if fault is not None:
+        raise requests.exceptions.InvalidHeader(fault, request=request)
+
+
+def _bytes(words: str | bytes) -> bytes:
+    return words if isinstance(words, bytes) else words.encode("latin-1", "replace")
 
 
 def _check_port(url: str, kind: type[requests.exceptions.InvalidURL]) -> None:

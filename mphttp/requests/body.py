@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -22,10 +23,19 @@ from mphttp.ranges.carrier import PartsCarrier
 from mphttp.report import Report
 
 from .joined import Joined
+from .patience import Patience
 
 _BUFFER = 64 * 1024
 """Bytes that one system call can bring; the usual 8 KiB take eight of them."""
 _UNKNOWN = sys.maxsize
+_MOST_INTERIM = 100
+"""Interim responses before the response itself; more is a server that would never answer."""
+_START = b"HTTP/"
+"""What every response begins with (RFC 9112, section 4)."""
+_LONGEST_LINE = 65536
+"""Bytes, as `http.client` has it; what urllib3 reads by itself has no limit."""
+_MOST_FRAMES = 100 * 1024
+"""Bytes of trailers, or of chunks' lines beyond 64 and two for each byte that they announce."""
 
 
 class Body(io.RawIOBase):
@@ -35,12 +45,29 @@ class Body(io.RawIOBase):
         raw: keeps the socket open until it is closed.
         receive: the socket's `recv_into`.
         connection: what the engine knows the socket by.
+        patience: with heads and the like.
+
+    Attributes:
+        chunked: whether lines of chunks are to come.
+        surplus: bytes that came after the body, or weren't read: none of the next response's.
     """
 
     def __init__(
-        self, raw: io.RawIOBase, receive: Callable[[Any], int], connection: Connection
+        self,
+        raw: io.RawIOBase,
+        receive: Callable[[Any], int],
+        connection: Connection,
+        patience: Patience,
     ) -> None:
         self.chunked = False
+        self.surplus = 0
+        self._patience: Patience | None = patience
+        self._start = b""
+        self._begun = False
+        self._until_closed = False
+        self._frames = 0
+        self._seen = 0
+        self._trailers_from: int | None = None
         self._raw = raw
         self._receive = receive
         self._connection = connection
@@ -60,14 +87,27 @@ class Body(io.RawIOBase):
         """
         self._joined = joined
         self._receive = joined.receive
+        self._patience = None  # it has its own
 
-    def watch(self, exchange: Exchange, head: int, *, chunked: bool) -> None:
+    def begin(self, *, chunked: bool, until_closed: bool) -> None:
+        """Take that the head is over.
+
+        Args:
+            chunked: whether the body comes in chunks (RFC 9112, section 7.1).
+            until_closed: whether it ends with the connection.
+        """
+        self._begun = True
+        self.chunked = chunked
+        self._until_closed = until_closed
+        if self._patience is not None:
+            self._patience.renew()
+
+    def watch(self, exchange: Exchange, head: int) -> None:
         """Count the body from here on.
 
         Args:
             exchange: takes the counts.
             head: bytes that came before the body.
-            chunked: whether the body comes in chunks (RFC 9112, section 7.1).
 
         Raises:
             StrategyProblem: the transfer is strict, and something doesn't work.
@@ -75,9 +115,8 @@ class Body(io.RawIOBase):
         self._exchange = exchange
         if exchange.length is not None:
             self._length = exchange.length
-        self.chunked = chunked
         self._not_body = head
-        self._part_ends = 0 if chunked else self._length
+        self._part_ends = 0 if self.chunked else self._length
         exchange.begin()
         self._count(exchange)
 
@@ -90,26 +129,64 @@ class Body(io.RawIOBase):
 
         Raises:
             StrategyProblem: the transfer is strict, and something doesn't work.
+            http.client.HTTPException: such lines are longer than all that they announce.
         """
         try:
             size = int(line.partition(b";")[0], 16)
         except ValueError:
             return
+        self._frames = max(0, self._frames + len(line) - 64 - 2 * size)
+        if self._frames > _MOST_FRAMES:
+            raise http.client.HTTPException("the frames of the chunks are too long")
         self._not_body = consumed - self._part_ends
         self._part_ends += size
         if size == 0:
             self._length = self._part_ends
+            self._trailers_from = consumed
+            self.chunked = False
         if self._exchange is not None:
             self._count(self._exchange)
 
     def readinto(self, buffer: Any, /) -> int:
-        came = self._receive(buffer)
+        came = self._received(buffer)
         self._came += came
-        if self._exchange is not None:
+        if not self._begun:
+            self._check_start(buffer, came)
+        elif self._trailers_from is not None:
+            if self._came - self._trailers_from > _MOST_FRAMES + _BUFFER:
+                raise http.client.HTTPException("the trailers are too long")
+        elif self._exchange is not None:
             if came == 0 and self._part_ends == _UNKNOWN:
                 self._length = self._came - self._not_body
             self._count(self._exchange)
         return came
+
+    def _received(self, buffer: Any) -> int:
+        try:
+            if self._patience is None:
+                return self._receive(buffer)
+            if self._progressed():
+                self._patience.renew()
+            return self._patience.receive(self._receive, buffer)
+        except ssl.SSLEOFError as error:
+            if self._until_closed:  # RFC 9112, section 9.8
+                words = "peer closed connection without TLS close_notify: the body may be cut short"
+                raise ConnectionResetError(words) from error
+            return 0
+
+    def _progressed(self) -> bool:
+        """Tell whether more of the body is there than at the last time."""
+        if not self._begun or self._trailers_from is not None:
+            return False
+        before, self._seen = self._seen, self._exchange.received if self._exchange else self._came
+        return self._seen > before
+
+    def _check_start(self, buffer: Any, came: int) -> None:
+        """Look at how a head starts: a server of another protocol may wait for us now."""
+        if len(self._start) < len(_START):
+            self._start += bytes(buffer[:came])
+            if not _START.startswith(self._start[: len(_START)]):
+                raise http.client.BadStatusLine(repr(self._start[:40]))
 
     def _count(self, exchange: Exchange) -> None:
         exchange.received = min(self._came - self._not_body, self._part_ends)
@@ -176,10 +253,18 @@ class BufferedBody(io.BufferedReader):
         self._body = body
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
+        most = _LONGEST_LINE + 1 if size is None or size < 0 else size
+        line = super().readline(most)
+        if len(line) > _LONGEST_LINE:
+            raise http.client.LineTooLong("line")
         if self._body.chunked:
             self._body.begin_chunk(line, self.tell())
         return line
+
+    def close(self) -> None:
+        if not self.closed:
+            self._body.surplus = self._body.tell() - self.tell()
+        super().close()
 
 
 class Response(http.client.HTTPResponse):
@@ -206,7 +291,7 @@ class Response(http.client.HTTPResponse):
         **options: Any,
     ) -> None:
         super().__init__(sock, **options)
-        self.body = Body(self.fp.detach(), sock.recv_into, connection)
+        self.body = Body(self.fp.detach(), sock.recv_into, connection, Patience(sock))
         self.fp = BufferedBody(self.body)
         self.report: Report | None = None
         self._sock = sock
@@ -231,12 +316,23 @@ class Response(http.client.HTTPResponse):
             StrategyProblem: the transfer is strict, and something doesn't work.
         """
         super().begin()
+        until_closed = self.length is None and not self.chunked
+        self.body.begin(chunked=bool(self.chunked), until_closed=until_closed)
         request = current_request()
         if request is not None:
             carrier = self._carrier(request)
             exchange = Exchange(carrier, request, status=self.status, length=self.length)
             self.report = Report(exchange)
-            self.body.watch(exchange, self.fp.tell(), chunked=bool(self.chunked))
+            self.body.watch(exchange, self.fp.tell())
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read the status line, of the response itself (RFC 9110, section 15.2)."""
+        for _ in range(_MOST_INTERIM + 1):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status == http.HTTPStatus.SWITCHING_PROTOCOLS or not 100 <= status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException(f"more than {_MOST_INTERIM} interim responses came")
 
     def _carrier(self, request: Request) -> Carrier:
         """Return what the response comes over: its connection, or several."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 import sys
@@ -47,6 +48,13 @@ def report(response: requests.Response) -> Report | None:
     return report_of(response)
 
 
+_LENGTH = b"content-length"
+
+
+class WrongLengthError(ValueError):
+    """A request's body isn't as long as its Content-Length."""
+
+
 class HTTPConnection(urllib3.connection.HTTPConnection):
     """A connection whose sockets the engine knows.
 
@@ -79,9 +87,14 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         self._recorder = Recorder(self.host, self.port)
         self._multipath: Connection | None = None
         self._response: Response | None = None
+        self._kept = False  # whether something was answered on the socket there is
+        self._missing: int | None = None  # of the request's body, where its length was told
+        self._switched = False
 
     def _new_conn(self) -> socket.socket:
         self._response = None
+        self._kept = False
+        self._switched = False
         try:
             sock = self._dial()
         except socket.gaierror as error:
@@ -125,6 +138,8 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             what = f"Connection to {self.host} timed out. (connect timeout={timeout})"
             raise ConnectTimeoutError(self, what) from error
         sock: Any = self.sock
+        if hasattr(sock, "suppress_ragged_eofs"):
+            sock.suppress_ragged_eofs = False  # a body may be whole only if TLS says so, too
         while isinstance(sock, SSLTransport):  # TLS to the server inside TLS to the proxy
             below: Any = sock.socket
             if isinstance(below, Hurried):
@@ -135,17 +150,38 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             self._multipath.replace_socket(sock)
 
     def request(self, *args: Any, **options: Any) -> None:
+        self._missing = None
         try:
             super().request(*args, **options)
         finally:  # a server may answer before it has taken it all
             if self._multipath is not None:
                 self._multipath.sent()
+        if self._missing:
+            raise WrongLengthError("the body is shorter than its Content-Length")
+
+    def endheaders(self, *args: Any, **options: Any) -> None:
+        super().endheaders(*args, **options)
+        lengths = [value for name, value in self._recorder.headers if name.lower() == _LENGTH]
+        self._missing = int(lengths[0]) if lengths else None
+
+    def send(self, data: Any) -> None:
+        if self._missing is not None:
+            self._missing -= len(data)
+            if self._missing < 0:  # a server would take the rest for the next request
+                raise WrongLengthError("the body is longer than its Content-Length")
+        super().send(data)
 
     @property
     def is_connected(self) -> bool:
         """Whether it can take another request: urllib3 makes a new one else."""
+        unfit = self._switched or (self._response is not None and self._response.body.surplus)
         stranded = self._multipath is not None and self._multipath.stranded
-        return super().is_connected and not stranded
+        return not unfit and super().is_connected and not stranded and not _has_unread(self.sock)
+
+    @property
+    def ended_unanswered(self) -> bool:
+        """Whether it was used before, and nothing of an answer came to its last request."""
+        return self._kept and (self._response is None or not self._response.body.tell())
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
         tls = super()._connect_tls_proxy(hostname, sock)  # type: ignore[misc]
@@ -178,6 +214,7 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
 
     def putrequest(self, method: str, url: str, *args: Any, **options: Any) -> None:
         self._recorder.begin(url)
+        self._response = None
         super().putrequest(method, url, *args, **options)
 
     def putheader(self, header: Any, *values: Any) -> None:
@@ -213,6 +250,11 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         response = super().getresponse()
+        self._kept = True
+        if response.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            self._switched = True
+            if not any(name.lower() == b"upgrade" for name, _ in self._recorder.headers):
+                raise http.client.HTTPException("101: nobody asked for another protocol")
         if self._response is not None and self._response.report is not None:
             reports[response] = self._response.report
         return response
@@ -232,13 +274,8 @@ class HTTPSConnection(HTTPConnection, urllib3.connection.HTTPSConnection):
     """The same with TLS."""
 
 
-class HTTPConnectionPool(urllib3.HTTPConnectionPool):
-    """Connections to one host."""
-
-    ConnectionCls = HTTPConnection
-
-
-class HTTPSConnectionPool(urllib3.HTTPSConnectionPool):
-    """Connections with TLS to one host."""
-
-    ConnectionCls = HTTPSConnection
+def _has_unread(sock: Any) -> bool:
+    """Tell whether more was decrypted than the last response."""
+    if isinstance(sock, SSLTransport):
+        return bool(sock.sslobj.pending())
+    return isinstance(sock, ssl.SSLSocket) and bool(sock.pending())

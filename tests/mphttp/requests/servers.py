@@ -100,7 +100,11 @@ class Server(Service):
                 self.heads.append(head)
                 sock.sendall(answer)
                 if b"Connection: close" in answer:
-                    return
+                    break
+            if isinstance(sock, ssl.SSLSocket):
+                sock.setblocking(False)
+                with contextlib.suppress(ssl.SSLWantReadError):  # nobody waits for the other's word
+                    sock.unwrap()
 
 
 def _head(readline: Callable[[], bytes]) -> Iterator[bytes]:
