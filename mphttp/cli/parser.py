@@ -36,7 +36,8 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        raise Failure(ExitCode.USAGE, f"{message}", f"{self.prog} --help")
+        what, _, hint = message.partition("\nhint: ")
+        raise Failure(ExitCode.USAGE, what, hint or f"{self.prog} --help")
 
 
 class _Tell(argparse.Action):

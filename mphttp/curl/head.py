@@ -20,12 +20,14 @@ class Head:
         status: the status code.
         reason: the words after it, or "".
         fields: names and values, in the order in which they came.
+        raw: all of it as it came, after interim ones, with the empty line at its end.
     """
 
     version: str
     status: int
     reason: str = ""
     fields: list[tuple[bytes, bytes]] = field(default_factory=list)
+    raw: bytes = b""
 
     def value(self, name: bytes) -> bytes | None:
         """Return the last value of a field, or None.
@@ -65,6 +67,7 @@ class HeadReader:
 
     def __init__(self) -> None:
         self._head: Head | None = None
+        self._raw = b""
 
     def line(self, line: bytes) -> Head | None:
         """Take a line; return the head that it ends, or None."""
@@ -74,10 +77,15 @@ class HeadReader:
                 self._head = Head(begins[1], int(begins[2]), begins[3] or "")
         elif text:
             self._field(self._head, text)
-        else:
-            head, self._head = self._head, None
-            return head
-        return None
+        if self._head is not None:
+            self._raw += line
+        if text or self._head is None:
+            return None
+        head, self._head = self._head, None
+        head.raw = self._raw
+        if not head.interim:
+            self._raw = b""
+        return head
 
     @staticmethod
     def _field(head: Head, text: bytes) -> None:

@@ -66,6 +66,7 @@ class CurlByteStream(httpx.SyncByteStream):
             extensions={
                 "http_version": transfer.head.version.encode(),
                 "reason_phrase": transfer.head.reason.encode("latin-1"),
+                "raw_head": transfer.head.raw,
                 "multipath": transfer.report,
             },
         )

@@ -185,15 +185,19 @@ def test_a_proxy_that_refuses(run, backend, scheme, answer, code) -> None:
     clean(result.err)
 
 
-HOSTILE = whole(b"body", b"200 " + ESCAPES[6:], b"X-Odd:" + ESCAPES[6:], b"Set-Cookie: a=b")
+HOSTILE = b"HTTP/1.1 103 Early\r\nX: y\r\n\r\n" + whole(
+    b"body", b"200 " + ESCAPES[6:], b"X-Odd:" + ESCAPES[6:], b"Set-Cookie: a=b"
+)
 
 
-@pytest.mark.parametrize("options", [("-i",), ("-I",)])
-def test_a_head_is_written_as_it_came_but_to_no_terminal(run, options) -> None:
+@BOTH
+@pytest.mark.parametrize("option", ["-i", "-I"])
+def test_a_head_is_written_as_it_came_but_to_no_terminal(run, backend, option) -> None:
+    asked = ("get", option, "--backend", backend)
     with raw_server(lambda _, connection: connection.sendall(HOSTILE)) as server:
         head = HOSTILE.removesuffix(b"body")
-        assert run("get", *options, server.url).out.startswith(head)
-        shown = run("get", *options, server.url, out_terminal=True).out
+        assert run(*asked, server.url).out.startswith(head)
+        shown = run(*asked, server.url, out_terminal=True).out
     assert b"X-Odd:\\x9b31m\\x7f\\xff\\xe9\n" in shown
     assert is_safe(shown.decode())
 

@@ -70,3 +70,8 @@ def test_the_closing_line_names_shares_protocol_and_deadline() -> None:
         )
     )
     assert line == ("5.0 MB in 4.00 s (10.0 Mbit/s): lo 5.0 MB (plain TCP); deadline of 7 s met")
+
+
+def test_nor_does_a_terminal_obey_it() -> None:
+    (row, _) = drawn(Bar("\x1b[31m\x9b\u202e\udcff[/x]", "open", 1, 0.0))
+    assert row.startswith("\\x1b[31m\\x9b\\u202e\\xff[/x] ")
