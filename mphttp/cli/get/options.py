@@ -24,7 +24,8 @@ _WORDS = """\
 TIME is such as 10s, 500ms or 1m; a plain number is seconds.
 SIZE is such as 64KiB, 200k, 1MB or 1MiB; a plain number is bytes.
 
-Proxies come from http_proxy, https_proxy, all_proxy and no_proxy unless -x or --noproxy is there.
+Proxies come from http_proxy, https_proxy, all_proxy and no_proxy unless -x or --noproxy is there;
+no_proxy doesn't hold for -x.
 With several URLs, -o, -O and --sha256 count for one each, in order; what fails doesn't stop the
 others, and the exit code is the last failure's."""
 
