@@ -139,12 +139,13 @@ class Object:
         self.after_each()
 
     def _send(self, handler: Handler, status: int, body: bytes, more: dict[str, str]) -> None:
+        # Before the head goes out, with which a client may begin its next request.
+        arrives = self.breaks.pop(0) if self.breaks else None
         handler.send_response(status)
         length = {"Connection": "close"} if self.closing else {"Content-Length": str(len(body))}
         for name, value in {**self.fields, **more, **length}.items():
             handler.send_header(name, value)
         handler.end_headers()
-        arrives = self.breaks.pop(0) if self.breaks else None
         handler.wfile.write(body[:arrives])
         handler.close_connection = self.closing or arrives is not None
 

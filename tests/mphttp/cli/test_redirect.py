@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import struct
 import tracemalloc
 
 import httpx
@@ -182,6 +183,35 @@ def test_a_short_body_keeps_the_connection(run, backend) -> None:
     with raw_server(answer) as server:
         assert run("get", "-L", "--backend", backend, server.url).out == b"there"
         assert (len(server.heads), server.connections) == (2, 1)
+
+
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+@pytest.mark.parametrize("path", ["/there", "/moved"])
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_kept_connection_that_ends_as_the_next_request_comes(run, backend, path, reset) -> None:
+    """The request is sent again (RFC 9110, 9.2.2), for a further URL and for a redirect."""
+    kept: list[socket.socket] = []
+
+    def answer(head: bytes, connection: socket.socket) -> None:
+        if connection in kept and len(kept) == 1:
+            kept.append(connection)
+            if reset:
+                linger = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                connection.close()
+            else:
+                connection.shutdown(socket.SHUT_RDWR)
+            return
+        kept.append(connection)
+        moved = b"GET /moved" in head
+        fields = (b"302 Found", b"Location: /there") if moved else ()
+        connection.sendall(whole(b"moved" if moved else b"there", *fields))
+
+    with raw_server(answer) as server:
+        urls = [server.url + path] if path == "/moved" else [server.url + path] * 2
+        result = run("get", "-L", "--backend", backend, *urls)
+        assert (result.code, result.out) == (0, b"there" * len(urls))
+        assert (len(server.heads), server.connections) == (3, 2)
 
 
 def test_a_location_is_no_concern_of_who_does_not_follow_it(run) -> None:
