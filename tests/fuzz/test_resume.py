@@ -261,4 +261,4 @@ def test_resumed_downloads(fuzz: Fuzz[tuple[str, list[Turn]]]) -> None:
                     assert not Path(side_name(str(path))).exists()
             assert code == 0, words
 
-    fuzz(stories, live)
+    fuzz(stories, live, examples=20)
