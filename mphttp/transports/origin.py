@@ -5,7 +5,8 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ from .stream import AsyncMultipathStream, MultipathStream
 
 _ANSWER = 4096
 """Bytes that are read at once of a proxy's answer."""
+
+
+_ANOTHER_S = "the connection that another request makes isn't there in time"
 
 
 @dataclass(frozen=True)
@@ -169,16 +173,31 @@ class OriginConnection(_Origin):
 
     def handle_request(self, request: Any) -> Any:
         """Connect if that is still to be done, send the request, and return the response."""
-        with self._lock:
-            if self._failed:  # for another that has waited here, too: nobody counts this one now
-                raise self._core.ConnectionNotAvailable
-            if self._inner is None:
-                try:
-                    self._inner = self._chosen(self._connect_patiently(request))
-                except BaseException:
-                    self._failed = True
-                    raise
+        if self._inner is None:
+            with self._in_turn(request):
+                self._connect_once(request)
         return self._inner.handle_request(self.as_proxied(request))
+
+    def _connect_once(self, request: Any) -> None:
+        if self._failed:  # for another that has waited here, too: nobody counts this one now
+            raise self._core.ConnectionNotAvailable
+        if self._inner is None:
+            try:
+                self._inner = self._chosen(self._connect_patiently(request))
+            except BaseException:
+                self._failed = True
+                raise
+
+    @contextmanager
+    def _in_turn(self, request: Any) -> Iterator[None]:
+        """Wait for another request that connects, no longer than connecting may take."""
+        timeout = timeout_of(request, "connect")
+        if not self._lock.acquire(timeout=-1 if timeout is None else timeout):
+            raise self._core.ConnectTimeout(_ANOTHER_S)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _connect_patiently(self, request: Any) -> MultipathStream:
         for delay in _delays(self._options.retries):
@@ -238,9 +257,22 @@ class AsyncOriginConnection(_Origin):
     async def handle_async_request(self, request: Any) -> Any:
         """Connect if that is still to be done, send the request, and return the response."""
         if self._inner is None:
-            async with self._lock:
+            async with self._in_turn(request):
                 await self._connect_once(request)
         return await self._inner.handle_async_request(self.as_proxied(request))
+
+    @asynccontextmanager
+    async def _in_turn(self, request: Any) -> AsyncIterator[None]:
+        """Wait for another request that connects, no longer than connecting may take."""
+        try:
+            with anyio.fail_after(timeout_of(request, "connect")):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise self._core.ConnectTimeout(_ANOTHER_S) from None
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     async def _connect_once(self, request: Any) -> None:
         if self._failed:  # for another that has waited here, too: nobody counts this one now

@@ -63,13 +63,16 @@ class Trickle(Service):
         begins: what it sends once something has come.
         more: what it sends then, again and again; nothing for silence.
         context: for TLS below all that, or None.
+
+    Attributes:
+        heard: set once a client has said something.
     """
 
     def __init__(
         self, begins: bytes, more: bytes, *, context: ssl.SSLContext | None = None
     ) -> None:
         self._begins, self._more, self._context = begins, more, context
-        self._over = threading.Event()
+        self._over, self.heard = threading.Event(), threading.Event()
         super().__init__(self._talk)
 
     def _talk(self, sock: socket.socket) -> None:
@@ -77,6 +80,7 @@ class Trickle(Service):
             sock = self._context.wrap_socket(sock, server_side=True)
         with sock:
             sock.recv(65536)
+            self.heard.set()
             sock.sendall(self._begins)
             for _ in range(200):
                 if self._over.wait(0.05):

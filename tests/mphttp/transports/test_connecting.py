@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+import anyio
+import httpx
 import pytest
 import trustme
 
-from mphttp import MultipathTransport
+from mphttp import AsyncMultipathTransport, MultipathTransport
 from mphttp.kernel.values import Path, SocketAddress
 from mphttp.ranges.resource import Resource
 from mphttp.transports.part_link import PartLink
@@ -245,3 +249,49 @@ def test_an_address_of_a_link(name: str) -> None:
         assert all(b"Host: [fe80::77]:%d\r\n" % port in head for head in heads)
 
     in_child(ask)
+
+
+def test_who_waits_for_another_s_connection_has_a_limit_too(keep: Keep, contexts: Contexts) -> None:
+    """Over HTTP/2, requests wait for the one that connects, whatever time that one has."""
+    near, _ = contexts
+    peer = keep(Trickle(b"", b""))
+    url = f"https://127.0.0.1:{peer.port}/"
+    with httpx.Client(transport=MultipathTransport(http2=True, verify=near)) as client:
+
+        def wait() -> None:
+            with contextlib.suppress(httpx.HTTPError):
+                client.get(url, timeout=30)
+
+        patient = threading.Thread(target=wait)
+        patient.start()
+        assert peer.heard.wait(30)
+        with pytest.raises(httpx.ConnectTimeout):
+            client.get(url, timeout=httpx.Timeout(30, connect=0.1))
+        assert patient.is_alive()
+        peer.close()
+        patient.join()
+    assert peer.connections == 1
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_who_waits_for_another_s_connection_in_an_event_loop(
+    keep: Keep, contexts: Contexts, backend: str
+) -> None:
+    near, _ = contexts
+    peer = keep(Trickle(b"", b""))
+    url = f"https://127.0.0.1:{peer.port}/"
+
+    async def ask() -> None:
+        transport = AsyncMultipathTransport(http2=True, verify=near)
+        async with (
+            httpx.AsyncClient(transport=transport) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(partial(client.get, url, timeout=30))
+            assert await anyio.to_thread.run_sync(peer.heard.wait, 30)
+            with pytest.raises(httpx.ConnectTimeout):
+                await client.get(url, timeout=httpx.Timeout(30, connect=0.1))
+            tasks.cancel_scope.cancel()
+
+    anyio.run(ask, backend=backend)
+    assert peer.connections == 1
