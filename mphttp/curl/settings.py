@@ -19,6 +19,7 @@ BUFFER = 100 * 1024
 """Bytes that libcurl reads at once, as its command does; one step brings up to 22 times as many."""
 
 Cert = str | tuple[str, str] | tuple[str, str, str]
+_PROXIES = {"http", "https", "socks", "socks4", "socks4a", "socks5", "socks5h"}
 _HTTP = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 
 
@@ -38,7 +39,7 @@ class Settings:
         keep: seconds for which an idle connection is kept.
 
     Raises:
-        ValueError: `verify` is of a kind that libcurl doesn't know.
+        ValueError: `verify` is of a kind that libcurl doesn't know, or `proxy` no URL of a proxy.
     """
 
     verify: str | os.PathLike[str] | bool = True
@@ -55,6 +56,7 @@ class Settings:
                 "verify must be True, False or the path of certificates: libcurl has a TLS of its "
                 f"own, which can't use {given!r}"
             )
+        _check_proxy(self.proxy_url)
 
     def apply(self, easy: pycurl.Curl) -> None:
         """Set them on a handle.
@@ -129,6 +131,25 @@ class Settings:
         parts = (self.cert,) if isinstance(self.cert, str) else self.cert
         names = (pycurl.SSLCERT, pycurl.SSLKEY, pycurl.KEYPASSWD)
         return dict(zip(names, parts, strict=False))
+
+
+def _check_proxy(url: SplitResult | None) -> None:
+    """Refuse what libcurl can't use: its own words would tell the password.
+
+    Raises:
+        ValueError: it is no proxy.
+    """
+    if url is None:
+        return
+    if url.scheme not in _PROXIES:
+        raise ValueError(f"there is no kind of proxy called {url.scheme!r}")
+    try:
+        readable = bool(url.hostname) and url.port != 0
+    except ValueError:
+        readable = False
+    if not readable:
+        what = "host and port of the proxy's URL can't be read"
+        raise ValueError(f"{what}: in a user or a password, / ? # @ and : are percent-encoded")
 
 
 def _trusted() -> Path:

@@ -40,7 +40,8 @@ class SocksProxy:
         """
         parsed = parse_url(url)
         if parsed.scheme not in ("socks5", "socks5h") or parsed.host is None:
-            raise InvalidSchema(f"only socks5:// and socks5h:// proxies are known, not {url}")
+            kind = f"{parsed.scheme}://"  # the rest may have a password in it
+            raise InvalidSchema(f"only socks5:// and socks5h:// proxies are known, not {kind}")
         try:
             import socksio  # noqa: F401  it is needed later, where no error of ours is expected
         except ImportError as error:

@@ -134,3 +134,18 @@ def test_one_path_that_was_asked_for_is_no_problem(url: str) -> None:
         report = report_of(client.get(url))
     assert report is not None
     assert not [problem for problem in report.problems if problem.what.startswith("only")]
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["foo://u:hunter2@h", "http://u:hunter2/@h", "http://u:hunter2@h:99999", "u:hunter2@h:0"],
+)
+def test_the_words_about_a_proxy_tell_no_password(proxy: str) -> None:
+    """libcurl's own would."""
+    with pytest.raises(ValueError, match="proxy") as caught:
+        CurlSession(proxy=proxy)
+    assert "hunter2" not in str(caught.value)
+    adapter = MultipathAdapter()
+    with pytest.raises(requests.exceptions.InvalidSchema) as refused:
+        adapter.proxy_manager_for("socks4://u:hunter2@h")
+    assert "hunter2" not in str(refused.value)
