@@ -95,7 +95,7 @@ def unwritable(name: str, error: OSError) -> Failure:
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS)
 
 
-def of_this_machine(error: Exception) -> Failure | None:
+def of_this_machine(error: BaseException) -> Failure | None:
     """Return the failure that lies in this machine's limits or settings, else None."""
     match error:
         case MemoryError():

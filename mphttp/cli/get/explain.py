@@ -115,10 +115,10 @@ def explain(error: Exception, asked: Asked) -> Failure | None:
         what = f"{asked.peer(through=False)} didn't take a connection in time"
         return Failure(ExitCode.TIMEOUT, what, "--connect-timeout gives it longer")
     for cause in _causes(error):
-        failure = _by_cause(cause, asked)
+        failure = _by_cause(cause, asked) or of_this_machine(cause)
         if failure is not None:
             return failure
-    return _by_kind(error, asked) or next(filter(None, map(_local, _causes(error))), None)
+    return _by_kind(error, asked)
 
 
 def late() -> Failure:
@@ -152,7 +152,7 @@ def _of_tls(cause: ssl.SSLError, asked: Asked) -> Failure:
 def _by_number(number: int, words: str, asked: Asked) -> Failure | None:
     """Tell libcurl's errors, whose numbers are ours."""
     code = next((code for code in _TOLD if code == number), None)
-    if code is ExitCode.CONNECT and asked.proxy is not None:
+    if asked.proxy is not None and (code is ExitCode.CONNECT or "CONNECT" in words):
         code = ExitCode.PROXY
     return None if code in (None, ExitCode.USAGE) else _said(code, asked, words)
 
@@ -195,10 +195,6 @@ def _said(code: ExitCode, asked: Asked, why: object = "") -> Failure:
 
 def _about_a_name(cause: BaseException) -> bool:
     return isinstance(cause, socket.gaierror) or "idna" in str(cause)
-
-
-def _local(cause: BaseException) -> Failure | None:
-    return of_this_machine(cause) if isinstance(cause, Exception) else None
 
 
 def _peer(url: httpx.URL) -> str:

@@ -290,3 +290,16 @@ def test_whose_certificate_it_is(run, server, tls_server, authority: Path) -> No
     )
     assert result.code == ExitCode.CERTIFICATE
     assert "the certificate of localhost can't be trusted" in result.err
+
+
+def test_no_descriptor_is_left(server) -> None:
+    program = (
+        "import resource\n"
+        "from mphttp.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        f"raise SystemExit(main(['get', '{server.url}/bytes/9']))\n"
+    )
+    command = [sys.executable, "-c", program]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stdout) == (ExitCode.CONNECT, "")
+    assert "hint: ulimit -n 1024 allows more" in told.stderr
