@@ -16,6 +16,7 @@ from mphttp.kernel.addresses import is_link_local
 from mphttp.kernel.values import Path
 
 from .candidates import Candidate, Candidates
+from .forked import keep_back
 from .race import Race
 from .resolve import look_up
 from .start import Start
@@ -36,13 +37,13 @@ def multipath_socket(family: int, *, plain: bool = False) -> socket.socket:
         plain: TCP is wanted.
     """
     if plain:
-        return socket.socket(family, socket.SOCK_STREAM)
+        return keep_back(socket.socket(family, socket.SOCK_STREAM))
     try:
-        return socket.socket(family, socket.SOCK_STREAM, IPPROTO_MPTCP)
+        return keep_back(socket.socket(family, socket.SOCK_STREAM, IPPROTO_MPTCP))
     except OSError as error:
         if error.errno not in _NO_MPTCP:
             raise
-        return socket.socket(family, socket.SOCK_STREAM)
+        return keep_back(socket.socket(family, socket.SOCK_STREAM))
 
 
 class Attempts:

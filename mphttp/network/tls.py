@@ -8,6 +8,7 @@ import ssl
 import threading
 from dataclasses import dataclass
 
+from .forked import keep_back
 from .names import in_certificate
 
 _one_at_a_time = threading.Lock()
@@ -71,13 +72,15 @@ class Hello:
         """Put a connected socket under TLS; the handshake is still to be done."""
         with _one_at_a_time:  # the context is shared, and what it offers is the connection's
             self._offer()
-            return self.context.wrap_socket(
+            tls = self.context.wrap_socket(
                 sock,
                 server_hostname=self._name,
                 do_handshake_on_connect=False,
                 suppress_ragged_eofs=False,  # a body may be whole only if TLS says so, too
                 session=self.session,
             )
+        keep_back(tls)
+        return tls
 
     def in_memory(self, come: ssl.MemoryBIO, to_send: ssl.MemoryBIO) -> ssl.SSLObject:
         """Do the same with what comes and what is to be sent."""

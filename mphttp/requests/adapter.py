@@ -24,6 +24,7 @@ from mphttp.engine.request import (
     plain,
 )
 from mphttp.errors import StrategyProblem
+from mphttp.network.forked import know
 from mphttp.network.framing import fault_of_framing
 from mphttp.network.names import checked_port, one_line
 from mphttp.strategies import Strategy
@@ -96,6 +97,16 @@ class MultipathAdapter(HTTPAdapter):
         self._strict = strict
         self._choice = checked_multipath(multipath)
         super().__init__(pool_connections, pool_maxsize, max_retries, pool_block)
+        know(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[misc]
+        know(self)
+
+    def after_fork(self) -> None:
+        """Begin anew; the connections are the parent process's."""
+        state: Any = self.__getstate__()
+        self.__setstate__(state)
 
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any

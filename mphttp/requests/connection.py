@@ -19,6 +19,7 @@ from urllib3.util.ssltransport import SSLTransport
 from mphttp.engine import Connection, Request, engine
 from mphttp.network.dial import dial
 from mphttp.network.dialogue import hold
+from mphttp.network.forked import keep_back
 from mphttp.network.names import in_ascii, without_zone
 from mphttp.network.proxy import Refused, connect
 from mphttp.network.start import Start
@@ -147,7 +148,7 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             sock = below
         sock.settimeout(timeout)
         if self._multipath is not None and isinstance(sock, ssl.SSLSocket):
-            self._multipath.replace_socket(sock)
+            self._multipath.replace_socket(keep_back(sock))
 
     def request(self, *args: Any, **options: Any) -> None:
         self._missing = None

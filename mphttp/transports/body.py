@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self
 
+from mphttp.network.forked import WHOSE, generation
+
 from .extensions import Returned, step, step_async, timeout_of
 
 
-class Body:
-    """The body of a response.
+class _Body:
+    """What both kinds have in common.
 
     Args:
         connection: gives its parts, b"" at its end, and is told when it is done with.
@@ -24,13 +26,23 @@ class Body:
         self._key = key
         self._request = request
         self._protocol = protocol
+        self._generation = generation()
         self._closed = False
+
+    @property
+    def _inherited(self) -> bool:
+        """Whether the response is another process's, whose locks and streams are out of bounds."""
+        return self._generation != generation()
+
+
+class Body(_Body):
+    """The body of a response, for threads."""
 
     def __iter__(self) -> Iterator[bytes]:
         timeout = timeout_of(self._request, "read")
         try:
             with step(self._request, f"{self._protocol}.receive_response_body"):
-                while part := self._connection.next_part(self._key, timeout):
+                while part := self.part(timeout):
                     yield part
         except BaseException:
             self.close()
@@ -38,30 +50,28 @@ class Body:
 
     def part(self, timeout: float | None) -> bytes:
         """Return the next part, b"" at the end, for whoever closes the body when that fails."""
+        if self._inherited:
+            raise self._connection.not_ours(WHOSE)
         part: bytes = self._connection.next_part(self._key, timeout)
         return part
 
     def close(self) -> None:
-        if not self._closed:
+        if not self._closed and not self._inherited:
             self._closed = True
             with step(self._request, f"{self._protocol}.response_closed"):
                 self._connection.response_closed(self._key)
 
 
-class AsyncBody:
-    """One that doesn't block the event loop; its arguments are those of `Body`.
+class AsyncBody(_Body):
+    """One that doesn't block the event loop.
 
     No generator: one that is dropped in the middle has to be closed by an event loop.
     """
 
     def __init__(self, connection: Any, key: Any, request: Any, protocol: str) -> None:
-        self._connection = connection
-        self._key = key
-        self._request = request
-        self._protocol = protocol
+        super().__init__(connection, key, request, protocol)
         self._timeout = timeout_of(request, "read")
         self._step: AbstractAsyncContextManager[Returned] | None = None
-        self._closed = False
 
     def __aiter__(self) -> Self:
         return self
@@ -71,7 +81,7 @@ class AsyncBody:
             self._step = step_async(self._request, f"{self._protocol}.receive_response_body")
             await self._step.__aenter__()
         try:
-            part: bytes = await self._connection.next_part(self._key, self._timeout)
+            part = await self.part(self._timeout)
         except BaseException as error:  # also when the task is cancelled
             await self.aclose()
             await self._step.__aexit__(type(error), error, error.__traceback__)
@@ -83,11 +93,13 @@ class AsyncBody:
 
     async def part(self, timeout: float | None) -> bytes:
         """Return the next part, b"" at the end, for whoever closes the body when that fails."""
+        if self._inherited:
+            raise self._connection.not_ours(WHOSE)
         part: bytes = await self._connection.next_part(self._key, timeout)
         return part
 
     async def aclose(self) -> None:
-        if not self._closed:
+        if not self._closed and not self._inherited:
             self._closed = True
             async with step_async(self._request, f"{self._protocol}.response_closed"):
                 await self._connection.response_closed(self._key)

@@ -10,6 +10,7 @@ from mphttp.engine import Connection, engine
 from mphttp.network.channel import PlainChannel
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dial import SocketOption, connect, dial
+from mphttp.network.forked import keep_back
 from mphttp.network.start import Start
 from mphttp.network.time_limit import TimeLimit
 
@@ -102,7 +103,7 @@ class Dialer:
         return connect(self._unix_socket(), place, limit)
 
     def _unix_socket(self) -> socket.socket:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock = keep_back(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         try:
             for option in self.options:
                 sock.setsockopt(*option)

@@ -88,6 +88,11 @@ class _HTTP11:
             },
         )
 
+    def not_ours(self, why: str) -> Exception:
+        """Return what is raised where a body can't be read in this process."""
+        error: Exception = self._core.ReadError(why)
+        return error
+
     def can_multiplex(self) -> bool:
         """Whether several requests can be under way at once."""
         return False

@@ -158,6 +158,11 @@ class _HTTP2:
         if self._inherited:
             raise Ended("the connection is that of another process, before its fork", broken=True)
 
+    def not_ours(self, why: str) -> Exception:
+        """Return what is raised where a body can't be read in this process."""
+        error: Exception = self._core.ReadError(why)
+        return error
+
     def can_multiplex(self) -> bool:
         """Whether several requests can be under way at once."""
         return True

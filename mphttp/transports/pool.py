@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import anyio
 
+from mphttp.network.forked import know
 from mphttp.network.time_limit import TimeLimit
 
 from .extensions import timeout_of
@@ -36,7 +37,13 @@ class _Pool:
         most_idle: int | None,
     ) -> None:
         self._core = core
-        self._places = Places(make, most, most_idle)
+        self._new = partial(Places, make, most, most_idle)
+        self._places = self._new()
+        know(self)
+
+    def after_fork(self) -> None:
+        """Begin anew; the connections are the parent process's."""
+        self._places = self._new()
 
     @property
     def connections(self) -> list[Any]:
@@ -72,6 +79,10 @@ class Pool(_Pool):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self._lock = threading.Lock()
+
+    def after_fork(self) -> None:
+        super().after_fork()
         self._lock = threading.Lock()
 
     def handle_request(self, request: Any) -> Any:
