@@ -8,7 +8,7 @@ from typing import IO, NamedTuple
 
 MEMORY = 8 << 20
 """Bytes that are kept in memory; what comes beyond goes to a temporary file."""
-_PIECE = 128 * 1024
+_PIECE = 64 * 1024
 """Bytes that are read from the file at once."""
 
 

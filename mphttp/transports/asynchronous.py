@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -12,7 +13,7 @@ import anyio
 from mphttp.engine import Exchange
 from mphttp.engine.exchange import SETTLE_TIME
 
-from .common import Multipath
+from .common import Multipath, longest_piece, pieces
 from .host import AsHostErrors
 from .origin import AsyncOriginConnection
 from .pool import AsyncPool
@@ -35,7 +36,8 @@ class AsynchronousTransport(Multipath):
             body = None
             try:
                 parts, exchange = self._watched(request, core, response, asked)
-                body = self.stream(parts, exchange, AsHostErrors(self.host, request))
+                errors = AsHostErrors(self.host, request)
+                body = self.stream(parts, exchange, errors, longest_piece(response.headers))
                 if exchange is not None:
                     exchange.begin()
             except BaseException:
@@ -66,9 +68,14 @@ class AsynchronousBody:
         parts: of the pool; to be closed.
         exchange: counts, unless there is only one path.
         errors: raises the library's.
+        most: bytes that are given at once.
     """
 
-    def __init__(self, parts: Any, exchange: Exchange | None, errors: AsHostErrors) -> None:
+    def __init__(
+        self, parts: Any, exchange: Exchange | None, errors: AsHostErrors, most: int
+    ) -> None:
+        self._most = most
+        self._pieces: Iterator[bytes] = iter(())
         self._parts = parts
         self._iterator = aiter(parts)
         self._exchange = exchange
@@ -78,6 +85,8 @@ class AsynchronousBody:
         return self
 
     async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
         exchange = self._exchange
         with self._errors:
             part: bytes | None = await anext(self._iterator, None)
@@ -92,7 +101,8 @@ class AsynchronousBody:
                     exchange.crossed()
         if part is None:
             raise StopAsyncIteration
-        return part
+        self._pieces = iter(pieces(part, self._most))
+        return next(self._pieces)
 
     async def aclose(self) -> None:
         """Give the connection back, or close it if the body wasn't read to its end."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from mphttp.engine import Exchange
 
-from .common import Multipath
+from .common import Multipath, longest_piece, pieces
 from .host import AsHostErrors
 from .origin import OriginConnection
 from .pool import Pool
@@ -31,7 +31,8 @@ class BlockingTransport(Multipath):
             body = None
             try:
                 parts, exchange = self._watched(request, core, response, asked)
-                body = self.stream(parts, exchange, AsHostErrors(self.host, request))
+                errors = AsHostErrors(self.host, request)
+                body = self.stream(parts, exchange, errors, longest_piece(response.headers))
                 if exchange is not None:
                     exchange.begin()
             except BaseException:
@@ -62,9 +63,13 @@ class BlockingBody:
         parts: of the pool; to be closed.
         exchange: counts, unless there is only one path.
         errors: raises the library's.
+        most: bytes that are given at once.
     """
 
-    def __init__(self, parts: Any, exchange: Exchange | None, errors: AsHostErrors) -> None:
+    def __init__(
+        self, parts: Any, exchange: Exchange | None, errors: AsHostErrors, most: int
+    ) -> None:
+        self._most = most
         self._parts = parts
         self._exchange = exchange
         self._errors = errors
@@ -73,13 +78,14 @@ class BlockingBody:
         exchange = self._exchange
         with self._errors:
             if exchange is None:
-                yield from self._parts
+                for chunk in self._parts:
+                    yield from pieces(chunk, self._most)
                 return
             for chunk in self._parts:
                 exchange.received += len(chunk)
                 if exchange.received >= exchange.threshold:
                     exchange.crossed()
-                yield chunk
+                yield from pieces(chunk, self._most)
             exchange.finish(whole=True)
             exchange.check()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -24,6 +25,9 @@ from .joined import AsyncJoinedBody, JoinedBody
 from .origin import AsyncOriginConnection, Options, OriginConnection
 from .parts import Sent, shared_carrier
 from .route import Proxy, Routes
+
+_CODED = 64 * 1024
+"""Bytes that httpcore reads at once."""
 
 
 class Multipath:
@@ -189,6 +193,23 @@ class Multipath:
             stream=stream,
             extensions=response.extensions,
         )
+
+
+def longest_piece(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Return how many bytes of a body are given at once, at most.
+
+    Of a body in a coding, no more than httpx's own transport gives: what it undoes at once may be a
+    thousand times as much, and all of it is in memory then.
+    """
+    coded = any(name.lower() == b"content-encoding" for name, _ in headers)
+    return _CODED if coded else sys.maxsize
+
+
+def pieces(part: bytes, most: int) -> Iterable[bytes]:
+    """Cut a part of a body into pieces."""
+    if len(part) <= most:
+        return (part,)
+    return (part[start : start + most] for start in range(0, len(part), most))
 
 
 def body_length(method: str, status: int, headers: Iterable[tuple[bytes, bytes]]) -> int | None:

@@ -52,6 +52,24 @@ def test_bytes_are_counted_as_they_came(door: Door, serve: Serve) -> None:
     assert response.extensions["multipath"].bytes == len(packed)
 
 
+@pytest.mark.parametrize("framed", ["length", "chunked", "until closed"])
+def test_what_a_library_undoes_at_once_is_no_more_than_with_its_own(
+    door: Door, serve: Serve, framed: str
+) -> None:
+    """A piece of a coded body may become a thousand times as much; httpcore reads 64 KiB."""
+    body = bytes(1 << 20)
+    fields = {
+        "length": b"Content-Length: 1048576\r\n\r\n" + body,
+        "chunked": b"Transfer-Encoding: chunked\r\n\r\n100000\r\n" + body + b"\r\n0\r\n\r\n",
+        "until closed": b"\r\n" + body,
+    }
+    answer = OK + b"Content-Encoding: gzip\r\n" + fields[framed]
+    with door.client() as client, client.stream(serve(answer)) as response:
+        parts = list(response.parts())
+    assert b"".join(parts) == body
+    assert max(map(len, parts)) <= 65536
+
+
 @pytest.mark.parametrize(
     "start", [b"Content-Length: 9\r\n\r\n12345", b"Transfer-Encoding: chunked\r\n\r\n9\r\n12345"]
 )
