@@ -17,10 +17,12 @@ class ReceiveWindow:
 
     Args:
         size: bytes that it may be ahead of the reader.
+        step: bytes that are read before it is told of them, soon enough for it never to wait.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = self._left = size
+    def __init__(self, size: int, step: int) -> None:
+        self.size = self._left = size
+        self._step = step
         self._read = 0
 
     def came(self, size: int) -> bool:
@@ -29,16 +31,19 @@ class ReceiveWindow:
         return self._left >= 0
 
     def was_read(self, size: int) -> int:
-        """Count bytes that were read; return how many the peer is to be allowed now.
-
-        It isn't told of each: half of the window at once is soon enough for it never to wait.
-        """
+        """Count bytes that were read; return how many the peer is to be allowed now."""
         self._read += size
-        if 2 * self._read < self._size:
+        if self._read < self._step:
             return 0
         given, self._read = self._read, 0
         self._left += given
         return given
+
+    def grow(self, more: int) -> None:
+        """Let the peer be further ahead."""
+        self.size += more
+        self._left += more
+        self._step = self.size // 2
 
 
 class Patience:
