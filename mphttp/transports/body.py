@@ -57,9 +57,14 @@ class Body(_Body):
 
     def close(self) -> None:
         if not self._closed and not self._inherited:
-            self._closed = True
-            with step(self._request, f"{self._protocol}.response_closed"):
-                self._connection.response_closed(self._key)
+            self._closed, told = True, False
+            try:
+                with step(self._request, f"{self._protocol}.response_closed"):
+                    told = True
+                    self._connection.response_closed(self._key)
+            finally:
+                if not told:  # whoever traces can't keep the place by failing
+                    self._connection.response_closed(self._key)
 
 
 class AsyncBody(_Body):
@@ -100,9 +105,14 @@ class AsyncBody(_Body):
 
     async def aclose(self) -> None:
         if not self._closed and not self._inherited:
-            self._closed = True
-            async with step_async(self._request, f"{self._protocol}.response_closed"):
-                await self._connection.response_closed(self._key)
+            self._closed, told = True, False
+            try:
+                async with step_async(self._request, f"{self._protocol}.response_closed"):
+                    told = True
+                    await self._connection.response_closed(self._key)
+            finally:
+                if not told:  # whoever traces can't keep the place by failing, or being cancelled
+                    await self._connection.response_closed(self._key)
 
 
 @asynccontextmanager

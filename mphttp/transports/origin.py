@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,17 +213,20 @@ class OriginConnection(_Origin):
         route, timeout = self._route, timeout_of(request, "connect")
         limit = TimeLimit(timeout)
         name, given = self._options.dialer.told(route, timeout)
-        with step(request, name, **given) as returned:
-            stream = returned(self._options.dialer.connect(route, limit))
-        if route.outer_tls is not None:
-            stream = stream.start_tls(Hello(route.outer_tls, route.host), limit)
-        if route.tunnel is not None:
-            with step(request, "connection.ask_proxy"):
-                self._ask_proxy(stream, limit)
-        if route.tls is not None:
-            hello = self._hello(request, route.tls)
-            with step(request, "connection.start_tls", **_told(hello, timeout)) as returned:
-                stream = returned(stream.start_tls(hello, limit))
+        with ExitStack() as failing:  # which may also be who traces
+            with step(request, name, **given) as returned:
+                stream = returned(self._options.dialer.connect(route, limit))
+                failing.callback(stream.close)
+            if route.outer_tls is not None:
+                stream = stream.start_tls(Hello(route.outer_tls, route.host), limit)
+            if route.tunnel is not None:
+                with step(request, "connection.ask_proxy"):
+                    self._ask_proxy(stream, limit)
+            if route.tls is not None:
+                hello = self._hello(request, route.tls)
+                with step(request, "connection.start_tls", **_told(hello, timeout)) as returned:
+                    stream = returned(stream.start_tls(hello, limit))
+            failing.pop_all()
         return stream
 
     def _ask_proxy(self, stream: MultipathStream, limit: TimeLimit) -> None:
@@ -298,18 +301,21 @@ class AsyncOriginConnection(_Origin):
         route, timeout = self._route, timeout_of(request, "connect")
         limit = TimeLimit(timeout)
         name, given = self._options.dialer.told(route, timeout)
-        async with step_async(request, name, **given) as returned:
-            stream = returned(await self._options.dialer.connect_async(route, limit))
-        if route.outer_tls is not None:
-            stream = await stream.start_tls(Hello(route.outer_tls, route.host), limit)
-        if route.tunnel is not None:
-            async with step_async(request, "connection.ask_proxy"):
-                await self._ask_proxy(stream, limit)
-        if route.tls is not None:
-            hello = self._hello(request, route.tls)
-            told = _told(hello, timeout)
-            async with step_async(request, "connection.start_tls", **told) as returned:
-                stream = returned(await stream.start_tls(hello, limit))
+        with ExitStack() as failing:  # which may also be who traces, or is cancelled there
+            async with step_async(request, name, **given) as returned:
+                stream = returned(await self._options.dialer.connect_async(route, limit))
+                failing.callback(stream.close_now)
+            if route.outer_tls is not None:
+                stream = await stream.start_tls(Hello(route.outer_tls, route.host), limit)
+            if route.tunnel is not None:
+                async with step_async(request, "connection.ask_proxy"):
+                    await self._ask_proxy(stream, limit)
+            if route.tls is not None:
+                hello = self._hello(request, route.tls)
+                told = _told(hello, timeout)
+                async with step_async(request, "connection.start_tls", **told) as returned:
+                    stream = returned(await stream.start_tls(hello, limit))
+            failing.pop_all()
         return stream
 
     async def _ask_proxy(self, stream: AsyncMultipathStream, limit: TimeLimit) -> None:

@@ -465,8 +465,15 @@ def test_an_upload_doesn_t_wait_for_a_reader_who_doesn_t_read(door: Door) -> Non
             assert slow.read() == b"unread"
 
 
+async def _traced(name: str, info: dict[str, Any]) -> None:
+    await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("extensions", [{}, {"trace": _traced}], ids=["", "traced"])
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_no_place_is_lost_whenever_a_task_is_cancelled(backend: str) -> None:
+def test_no_place_is_lost_whenever_a_task_is_cancelled(
+    backend: str, extensions: dict[str, Any]
+) -> None:
     """Two streams at once are allowed; after hundreds of cancellations both are still free."""
 
     def serve(peer: Peer) -> None:
@@ -487,9 +494,9 @@ def test_no_place_is_lost_whenever_a_task_is_cancelled(backend: str) -> None:
                         tasks.cancel_scope.cancel()
 
                     tasks.start_soon(cancel)
-                    await client.get(address)
+                    await client.get(address, extensions=extensions)
 
-            for turns in range(30):
+            for turns in range(50 if extensions else 30):
                 async with anyio.create_task_group() as tasks:
                     for more in range(5):
                         tasks.start_soon(cancelled_after, turns + more)
