@@ -104,12 +104,17 @@ def of_this_machine(error: BaseException) -> Failure | None:
             return Failure(ExitCode.MEMORY, "no thread can be started", "ulimit -u tells the limit")
         case OSError(errno=number) if number in _LIMITS:
             return Failure(ExitCode.CONNECT, f"{error.strerror}", "ulimit -n 1024 allows more")
-        case Exception() if type(error).__module__ == "pycurl":  # it can't even begin
+        case Exception(args=told) if type(error).__module__ == "pycurl" and _at_begin(told):
             return Failure(ExitCode.MEMORY, f"libcurl: {error}", "ulimit -n 1024 allows more")
         case UnicodeEncodeError() if error.encoding == sys.getfilesystemencoding():
             what = f"{error.object!r} can't be written in this locale's encoding"
             return Failure(ExitCode.WRITE, what, "LC_ALL=C.UTF-8 has every letter")
     return None
+
+
+def _at_begin(told: tuple[object, ...]) -> bool:
+    """Whether libcurl says that it can't even begin: without a number, or CURLE_FAILED_INIT."""
+    return len(told) < 2 or told[0] == 2
 
 
 def table() -> str:
