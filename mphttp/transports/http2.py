@@ -8,7 +8,6 @@ holds up a reader, nor a reader an upload, and what one leaves half sent, the ne
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -57,7 +56,6 @@ class _HTTP2:
         self._begun = False
         self._requests = 0
         self._pumping = False  # whether somebody reads and sends for all
-        self._process = os.getpid()
         self._multiplex = Multiplex()
 
     def _open(self, request: Any) -> int:
@@ -149,15 +147,6 @@ class _HTTP2:
         except Unsendable as error:
             raise self._core.LocalProtocolError(str(error)) from error
 
-    @property
-    def _inherited(self) -> bool:
-        """Whether this process is a child of the one that connected, which still uses it."""
-        return self._process != os.getpid()
-
-    def _check_process(self) -> None:
-        if self._inherited:
-            raise Ended("the connection is that of another process, before its fork", broken=True)
-
     def not_ours(self, why: str) -> Exception:
         """Return what is raised where a body can't be read in this process."""
         error: Exception = self._core.ReadError(why)
@@ -169,12 +158,10 @@ class _HTTP2:
 
     def is_available(self) -> bool:
         """Whether it can take a request."""
-        return not (self._closed or self._multiplex.leaving or self._inherited)
+        return not (self._closed or self._multiplex.leaving)
 
     def has_expired(self) -> bool:
         """Whether it was idle for too long, or has come to its end."""
-        if self._inherited:
-            return True
         if self.is_idle() and (self._multiplex.leaving or self._stream.is_stranded()):
             return True
         return self._expire_at is not None and time.monotonic() > self._expire_at
@@ -234,7 +221,6 @@ class HTTP2Connection(_HTTP2):
     def handle_request(self, request: Any) -> Any:
         """Send a request and return the response, whose body is still to be read."""
         with self._errors():
-            self._check_process()
             with self._news:
                 self._catch_up()
             asked = _Asked(request, kept=self._multiplex.answered)
@@ -284,7 +270,6 @@ class HTTP2Connection(_HTTP2):
     def next_part(self, number: int, timeout: float | None) -> bytes:
         """Return what has come of a body, at least a byte; b"" at its end."""
         with self._errors():
-            self._check_process()
             return self._await(lambda: self._multiplex.part(number), timeout)
 
     def _await(self, ready: Callable[[], T | None], timeout: float | None, late: Any = None) -> T:
@@ -330,8 +315,6 @@ class HTTP2Connection(_HTTP2):
 
     def response_closed(self, number: int) -> None:
         """Be ready for the next request; tell the server, if this one wasn't over."""
-        if self._inherited:
-            return
         with self._news:
             self._forget(number)
             self._write()
@@ -342,10 +325,6 @@ class HTTP2Connection(_HTTP2):
 
     def close(self) -> None:
         """Close the socket, or let who waits for it do so."""
-        if self._inherited:  # its lock may be held for ever, and what is written be the parent's
-            self._closed = True
-            self._stream.close()
-            return
         with self._news:
             if self._closed:
                 return
@@ -420,7 +399,6 @@ class AsyncHTTP2Connection(_HTTP2):
     async def next_part(self, number: int, timeout: float | None) -> bytes:
         """Return what has come of a body, at least a byte; b"" at its end."""
         with self._errors():
-            self._check_process()
             return await self._await(lambda: self._multiplex.part(number), timeout)
 
     async def _await(
@@ -477,11 +455,10 @@ class AsyncHTTP2Connection(_HTTP2):
         if self._closed:
             return
         self._closed = True
-        if not self._inherited:
-            self._multiplex.close()
-            self._write()
+        self._multiplex.close()
+        self._write()
         self._tell()
-        if self._pumping and not self._inherited:
+        if self._pumping:
             self._wait.cancel()
         else:
             self._stream.close_now()
