@@ -50,6 +50,7 @@ class Channel:
         self._stepper = stepper
         self._transfers: dict[pycurl.Curl, Transfer] = {}
         self._without_first: set[Transfer] = set()
+        self._looks_up = False
         know(self)
 
     def after_fork(self) -> None:
@@ -151,10 +152,10 @@ class Channel:
             transfer.failure = transfer.failure or error
             self._end(transfer, 0, "")
         lost, self._loop = self._loop, Loop()
-        lost.close()
-        self._sockets.sweep()
+        lost.close(self._sockets.sweep, looks_up=False)
 
     def _end(self, transfer: Transfer, code: int, words: str) -> None:
+        self._looks_up |= transfer.unresolved
         self._transfers.pop(transfer.easy, None)
         self._without_first.discard(transfer)
         transfer.end(code, words)
@@ -164,6 +165,7 @@ class Channel:
     def give_up(self, transfer: Transfer) -> None:
         """End a transfer of which nobody wants the rest; its connection is reset."""
         if not transfer.done:
+            self._looks_up |= transfer.unresolved
             transfer.give_up()
             self._transfers.pop(transfer.easy, None)
             self._without_first.discard(transfer)
@@ -179,5 +181,4 @@ class Channel:
         """Give up what is on its way, and close every connection."""
         for transfer in list(self._transfers.values()):
             self.give_up(transfer)
-        self._loop.close()
-        self._sockets.sweep()
+        self._loop.close(self._sockets.sweep, looks_up=self._looks_up)

@@ -130,10 +130,25 @@ class Loop:
             callback()
         return self._done()
 
-    def close(self) -> None:
-        """Close every connection."""
-        self._multi.close()
-        self._poll.close()
+    def close(self, then: Callable[[], None], *, looks_up: bool) -> None:
+        """Close every connection.
+
+        Args:
+            then: what is to be done after that.
+            looks_up: whether a name may still be looked up. libcurl waits for that, however long it
+                takes, so a thread does in place of the caller, whose time is over.
+        """
+
+        def close() -> None:
+            self._multi.close()
+            self._poll.close()
+            then()
+
+        if looks_up:
+            with contextlib.suppress(RuntimeError):  # no thread is to be had
+                threading.Thread(target=close, name="mphttp-libcurl", daemon=True).start()
+                return
+        close()
 
     def leave(self) -> None:
         """Leave everything to the parent process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -169,6 +170,11 @@ class Transfer:
         if self._joined is None or self.failure is not None or self._deadlines.over:
             return False
         return self._joined.goes_on(code, words)
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether there was no address to connect to: its name may be looked up still."""
+        return not self.connected and self.attempt.began_at == math.inf
 
     @property
     def overdue(self) -> bool:
