@@ -18,6 +18,9 @@ from .tls import Hello
 A = TypeVar("A")
 T = TypeVar("T")
 
+_LONGEST = 2**31 - 1
+"""Milliseconds for which poll(2) can wait."""
+
 
 class Channel(Protocol):
     """A connected socket that blocks; time-outs are in seconds, None for no limit.
@@ -243,7 +246,7 @@ def wait_until_ready(
     poll = select.poll()
     poll.register(sock, select.POLLIN | (select.POLLOUT if writing else 0))
     poll.register(waker, select.POLLIN)
-    ready = poll.poll(None if timeout is None else math.ceil(timeout * 1000))
+    ready = poll.poll(None if timeout is None else min(math.ceil(timeout * 1000), _LONGEST))
     if any(descriptor == waker.fileno() for descriptor, _ in ready):
         os.eventfd_read(waker.fileno())
 

@@ -62,9 +62,11 @@ class _HTTP2:
         if not self._begun:
             self._begun = True
             self._multiplex.begin()
-        url, self._expire_at = request.url, None
+        url = request.url
+        number = self._multiplex.open(request.method, url.scheme, url.target, request.headers)
+        self._expire_at = None
         self._requests += 1
-        return self._multiplex.open(request.method, url.scheme, url.target, request.headers)
+        return number
 
     def _forget(self, number: int) -> None:
         self._multiplex.forget(number)
