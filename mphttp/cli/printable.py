@@ -12,7 +12,10 @@ from typing import Any
 
 _LONGEST = 8192
 """Characters of a line that are shown, those of its escapes counted."""
-_USERINFO = re.compile(r"(?<=://)[^\s/?#]*@")
+_USERINFO = re.compile(
+    r"(?<=://)(?:[^\s/?#]*@|[^\s/?#@:\[]*:(?!\d*(?:[/?#]|$))[^\s@]*@)"
+    # The second: what follows a colon and is no port is a password, badly encoded.
+)
 _HIDDEN = "***@"
 
 

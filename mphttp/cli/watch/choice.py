@@ -102,12 +102,19 @@ class Owners:
         return {inode: name for inode, name in self._names.items() if name}
 
     def _search(self) -> None:
-        for entry in _PROC.iterdir():
+        for entry in _processes():
             if entry.name.isdecimal():
                 with suppress(OSError):  # ended meanwhile, or another user's
                     for inode in sockets_of(int(entry.name)) & self._names.keys():
                         name = decoded((entry / "comm").read_bytes().removesuffix(b"\n"))
                         self._names[inode] = f"{printable(name, breaks=False)}[{entry.name}]"
+
+
+def _processes() -> list[Path]:
+    try:
+        return list(_PROC.iterdir())
+    except OSError:  # there is no /proc, or not for us
+        return []
 
 
 def _choose_process(process: int) -> Choice:
