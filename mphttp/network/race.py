@@ -85,13 +85,13 @@ class Race(Generic[R]):
 
 
 def interleaved(found: Iterable[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
-    """Return addresses with their families in turn, the first one's first (RFC 8305, section 4).
+    """Return addresses, each once, families in turn, the first one's first (RFC 8305, section 4).
 
     Args:
         found: what `getaddrinfo` gave.
     """
     by_family: dict[int, list[tuple[Any, ...]]] = {}
-    for entry in found:
+    for entry in dict.fromkeys(found):  # a file of hosts may name one twice
         by_family.setdefault(entry[0], []).append(entry)
     in_turn = chain.from_iterable(zip_longest(*by_family.values()))
     return [entry for entry in in_turn if entry is not None]

@@ -39,8 +39,9 @@ class Lookup:
     def __init__(self, host: str, port: int) -> None:
         self._asked = host, port
         self._lock = threading.Lock()
-        self._event: int | None = os.eventfd(0)
         self._found: Found | OSError = []
+        self._event: int | None = None  # should there be no descriptor
+        self._event = os.eventfd(0)
 
     def fileno(self) -> int:
         """Return a descriptor that can be read from once there is an answer."""
@@ -77,10 +78,16 @@ class Lookup:
         __: BaseException | None,
         ___: TracebackType | None,
     ) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         with self._lock:
             event, self._event = self._event, None
         if event is not None:
             os.close(event)
+
+    def __del__(self) -> None:  # a signal's handler may raise before the block begins
+        self._leave()
 
 
 class _Threads:

@@ -124,6 +124,15 @@ def test_nobody_answers() -> None:
             dial(*address, limit=TimeLimit(0.2))
 
 
+def test_an_address_that_is_named_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two sockets for it, one would be forgotten."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        port = server.getsockname()[1]
+        resolve_to(monkeypatch, "127.0.0.1", "127.0.0.1")
+        with socket.create_connection(("127.0.0.1", port)), pytest.raises(TimeoutError):
+            dial("two.example", port, limit=TimeLimit(0.4))
+
+
 def test_no_address_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch)
     with pytest.raises(OSError, match="no address is known for nowhere"):
