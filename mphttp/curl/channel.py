@@ -101,8 +101,12 @@ class Channel:
             receive=receive,
             inbox=inbox,
         )
-        self._loop.add(transfer.easy)
-        self._transfers[transfer.easy] = transfer
+        try:
+            self._transfers[transfer.easy] = transfer
+            self._loop.add(transfer.easy)
+        except BaseException:
+            self.dispose(transfer)
+            raise
         return transfer
 
     def step(self, timeout: float) -> None:
