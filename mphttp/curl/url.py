@@ -111,6 +111,8 @@ def follow(base: Url, location: bytes) -> Url:
     text = location.decode("utf-8", "surrogateescape")
     if _CONTROL.search(text):  # which urljoin would drop
         raise _malformed("a control character")
+    if text.startswith("//"):  # which urljoin takes for nothing at all where no host follows
+        text = f"{base.scheme}:{text}"
     return read(text if _SCHEME.match(text) else urljoin(str(base), text))
 
 
@@ -126,7 +128,7 @@ def _host(text: str) -> tuple[str, str]:
             return socket.inet_ntoa(socket.inet_aton(name.rstrip("."))), ""
         except OSError:  # libcurl takes it for a name, too
             return name.lower(), ""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or ".." in f".{name}":  # nor is a label empty
         raise _malformed("a host that can't be read" if name else "no host")
     return name.lower(), ""
 

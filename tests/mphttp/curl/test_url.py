@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pycurl
 import pytest
 from hypothesis import given
@@ -47,6 +49,8 @@ def test_a_url_has_one_form(text: str, written: str) -> None:
         ("http:///", 3),
         ("http://a b/", 3),
         ("http://a\\b/", 3),
+        ("http://./", 3),
+        ("http://a..b/", 3),
         ("http://me:se@cret@a.example/", 3),
         ("http://a.example/\r\nX:1", 3),
         ("http://a.example\0/", 3),
@@ -89,25 +93,25 @@ def test_where_a_location_leads(location: bytes, where: str) -> None:
     assert str(follow(read("http://me@a.example:81/b/c?d"), location)) == where
 
 
-def test_a_location_with_a_line_break_leads_nowhere() -> None:
-    """Which urljoin would leave out."""
-    with pytest.raises(pycurl.error):
-        follow(read("http://a.example/"), b"/a\tb")
+@pytest.mark.parametrize("location", [b"/a\tb", b"//", b"///", b"http://", b"//b:0/", b"http:b"])
+def test_a_location_that_leads_nowhere(location: bytes) -> None:
+    """Which urljoin would have lead somewhere."""
+    with pytest.raises(pycurl.error, match=r"\(3, "):
+        follow(read("http://a.example/"), location)
 
 
 def libcurl_s(text: str) -> str:
-    """Return what libcurl makes of a URL; it sends nothing."""
+    """Return what libcurl makes of a URL, "" if it refuses it; it sends nothing."""
     easy = pycurl.Curl()
     easy.setopt(pycurl.URL, text)
     easy.setopt(pycurl.PATH_AS_IS, 1)
     easy.setopt(pycurl.CONNECT_TO, ["::127.0.0.1:1"])
     easy.setopt(pycurl.OPENSOCKETFUNCTION, lambda *_: pycurl.SOCKET_BAD)
-    with pytest.raises(pycurl.error) as raised:
-        easy.perform()
-    assert raised.value.args[0] == pycurl.E_COULDNT_CONNECT
-    told: str = easy.getinfo(pycurl.EFFECTIVE_URL)
-    easy.close()
-    return told
+    with closing(easy):
+        with pytest.raises(pycurl.error) as raised:
+            easy.perform()
+        told: str = easy.getinfo(pycurl.EFFECTIVE_URL)
+    return told if raised.value.args[0] == pycurl.E_COULDNT_CONNECT else ""
 
 
 SIGNS = "aB1.:/@?#[]%-_~;=&+!$'()*,|\\\"<>^`{} \xfc"
@@ -115,9 +119,9 @@ SIGNS = "aB1.:/@?#[]%-_~;=&+!$'()*,|\\\"<>^`{} \xfc"
 
 @given(st.text(SIGNS, max_size=12), st.text(SIGNS, max_size=12))
 def test_nobody_reads_another_host(before: str, after: str) -> None:
-    """Whatever is taken here, libcurl takes for the same place."""
+    """Whatever is taken here, libcurl takes for the same place, or not at all."""
     try:
         url = read(f"http://{before}a.example{after}")
     except pycurl.error:
         return
-    assert libcurl_s(str(url)) == str(url)
+    assert libcurl_s(str(url)) in (str(url), "")
