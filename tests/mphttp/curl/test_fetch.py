@@ -8,17 +8,28 @@ import io
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pycurl
 import pytest
 import trustme
 
 from mphttp import Refresh
-from mphttp.curl import CurlRequest, CurlResponse, CurlSession, Limits, fetch, fetch_all
+from mphttp.curl import (
+    CurlRequest,
+    CurlResponse,
+    CurlSession,
+    CurlTransport,
+    Limits,
+    fetch,
+    fetch_all,
+)
+from mphttp.curl.deadlines import Deadlines
 from tests.mphttp.requests.conftest import Serve, Start
 from tests.mphttp.requests.servers import Service, answer, chunked, until_closed
 
@@ -386,6 +397,45 @@ def test_tls(serve: Serve, context: ssl.SSLContext, authority: str, tmp_path: Pa
     with fails(pycurl.E_PEER_FAILED_VERIFICATION):
         fetch(server.url, verify=stranger)
     assert len(server.heads) == 2
+
+
+@pytest.mark.parametrize("notified", [True, False])
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
+def test_a_body_that_ends_with_tls(
+    context: ssl.SSLContext, authority: str, version: bytes, notified: bool
+) -> None:
+    """Is whole only if the server says in TLS that it ends (RFC 9112, 9.8)."""
+
+    def cut(sock: socket.socket) -> None:
+        with context.wrap_socket(sock, server_side=True) as wrapped:
+            wrapped.recv(65536)
+            wrapped.sendall(version + b" 200 OK\r\n\r\n12345")
+            if notified:
+                wrapped.unwrap()
+            else:
+                socket.socket.shutdown(wrapped, socket.SHUT_RDWR)
+
+    service = Service(cut)
+    url = f"https://127.0.0.1:{service.port}/"
+    with closing(service), httpx.Client(transport=CurlTransport(verify=authority)) as http:
+        if notified:
+            assert fetch(url, verify=authority).content == http.get(url).content == b"12345"
+            return
+        with fails(pycurl.E_RECV_ERROR, "eof"):
+            fetch(url, verify=authority)
+        with pytest.raises(httpx.ReadError):
+            http.get(url)
+
+
+def test_all_attempts_to_connect_share_one_limit() -> None:
+    """On whichever paths they are, and the whole has its own."""
+    assert not Deadlines(Limits(connect=0)).over
+    assert not Deadlines(Limits(connect=0)).connectable
+    assert Deadlines(Limits(connect=60)).connectable
+    assert Deadlines(Limits(connect=None)).connectable
+    assert Deadlines(Limits(total=-1)).over
+    assert not Deadlines(Limits(total=-1)).connectable
+    assert Deadlines(Limits(silence=1)).overdue(time.monotonic() - 1)
 
 
 def test_a_client_certificate(
