@@ -82,6 +82,7 @@ _WRITE_HINTS = {
     errno.ENOSPC: "make room, or choose another place with -o",
     errno.EACCES: "choose a place where you may write with -o",
     errno.ENOENT: "make the folder first",
+    errno.ENAMETOOLONG: "choose a shorter name with -o",
     errno.EISDIR: "name a file in it with -o",
 }
 

@@ -71,7 +71,9 @@ class Sink:
 
 def is_stream(name: str) -> bool:
     """Whether `-o NAME` means stdout, or a device or pipe, where nothing can be taken back."""
-    return _is_stdout(name) or (os.path.exists(name) and not os.path.isfile(name))
+    if _is_stdout(name):
+        return True
+    return os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name)
 
 
 @contextmanager
