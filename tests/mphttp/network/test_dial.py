@@ -127,10 +127,11 @@ def test_nobody_answers() -> None:
 def test_an_address_that_is_named_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two sockets for it, one would be forgotten."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
-        port = server.getsockname()[1]
-        resolve_to(monkeypatch, "127.0.0.1", "127.0.0.1")
-        with socket.create_connection(("127.0.0.1", port)), pytest.raises(TimeoutError):
-            dial("two.example", port, limit=TimeLimit(0.4))
+        address = server.getsockname()
+        with socket.create_connection(address):
+            resolve_to(monkeypatch, "127.0.0.1", "127.0.0.1")
+            with pytest.raises(TimeoutError):
+                dial("two.example", address[1], limit=TimeLimit(0.4))
 
 
 def test_no_address_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
