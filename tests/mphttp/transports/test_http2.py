@@ -396,23 +396,38 @@ def _drain(peer: Peer) -> None:
 
 
 def test_a_flood_comes_to_an_end_without_a_limit_of_time(door: Door) -> None:
-    """CVE-2019-9512 and its like: the client says that it is enough."""
+    """The client says that it is enough."""
 
     def serve(peer: Peer) -> None:
-        peer.request()
-        reads = threading.Thread(target=_drain, args=(peer,), daemon=True)
-        reads.start()
+        stream, _ = peer.request()
         try:
             while True:
-                peer.say(PingFrame(opaque_data=b"12345678").serialize() * 50)
+                peer.say(PriorityFrame(stream).serialize() * 50)
         except (ConnectionError, TimeoutError):
-            pass
-        reads.join()
-        raise EOFError
+            raise EOFError from None
 
     with serving(serve) as address, door.client(**HTTP2) as client:
         with pytest.raises((door.library.RemoteProtocolError, door.library.ReadError)):
             client.get(address, timeout=None)
+
+
+def test_a_trickle_of_frames_is_no_progress(door: Door) -> None:
+    """A deadline is fixed once; so little comes here that it is no flood."""
+
+    def serve(peer: Peer) -> None:
+        stream, _ = peer.request()
+        peer.say(peer.head(stream))
+        try:
+            while not given_up.wait(0.002):
+                peer.say(PingFrame(), data(stream))
+        except (ConnectionError, TimeoutError):
+            raise EOFError from None
+
+    given_up = threading.Event()
+    with serving(serve) as address, door.client(**HTTP2) as client:
+        with pytest.raises(door.library.ReadTimeout):
+            client.get(address, timeout=0.2)
+        given_up.set()
 
 
 def test_a_reader_doesn_t_wait_for_an_upload(door: Door) -> None:
