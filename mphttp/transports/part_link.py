@@ -159,6 +159,9 @@ class PartLink:
         headers = self._resource.request_headers(start, stop)
         asked = self._connection.as_proxied(self._core.Request(b"GET", self._url, headers=headers))
         head = part.cycle.request(asked.url.target, asked.headers)
+        # What came while nothing was asked for is no answer to this (RFC 9112, section 9.2).
+        idle = self._brought and not self._parts
+        self._last = self._last or (idle and (self._stream.ahead or self._stream.is_readable()))
         if not (self._last or (self._one_each and self._parts)):
             part.asked = True
             # If the server has ended the connection, reading tells whether that is an error.

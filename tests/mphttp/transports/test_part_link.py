@@ -110,6 +110,31 @@ def test_it_ends_between_two_parts(last: bool) -> None:
             link.read()
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_nobody_asked_for_is_no_answer(apart: bool) -> None:
+    """A part that came too early would be taken for the one that is asked for next."""
+    read_one, sent_more = threading.Event(), threading.Event()
+
+    def serve(sock: socket.socket) -> None:
+        heads(sock, 1)
+        sock.sendall(answer(0, last=False) + answer(1, last=False) * (not apart))
+        if apart:
+            read_one.wait(20)
+            sock.sendall(answer(1, last=False))
+        sent_more.set()
+        sock.recv(1)
+
+    with link_to(serve) as link:
+        ask(link, 0)
+        read(link, 20_000)
+        read_one.set()
+        assert sent_more.wait(20)
+        ask(link, 1)
+        with pytest.raises(Ended):
+            link.read()
+        link.close()
+
+
 def test_it_is_reset_in_a_part_that_was_to_be_the_last() -> None:
     """What the server hadn't read makes its kernel reset the connection (RFC 9112, 9.6).
 
