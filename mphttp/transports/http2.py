@@ -217,7 +217,6 @@ class HTTP2Connection(_HTTP2):
         try:
             self._waker = Waker()
         except OSError as error:
-            stream.close()
             raise self._core.ConnectError(str(error)) from error
 
     def handle_request(self, request: Any) -> Any:

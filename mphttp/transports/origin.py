@@ -113,12 +113,18 @@ class _Origin:
 
     def _chosen(self, stream: MultipathStream | AsyncMultipathStream) -> Any:
         """Make the connection that speaks what was agreed on."""
+        try:
+            return self._speaking(stream)
+        except BaseException:  # also what a signal's handler raises
+            stream.close_now()
+            raise
+
+    def _speaking(self, stream: MultipathStream | AsyncMultipathStream) -> Any:
         host, expiry = self._options.host, self._options.keepalive_expiry
         tls = stream.get_extra_info("ssl_object")
         agreed = tls is not None and tls.selected_alpn_protocol() == "h2"
         if agreed or (self._options.http2 and not self._options.http1):
             if stream.inside:
-                stream.close_now()
                 hint = "http1=True, or another proxy"
                 what = "HTTP/2 can't be spoken within the TLS of an https:// proxy"
                 raise self._core.ConnectError(f"{what} (hint: {hint})")
