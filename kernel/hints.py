@@ -24,6 +24,8 @@ GRANT_BPF = _grant("+net_admin,+bpf,+perfmon")
 SET_UP = "sudo mphttp setup"
 """Lets every user of a group control the paths of their own connections, by a broker."""
 
+SWITCH_ON = "sudo sysctl -w net.mptcp.enabled=1"
+
 INSTALL_LIBBPF = "sudo apt-get install libbpf1"
 
 

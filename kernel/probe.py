@@ -15,7 +15,7 @@ from .bpf.program import check
 from .broker.channel import socket_path
 from .broker.mechanism import BrokerMechanism
 from .errors import KernelError, NotPermitted, NotSupported
-from .hints import NEEDS_LINUX, SET_UP, SYSCTL, select_userspace_manager
+from .hints import NEEDS_LINUX, SET_UP, SWITCH_ON, SYSCTL, select_userspace_manager
 from .mechanism import Mechanism
 from .path_manager.mechanism import NetlinkMechanism
 from .reading.info import IPPROTO_MPTCP, FullCapture, capture
@@ -82,6 +82,20 @@ def best_mechanism() -> Mechanism:
         return ReadonlyMechanism(error)
 
 
+def situation() -> object:
+    """Look at what `best_mechanism` depends on and others may change, for much less.
+
+    Returns:
+        Something that is equal as long as nothing of it changes.
+    """
+    try:
+        broker = Path(socket_path()).stat()
+        there: tuple[int, int] | None = (broker.st_ino, broker.st_ctime_ns)
+    except OSError:
+        there = None
+    return userspace_manager_selected(), _read(SYSCTL / "enabled"), there
+
+
 def _broker_or_nothing(missing: NotPermitted) -> Mechanism:
     try:
         return BrokerMechanism()
@@ -121,8 +135,7 @@ def _mptcp() -> Finding:
     if number == 0:
         return Finding("mptcp", True, "MPTCP sockets can be made")
     if number == errno.ENOPROTOOPT:
-        mend = "sudo sysctl -w net.mptcp.enabled=1"
-        return Finding("mptcp", False, "MPTCP is switched off: every connection is TCP", mend)
+        return Finding("mptcp", False, "MPTCP is switched off: every connection is TCP", SWITCH_ON)
     return Finding("mptcp", False, "this kernel has no MPTCP: every connection is TCP", NEEDS_LINUX)
 
 

@@ -44,12 +44,16 @@ class Background(Strategy):
 
     def run(self, transfer: Transfer) -> Steps:
         allowed = self._allowed(transfer.paths)
-        leaving = [subflow for subflow in transfer.subflows if subflow.path not in allowed]
+        avoid = self._avoided(transfer.paths)
+        leaving = [subflow for subflow in transfer.subflows if subflow.path.name == avoid]
         if len(leaving) == len(transfer.subflows) and (yield from open_first(allowed)) is None:
             return
         for subflow in leaving:
             yield from close(subflow)
 
     def _allowed(self, paths: Sequence[Path]) -> list[Path]:
-        avoid = self.avoid if self.avoid is not None or not paths else paths[0].name
+        avoid = self._avoided(paths)
         return [path for path in paths if path.name != avoid]
+
+    def _avoided(self, paths: Sequence[Path]) -> str | None:
+        return self.avoid if self.avoid is not None or not paths else paths[0].name

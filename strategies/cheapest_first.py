@@ -68,20 +68,23 @@ class CheapestFirst(Strategy):
 
     def run(self, transfer: Transfer) -> Steps:
         retry_at = 0.0
+        listed: set[Path] = set()
         while True:
-            moved = yield from self._move(transfer, cheaper_too=transfer.elapsed >= retry_at)
+            listed.update(transfer.paths)
+            ranked = self._ranked(_usable(transfer, listed))
+            cheaper_too = transfer.elapsed >= retry_at
+            moved = yield from self._move(transfer, ranked, cheaper_too=cheaper_too)
             if moved is False:
                 retry_at = transfer.elapsed + _RETRY_AFTER
             events = ("path_lost", "subflow_closed")
             yield Until(elapsed=transfer.elapsed + _LOOK_EVERY, event=events)
 
     def _move(
-        self, transfer: Transfer, *, cheaper_too: bool
+        self, transfer: Transfer, ranked: list[Path], *, cheaper_too: bool
     ) -> Generator[Command, Any, bool | None]:
         """Go to the cheapest path that works; tell whether that worked, or None if it needn't."""
         old = transfer.subflows
         used = transfer.current.path if old else None
-        ranked = self._ranked(transfer.paths)
         if used not in ranked or transfer.silence >= self.patience:
             wanted = [path for path in ranked if path != used]
         else:
@@ -97,3 +100,12 @@ class CheapestFirst(Strategy):
     def _ranked(self, paths: Sequence[Path]) -> list[Path]:
         costs = self._costs
         return sorted(paths, key=lambda path: costs.get(path.name, math.inf))
+
+
+def _usable(transfer: Transfer, listed: set[Path]) -> list[Path]:
+    """Return the paths that are there, and the one in use if it never was among them.
+
+    Where routes depend on the source address, a path that works isn't listed.
+    """
+    unlisted = [s.path for s in transfer.subflows if s.path not in listed]
+    return [*transfer.paths, *unlisted]

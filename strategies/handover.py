@@ -16,6 +16,10 @@ _LOOK_EVERY = 0.1
 """Seconds between two looks, at most, while it isn't known yet which path works."""
 _SOONEST = 0.005
 """Seconds until a look at a silence that is all but long enough."""
+_FORGOTTEN = 60
+"""So many times the patience without a false alarm, and half of it will do again."""
+_MOST_PATIENCE = 60.0
+"""Seconds of silence that are enough in any case."""
 _LOOKS = 8
 """Looks in a shorter time than that, if `within` is short."""
 
@@ -33,7 +37,8 @@ class Handover(Strategy):
     begins slowly is silent for one; the other half is for the handshake and the first data. A path
     whose interface is gone, or whose subflow was reset, isn't waited for. Then the subflow that
     brings data stays, and the other is closed: the old one if it is dead, the new one if the old
-    one was only late.
+    one was only late. After such a false alarm the next silence must last twice as long, so that a
+    server that pauses again and again is no reason to open a subflow each time.
 
     Args:
         within: seconds from the last byte on one path to the first on another.
@@ -54,13 +59,17 @@ class Handover(Strategy):
     def run(self, transfer: Transfer) -> Steps:
         if self.standby:
             yield from open_first(transfer.unused_paths, backup=True)
+        doubt = Doubt(self.within / 2)
         while True:
-            yield from self._until_silent(transfer)
-            yield from self._hand_over(transfer)
+            yield from self._until_silent(transfer, doubt)
+            yield from self._hand_over(transfer, doubt)
 
-    def _until_silent(self, transfer: Transfer) -> Steps:
-        while transfer.subflows and transfer.current.path in transfer.paths:
-            left = max(self.within / 2, 2 * transfer.current.rtt) - transfer.silence
+    def _until_silent(self, transfer: Transfer, doubt: Doubt) -> Steps:
+        while transfer.subflows:
+            if doubt.is_gone(transfer):
+                return
+            patience = max(doubt.patience(transfer.elapsed), 2 * transfer.current.rtt)
+            left = patience - transfer.silence
             if left <= 0:
                 return
             yield Until(
@@ -68,7 +77,7 @@ class Handover(Strategy):
                 event=("path_lost", "subflow_closed"),
             )
 
-    def _hand_over(self, transfer: Transfer) -> Steps:
+    def _hand_over(self, transfer: Transfer, doubt: Doubt) -> Steps:
         old = [subflow for subflow in transfer.subflows if not subflow.backup]
         new = yield from self._other(transfer)
         if new is None:  # there is nowhere to go: what comes back first will do
@@ -76,8 +85,10 @@ class Handover(Strategy):
             return
         brought = yield from self._first_to_bring(transfer)
         if any(subflow.id in brought for subflow in old):
+            doubt.was_wrong(transfer.elapsed)
             yield from self._put_back(new)
         elif new.id in brought:
+            doubt.was_right()
             for subflow in old:
                 yield from close(subflow, lost=True)
 
@@ -116,3 +127,60 @@ class Handover(Strategy):
             yield SetBackup(new, True)
         except CommandFailed:
             return
+
+
+class Doubt:
+    """How sure a handover must be that a path is dead. Pure.
+
+    What pauses by itself, as a server that sends something every few seconds, looks like a path
+    that has died. Each time that the old path spoke again the next silence must last twice as long,
+    until there was none for a while. And an interface whose route comes and goes, such as by DHCP,
+    is left at once the first time only; after that, if it is silent, too.
+
+    Args:
+        patience: seconds of silence that are enough at first.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._wrong = 0
+        self._wrong_at = 0.0
+        self._listed: set[str] = set()
+        self._left: set[int] = set()
+
+    def patience(self, now: float) -> float:
+        """Return the seconds of silence that are enough now."""
+        while self._wrong and now >= self._wrong_at + _FORGOTTEN * self._asked:
+            self._wrong_at += _FORGOTTEN * self._asked
+            self._wrong -= 1
+        return self._asked
+
+    def was_wrong(self, now: float) -> None:
+        """Take that the old path was only late."""
+        self._wrong += 1
+        self._wrong_at = now
+
+    def was_right(self) -> None:
+        """Take that the old path was dead."""
+        self._wrong = 0
+
+    def is_gone(self, transfer: Transfer) -> bool:
+        """Tell whether the path in use is gone from the list, or its address; once for a subflow.
+
+        A path that never was in the list, as where routes depend on the source address, isn't gone.
+        """
+        current = transfer.current
+        names = {path.name for path in transfer.paths}
+        self._listed |= names
+        told = any(
+            event.kind == "path_lost" and event.subflow == current.id for event in transfer.events
+        )
+        unlisted = current.path.name in self._listed and current.path.name not in names
+        if not (told or unlisted) or current.id in self._left:
+            return False
+        self._left.add(current.id)
+        return True
+
+    @property
+    def _asked(self) -> float:
+        return float(min(_MOST_PATIENCE, self._patience * 2.0**self._wrong))

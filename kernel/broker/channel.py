@@ -12,7 +12,8 @@ import socket
 import struct
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from ..errors import KernelError, NoSuchSubflow, NotPermitted, NotSupported
 from ..hints import hint_for
@@ -23,7 +24,7 @@ DEFAULT_SOCKET = "/run/mphttp/broker.sock"
 SOCKET_VARIABLE = "MPHTTP_BROKER"
 """Environment variable that names another socket."""
 
-_TIMEOUT = 5  # seconds that the broker may take to answer
+_TIMEOUT = 2  # seconds that the broker may take to answer
 _REST = 30  # seconds for which one that didn't answer in time isn't asked again
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 _START = "sudo systemctl start mphttpd.socket"
@@ -62,20 +63,39 @@ class RequestChannel:
             NoSuchSubflow: the socket is closed.
             KernelError: the broker refused, or doesn't answer.
         """
-        with self._lock:
-            if time.monotonic() < self._rests_until:
-                what = f"the broker isn't asked, since it took longer than {_TIMEOUT} s to answer"
-                raise KernelError(what, hint=_RESTART)
-            try:
-                answer = _receive(self._send(request, sock))
-            except OSError as error:
-                self._forget()
-                if error.errno == errno.EAGAIN:  # SO_RCVTIMEO and SO_SNDTIMEO end so
-                    self._rests_until = time.monotonic() + _REST
-                raise _translated(error) from None
+        with self._lock, self._in_time():
+            answer = _receive(self._send(request, sock))
         if isinstance(answer, Refused):
             raise answer.error()
         return answer
+
+    def check(self) -> None:
+        """See to it that a broker is there; it isn't asked anything.
+
+        Raises:
+            KernelError: nobody listens, or who does didn't answer a moment ago.
+        """
+        with self._lock, self._in_time():
+            try:
+                if self._socket is not None:
+                    _check_silent(self._socket)
+            except OSError:
+                self._forget()
+            if self._socket is None:
+                self._socket = _connect(self._path)
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        if time.monotonic() < self._rests_until:
+            what = f"the broker isn't asked, since it took longer than {_TIMEOUT} s to answer"
+            raise KernelError(what, hint=_RESTART)
+        try:
+            yield
+        except OSError as error:
+            self._forget()
+            if error.errno == errno.EAGAIN:  # SO_RCVTIMEO and SO_SNDTIMEO end so
+                self._rests_until = time.monotonic() + _REST
+            raise _translated(error) from None
 
     def close(self) -> None:
         """Let go of the descriptor; a later request connects again."""

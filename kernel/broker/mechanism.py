@@ -56,7 +56,16 @@ class BrokerMechanism:
             NotMultipath: the connection fell back to TCP.
             NoSuchSubflow: the socket is closed.
         """
+        self._look()
         return BrokerControl(sock, self)
+
+    def _look(self) -> None:
+        """Find out whether the broker is there still, or again."""
+        try:
+            self._requests.check()
+            self.reason = None
+        except KernelError as error:
+            self.reason = error
 
     def fileno(self) -> int:
         """The descriptor that is readable when events wait."""

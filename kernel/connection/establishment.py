@@ -52,12 +52,18 @@ class Opening:
         subflow: what `Control.open` returned.
         now: the time then, in seconds of any clock that never goes back.
         timeout: seconds until it must be established.
+
+    Attributes:
+        outcome: the subflow as it was when it counted as open, or why it doesn't; None until then.
+        established_at: when the handshake ended on this side, or None.
+        answered: whether the peer has said something, be it no; once there is an outcome.
     """
 
     def __init__(self, subflow: SubflowInfo, now: float, *, timeout: float = OPEN_TIMEOUT) -> None:
         self.subflow = subflow
         self.outcome: SubflowInfo | OpenRefused | None = None
         self.established_at: float | None = None
+        self.answered = True
         self._began_at = now
         self._timeout = timeout
         self.on_info(subflow, now)
@@ -103,9 +109,13 @@ class Opening:
         if deadline is None or now < deadline:
             return
         if self.established_at is None:
-            self._refuse(f"nobody answered in {self._timeout:g} s", hint=_NEVER_ANSWERED)
+            self.outcome, self.answered = self.never_answered(self._timeout), False
         else:
             self.outcome = self.subflow
+
+    def never_answered(self, seconds: float) -> OpenRefused:
+        """Return what it means that nobody has answered for so long, also if that isn't the end."""
+        return self._refusal(f"nobody answered in {seconds:.2g} s", hint=_NEVER_ANSWERED)
 
     @property
     def _settling(self) -> float:
@@ -120,9 +130,12 @@ class Opening:
 
     def _refuse(self, why: str, *, errno: int = 0, hint: str = "") -> None:
         if self.outcome is None:
-            local, remote = self.subflow.tuple
-            what = f"the subflow from {local.host} to {remote.host} was not opened: {why}"
-            self.outcome = OpenRefused(what, errno=errno, hint=hint)
+            self.outcome = self._refusal(why, errno=errno, hint=hint)
+
+    def _refusal(self, why: str, *, errno: int = 0, hint: str = "") -> OpenRefused:
+        local, remote = self.subflow.tuple
+        what = f"the subflow from {local.host} to {remote.host} was not opened: {why}"
+        return OpenRefused(what, errno=errno, hint=hint)
 
 
 class Draining:

@@ -12,7 +12,7 @@ import time
 
 from mphttp.engine import Engine, Exchange
 from mphttp.engine.loop import Woken
-from mphttp.kernel.probe import best_mechanism
+from mphttp.kernel.mechanism import Mechanism
 
 _LONGEST = 0.05
 """Seconds between two looks, should an event be lost."""
@@ -53,20 +53,23 @@ class Stepper(Engine):
             self._turns()
 
     def close(self) -> None:
-        """Let go of the mechanism's descriptors; reports still ask for its name."""
-        if self._mechanism is not None:
-            self._mechanism.close()
+        """Let go of the mechanisms' descriptors; reports still ask for their names."""
+        self._mechanisms.close()
 
     def wake(self, connection: Woken) -> None:
         """Give a connection a turn at the next step."""
         self._woken.append(connection)
 
-    def _start_once(self) -> None:
-        if self._mechanism is None:
-            self._mechanism = best_mechanism()
+    def start(self) -> bool:
+        """Need nothing."""
+        return True
+
+    def _adopt(self, mechanism: Mechanism) -> None:
+        """Need nothing: what waits is read at each step."""
 
     def _turns(self) -> None:
-        self._dispatch(self.mechanism)
+        for mechanism in self._mechanisms.all():
+            self._pass_on(mechanism.events())
         while ready := self._ready(time.monotonic()):
             for connection in ready:
                 self._turn(connection)
@@ -74,8 +77,8 @@ class Stepper(Engine):
     def _wait(self) -> None:
         """Sleep until an event comes, or a connection is to have its turn."""
         poll = select.poll()
-        events = self.mechanism.fileno()
-        if events is not None:
-            poll.register(events, select.POLLIN)
+        for mechanism in self._mechanisms.all():
+            if (events := mechanism.fileno()) is not None:
+                poll.register(events, select.POLLIN)
         due = self._timers[0][0] - time.monotonic() if self._timers else _LONGEST
         poll.poll(1e3 * min(max(due, 0.0), _LONGEST))

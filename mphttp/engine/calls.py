@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mphttp.kernel.connection.establishment import Draining, Opening
-from mphttp.kernel.errors import KernelError, NotReady
+from mphttp.kernel.errors import KernelError, NotReady, OpenRefused
 from mphttp.kernel.events import Event
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.values import ConnectionInfo, Path, SocketAddress, SubflowInfo
 from mphttp.strategies import Close, Command, CommandFailed, Open, OpenFailed, SetBackup, SetOption
 
+from .backoff import PROVEN, Backoff, Joins, Pair
 from .exchange import Exchange
 from .ledger import Entry, Ledger
 
@@ -23,6 +24,15 @@ _READY_WITHIN = 3.0
 _LOOKS_A_ROUND_TRIP = 8
 _LOOK_AT_MOST_EVERY = 0.002
 """Seconds; a subflow that settles or drains is looked at so often, or every 8th round trip."""
+_NOTHING = 4 * 1024
+"""Bytes below which a subflow that ended has brought as good as nothing."""
+_TAKES_OVER = 16 * 1024
+"""Bytes that another subflow must have brought before the one that brought all is closed."""
+_TAKES_OVER_WITHIN = 2.0
+_TAKES_OVER_ROUND_TRIPS = 8
+"""Seconds, or round trips, after which it stays, since the other doesn't take over."""
+_UNANSWERED = 1.0
+"""Seconds after which no answer to a SYN is a fault: the second one leaves then (RFC 6298)."""
 
 
 @dataclass(slots=True)
@@ -36,11 +46,12 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Opening:
-    """A subflow whose SYN has left."""
+    """A subflow whose SYN has left, and who asked for it."""
 
-    exchange: Exchange
+    exchanges: list[Exchange]
     entry: Entry
     machine: Opening
+    began_at: float
 
 
 @dataclass(slots=True)
@@ -50,6 +61,7 @@ class _Draining:
     exchange: Exchange
     entry: Entry
     machine: Draining
+    until: float
 
 
 class Calls:
@@ -64,6 +76,8 @@ class Calls:
         ledger: the book of the subflows.
         remote: where the peer is.
         path: finds the path with a name to an address of the peer.
+        hint: what mends it where the peer refuses a subflow, or one is reset.
+        joins: is told which address pairs refuse subflows; None where they are none of MPTCP's.
     """
 
     def __init__(
@@ -72,11 +86,17 @@ class Calls:
         ledger: Ledger,
         remote: SocketAddress,
         path: Callable[[str, SocketAddress], Path | None],
+        *,
+        hint: str = "",
+        joins: Joins | None = None,
     ) -> None:
         self.control = control
         self._ledger = ledger
         self._remote = remote
         self._path = path
+        self._hint = hint
+        self._joins = joins
+        self._backoff = Backoff()
         self._owners: dict[int, set[Exchange]] = {}
         self._users: dict[int, set[Exchange]] = {}  # those who want the peer to use it
         self._waiting: list[_Waiting] = []
@@ -109,7 +129,8 @@ class Calls:
                     exchange.answer()
         except KernelError as error:
             failed = OpenFailed if isinstance(command, Open) else CommandFailed
-            exchange.fail(failed(str(error)), error.hint)
+            refused = isinstance(error, OpenRefused) and not error.errno
+            exchange.fail(failed(str(error)), error.hint or (self._hint if refused else ""))
 
     def _controlled(self) -> Control:
         if self.control is None:
@@ -141,16 +162,29 @@ class Calls:
                 self._set_backup(exchange, shared, False)
             exchange.answer(exchange.subflow(shared))
             return
+        pair = (path.address, remote)
+        pending = next((o for o in self._openings if _pair(o.entry) == pair), None)
+        if pending is not None and pending.entry.backup == command.backup:
+            pending.exchanges.append(exchange)
+            return
+        resting = self._backoff.refusal(pair, now, alone=not self._ledger.alive())
+        if resting is not None:
+            raise resting
         try:
             subflow = control.open(path, remote, backup=command.backup)
         except NotReady:
             self._waiting.append(_Waiting(exchange, command, now + _READY_WITHIN))
             return
+        except OpenRefused as refused:
+            if not refused.errno:  # else no SYN has left
+                self._failed(pair, str(refused), refused.hint or self._hint, now, refused=True)
+                self._joins_refused(pair, now)
+            raise
         entry = self._ledger.add(subflow, opened_at=None, backup=command.backup)
         exchange.note("subflow_opening", entry)
         self._owners[entry.id] = {exchange}
         self._users[entry.id] = set() if command.backup else {exchange}
-        self._openings.append(_Opening(exchange, entry, Opening(subflow, now)))
+        self._openings.append(_Opening([exchange], entry, Opening(subflow, now), now))
 
     def _shared(self, exchange: Exchange, path: str, remote: SocketAddress) -> Entry | None:
         """Find a subflow that another response asked for and this one didn't."""
@@ -181,14 +215,92 @@ class Calls:
         if outcome is None:
             return
         self._openings.remove(opening)
+        entry = opening.entry
         if isinstance(outcome, KernelError):
-            self._drop(opening.entry)
-            opening.entry.closed_at = now
-            opening.exchange.note("subflow_refused", opening.entry, str(outcome))
-            opening.exchange.fail(OpenFailed(str(outcome)), outcome.hint)
+            hint = outcome.hint or self._hint
+            self._drop(entry)
+            entry.closed_at = now
+            answered = opening.machine.answered
+            self.failed(entry, str(outcome), hint, now, refused=answered)
+            if answered:
+                self._joins_refused(_pair(entry), now)
+            for exchange in opening.exchanges:
+                exchange.note("subflow_refused", entry, str(outcome))
+                exchange.fail(OpenFailed(str(outcome)), hint)
             return
-        opening.entry.opened_at = opening.machine.established_at
-        opening.exchange.answer(opening.exchange.subflow(opening.entry))
+        entry.opened_at = opening.machine.established_at
+        self._backoff.opened(_pair(entry))
+        if self._joins is not None:
+            self._joins.worked(_pair(entry), now)
+        for exchange in opening.exchanges:
+            self._owners[entry.id].add(exchange)
+            if not entry.backup:
+                self._users[entry.id].add(exchange)
+            exchange.answer(exchange.subflow(entry))
+
+    def failed(
+        self, entry: Entry, what: str, hint: str, now: float, *, refused: bool = False
+    ) -> None:
+        """Take that a subflow was refused, or ended though nobody asked for that.
+
+        Args:
+            entry: the subflow.
+            what: what happened, in a sentence.
+            hint: what mends it, or "".
+            now: the engine's clock, in seconds.
+            refused: whether the peer said no to it.
+        """
+        if entry.failed:
+            self._backoff.explain(_pair(entry), what, hint)
+            return
+        entry.failed = True
+        lived = 0.0 if entry.opened_at is None else now - entry.opened_at
+        came = entry.info.bytes_received
+        self._failed(_pair(entry), what, hint, now, came=came, lived=lived, refused=refused)
+
+    def _failed(
+        self,
+        pair: Pair,
+        what: str,
+        hint: str,
+        now: float,
+        *,
+        came: int = 0,
+        lived: float = 0.0,
+        refused: bool,
+    ) -> None:
+        beside = [e.info.bytes_received for e in self._ledger.alive() if _pair(e) == pair]
+        proven = max((came, *beside)) >= PROVEN
+        self._backoff.failed(pair, what, hint, now, proven=proven, refused=refused, lived=lived)
+
+    def _joins_refused(self, pair: Pair, now: float, *, killed: bool = False) -> None:
+        """Take that somebody said no to a subflow, so that others may know; silence is none."""
+        joined = any(not entry.initial for entry in self._ledger.alive())
+        if self._joins is not None and not joined:  # else it is a limit
+            self._joins.refused(pair, now, killed=killed)
+
+    def killed(self, entry: Entry, what: str, now: float) -> None:
+        """Take that a subflow ended though nobody asked for that; see `failed`."""
+        if not entry.failed and not entry.initial and entry.info.bytes_received < _NOTHING:
+            self._joins_refused(_pair(entry), now, killed=True)
+        self.failed(entry, what, self._hint, now)
+
+    def _worked(self, entry: Entry, now: float) -> None:
+        """Take that a subflow ends since that was wanted."""
+        if entry.opened_at is not None and entry.info.bytes_received:
+            self._backoff.worked(_pair(entry), now)
+
+    def unanswered(self, exchange: Exchange, now: float) -> None:
+        """Say which of the subflows that a response asked for got no answer before its end."""
+        for opening in self._openings:
+            if exchange not in opening.exchanges or opening.machine.established_at is not None:
+                continue
+            waited = now - opening.began_at
+            if waited >= _UNANSWERED:
+                refusal = opening.machine.never_answered(waited)
+                exchange.note("subflow_refused", opening.entry, str(refusal))
+                exchange.problem(str(refusal), refusal.hint)
+                self.failed(opening.entry, str(refusal), refusal.hint, now)
 
     # Close.
 
@@ -201,13 +313,18 @@ class Calls:
             raise KernelError("the last subflow that works can't be closed")
         entry.closing = True
         control = self._controlled()
+        if lost:
+            self.failed(entry, f"nothing came over {entry.path} any more", self._hint, now)
+        else:
+            self._worked(entry, now)
         if entry.backup or (lost and self._withdrawn(entry)):
             self._drop(entry)
             return
         # The peer stops using it, what is on its way arrives, and only then it goes: nothing has to
         # be sent twice.
         control.set_backup(entry.info, True)
-        self._drainings.append(_Draining(exchange, entry, Draining(entry.info, now)))
+        until = now + max(_TAKES_OVER_WITHIN, _TAKES_OVER_ROUND_TRIPS * entry.info.rtt)
+        self._drainings.append(_Draining(exchange, entry, Draining(entry.info, now), until))
 
     def _withdrawn(self, entry: Entry) -> bool:
         """Withdraw the address of a subflow, unless one that works has it, too."""
@@ -256,10 +373,13 @@ class Calls:
     def release(self, exchange: Exchange, now: float) -> None:
         """End what only this response asked for and was retired; pause what it alone used."""
         self._waiting = [w for w in self._waiting if w.exchange is not exchange]
-        for opening in [o for o in self._openings if o.exchange is exchange]:
-            self._openings.remove(opening)
-            self._drop(opening.entry)
-            opening.entry.closed_at = now
+        for opening in [o for o in self._openings if exchange in o.exchanges]:
+            opening.exchanges.remove(exchange)
+            if not opening.exchanges:
+                self._openings.remove(opening)
+                opening.entry.opened_at = opening.machine.established_at
+                self._drop(opening.entry)
+                opening.entry.closed_at = now
         for draining in [d for d in self._drainings if d.exchange is exchange]:
             self._drainings.remove(draining)  # nothing of this response is on its way any more
             if draining.entry.closed_at is None and self._end_drained(draining.entry):
@@ -271,6 +391,7 @@ class Calls:
             if self._is_last(entry):
                 entry.closing = False  # those that were to stay are gone since
             else:
+                self._worked(entry, now)
                 self._drop(entry)
                 entry.closed_at = now
         self._owners = {i: o - {exchange} for i, o in self._owners.items() if i not in done}
@@ -326,16 +447,30 @@ class Calls:
         if entry.id in rows:
             machine.on_info(rows[entry.id], now)
         machine.on_time(now)
-        if machine.done:
+        if machine.done and (now >= draining.until or self._works_without(entry)):
             self._end_drained(entry)
-        return machine.done
+            return True
+        return False
+
+    def _works_without(self, entry: Entry) -> bool:
+        """Tell whether another subflow is known to work, or this one isn't known to either."""
+        others = (other for other in self._ledger.alive() if other is not entry)
+        least = min(_TAKES_OVER, entry.info.bytes_received)
+        return any(other.info.bytes_received >= least for other in others)
 
     def _end_drained(self, entry: Entry) -> bool:
-        """End a subflow that has drained, unless those that were to take over are gone since."""
-        if self._is_last(entry):
+        """End a subflow that has drained, unless those that were to take over don't do so.
+
+        They may be gone since, or something on the way lets their handshake pass, but no data.
+        """
+        if self._is_last(entry) or not self._works_without(entry):
             entry.closing = False
             with contextlib.suppress(KernelError):
                 self._controlled().set_backup(entry.info, False)
             return False
         self._drop(entry)
         return True
+
+
+def _pair(entry: Entry) -> Pair:
+    return entry.tuple.local.host, entry.tuple.remote

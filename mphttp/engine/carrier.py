@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import threading
 import time
 from functools import lru_cache
 from typing import Protocol
 
 from mphttp.kernel.addresses import unmapped
+from mphttp.kernel.connection_events import SubflowClosed as Told
 from mphttp.kernel.errors import KernelError
 from mphttp.kernel.events import (
     AddressAnnounced,
@@ -41,6 +41,7 @@ _LOOK_EVERY = 0.2
 """Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
 _PATHS_FOR = 1.0
 """Seconds for which the list of paths is taken as it was."""
+_PATH_LOST = "its interface is down, or its route or address is gone; `Handover` opens another"
 
 
 class Taken(Protocol):
@@ -82,7 +83,12 @@ class Carrier:
         settled: notified when the reports of responses that have ended are final.
         ledger: the book of subflows.
         gone: ids of subflows that ended with an earlier response.
+        refused_hint: what mends it where the peer refuses a subflow, or one is reset.
+        joins: whether further subflows are MPTCP's, which a middlebox may refuse to all.
     """
+
+    refused_hint = "`mphttp doctor URL` tries each path"
+    joins = False
 
     def __init__(
         self,
@@ -98,6 +104,7 @@ class Carrier:
         self.path_names = path_names
         self._reader = reader
         self._announced: dict[int, SocketAddress] = {}
+        self._untold: list[Entry] = []  # have ended, and an event may still tell why
         self._paths: list[Path] = []
         self._paths_until = -math.inf
         self._exchanges: list[Exchange] = []
@@ -113,7 +120,14 @@ class Carrier:
         self._before = before
         self.ledger.observe(before.decode(), now)
         self._initial = next((entry.id for entry in self.ledger.open()), None)
-        self._calls = Calls(control, self.ledger, self.remote, self._path)
+        self._calls = Calls(
+            control,
+            self.ledger,
+            self.remote,
+            self._path,
+            hint=self.refused_hint,
+            joins=self.engine.joins if self.joins else None,
+        )
         self.engine.add(self, control.token if control else None)
         if control:  # what was announced before that, no event tells again
             self._announced.update(control.announced())
@@ -156,8 +170,7 @@ class Carrier:
         """
         if exchange in self._exchanges:
             if exchange.engaged:
-                self._paths_until = -math.inf
-                self.paths()  # a path that went at the very end is to be told, too
+                self._at_the_end(exchange)
             self._exchanges.remove(exchange)
             if not self._closed:
                 undisturbed = not exchange.engaged and not self._exchanges
@@ -169,6 +182,15 @@ class Carrier:
                 self._ended.append(exchange)
                 self.engine.wake(self)
         return self._before
+
+    def _at_the_end(self, exchange: Exchange) -> None:
+        """Tell a response what went wrong at its very end, before any event or look would."""
+        now = time.monotonic()
+        self._paths_until = -math.inf
+        self.paths()
+        self.look(now)
+        self._tell_untold()
+        self._calls.unanswered(exchange, now)
 
     def missing(self) -> tuple[str, str] | None:
         """Say what keeps strategies from opening subflows, and what mends it, or None."""
@@ -188,16 +210,34 @@ class Carrier:
                 self._paths_until = now + _PATHS_FOR
                 with contextlib.suppress(KernelError):
                     before, self._paths = self._paths, usable_paths(self.remote, self.path_names)
-                    self._tell_lost(before)
+                    if before and before != self._paths:
+                        self._tell_changes(before, now)
             return self._paths
 
-    def _tell_lost(self, before: list[Path]) -> None:
-        """Say which paths with subflows are gone; the subflows themselves only fall silent."""
-        lost = {path.name for path in before} - {path.name for path in self._paths}
+    def _tell_changes(self, before: list[Path], now: float) -> None:
+        """Say which paths with subflows are gone, or have another name.
+
+        The subflows themselves only fall silent. A path that was never listed, as where routes
+        depend on the source address, can't be lost.
+        """
         for entry in self.ledger.alive():
-            if entry.path in lost:
+            host = entry.tuple.local.host
+            here = next((path for path in self._paths if path.address == host), None)
+            if here is not None and here.name != entry.path:
+                self._tell("path_renamed", entry, f"to {here.name}")
+                entry.path = here.name
+            elif here is None and self._is_lost(entry, before):
+                what = f"{entry.path} doesn't reach the server any more"
                 self._tell("path_lost", entry)
-                self._trouble(f"{entry.path} doesn't reach the server any more")
+                self._trouble(what, _PATH_LOST)
+                self._calls.failed(entry, what, _PATH_LOST, now)
+
+    def _is_lost(self, entry: Entry, before: list[Path]) -> bool:
+        host = entry.tuple.local.host
+        if entry.path in {path.name for path in before} - {path.name for path in self._paths}:
+            return True
+        # The interface may have got another address, by DHCP, or only prefer one (RFC 8981).
+        return any(path.address == host for path in before) and _interface_of(host) == "?"
 
     def remotes(self) -> list[SocketAddress]:
         """Return the peer's addresses: the connection's own, then those that it announced."""
@@ -235,9 +275,28 @@ class Carrier:
             return None
         for entry in self.ledger.observe(info, now):
             self._tell("subflow_closed", entry, entry.info.error)
-            if entry.info.error and entry.opened_at is not None and not entry.closing:
-                self._trouble(f"the subflow on {entry.path} ended: {entry.info.error}")
+            self._ended_by_itself(entry, entry.info.error, now)
         return info
+
+    def _ended_by_itself(self, entry: Entry, reason: str, now: float) -> None:
+        """Take that a subflow has ended, perhaps though nobody wanted that."""
+        if entry.opened_at is None or entry.closing or entry.told:
+            return
+        what = f"the subflow on {entry.path} ended" + (f": {reason}" if reason else "")
+        self._calls.killed(entry, what, now)
+        if reason:
+            entry.told = True
+            self._trouble(what, self.refused_hint)
+        else:
+            self._untold.append(entry)
+
+    def _tell_untold(self) -> None:
+        """Tell without a reason what no event has told with one, unless the connection is over."""
+        untold, self._untold = [e for e in self._untold if not e.told], []
+        if any(entry.info.established for entry in self.ledger.alive()):
+            for entry in untold:
+                entry.told = True
+                self._trouble(f"the subflow on {entry.path} ended", self.refused_hint)
 
     # The engine's side.
 
@@ -252,6 +311,8 @@ class Carrier:
             if self._closed:
                 return None
             info = None
+            if now >= self._look_at:
+                self._tell_untold()  # that of the look before; since then an event had its time
             if self._calls.busy or now >= self._look_at:
                 info = self.look(now)
             if now >= self._look_at:
@@ -304,8 +365,14 @@ class Carrier:
             return
         if self.ledger.closed(event.tuple, now):  # else a look has told already, without a reason
             self._tell("subflow_closed", entry, _reason(event))
-        if event.error and entry.opened_at is not None and not entry.closing:
-            self._trouble(f"the subflow on {entry.path} ended: {_reason(event)}")
+        elif event.error:
+            for exchange in self._exchanges:
+                exchange.explain("subflow_closed", entry, _reason(event))
+        if event.error:
+            self._ended_by_itself(entry, _reason(event), now)
+        elif entry.opened_at is not None and not entry.closing:  # in good order
+            entry.told = True
+            self._calls.killed(entry, f"the subflow on {entry.path} ended", now)
 
     def fail(self, error: Exception) -> None:
         """Take a fault of ours: the strategies end, the bytes go on."""
@@ -325,9 +392,9 @@ class Carrier:
         for exchange in self._exchanges:
             exchange.note(kind, entry, detail)
 
-    def _trouble(self, what: str) -> None:
+    def _trouble(self, what: str, hint: str = "") -> None:
         for exchange in self._exchanges:
-            exchange.problem(what)
+            exchange.problem(what, hint)
 
     def _entry(self, four_tuple: FourTuple) -> Entry | None:
         return next((e for e in self.ledger.open() if e.tuple == four_tuple), None)
@@ -371,4 +438,4 @@ def _interface_in(address: str, _second: int) -> str:
 
 def _reason(event: SubflowClosed) -> str:
     """Say why a subflow closed, where the kernel tells."""
-    return os.strerror(event.error) if event.error else ""
+    return Told(None, event.tuple, event.error, event.reset_reason).reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import math
 import socket
@@ -13,7 +14,9 @@ from collections.abc import Callable
 
 from mphttp.kernel.connection.receive_buffer import enlarge, is_stuck
 from mphttp.kernel.errors import KernelError, NotMultipath
+from mphttp.kernel.hints import SWITCH_ON
 from mphttp.kernel.mechanism import Control
+from mphttp.kernel.reading.info import IPPROTO_MPTCP
 from mphttp.kernel.values import SocketAddress
 
 from .carrier import Carrier, Taken
@@ -39,6 +42,12 @@ class Connection(Carrier):
         reader: takes down the state of the socket.
     """
 
+    refused_hint = (
+        "the server takes no more of them (`ip mptcp limits` there), or something on the way ends "
+        'them: multipath="ranges" (--multipath ranges) needs none'
+    )
+    joins = True
+
     def __init__(
         self, sock: socket.socket, engine: Engine, path_names: tuple[str, ...] | None
     ) -> None:
@@ -52,19 +61,20 @@ class Connection(Carrier):
         self._watched = False
         self._watch_at = math.inf
         self._was_stranded = False
+        self._mechanism = engine.mechanism
         control = self._take_control()
         self._begin(control, self.reader.all(), self._asked_at)
 
     def _take_control(self) -> Control | None:
         try:
-            return self.engine.mechanism.control(self.reader.sock)
+            return self._mechanism.control(self.reader.sock)
         except NotMultipath:
             return None
 
     @property
     def mechanism_name(self) -> str:
         """Name of what carries out the calls, "none" for plain TCP."""
-        return self.engine.mechanism.name if self.reader.multipath else "none"
+        return self._mechanism.name if self.reader.multipath else "none"
 
     @property
     def stranded(self) -> bool:
@@ -192,14 +202,27 @@ class Connection(Carrier):
             # Not an SSLSocket's own, which would have the rest pass as plain text.
             socket.socket.shutdown(self.reader.sock, socket.SHUT_RDWR)
 
+    @property
+    def refuses_joins(self) -> bool:
+        """Whether no other path can join a connection to this peer, as others have seen lately."""
+        if not self.engine.joins.any_to(self.remote):
+            return False
+        began = {entry.tuple.local.host for entry in self.ledger.open() if entry.initial}
+        others = {path.address for path in self.paths()} - began
+        return self.engine.joins.all_refused(others, self.remote, time.monotonic())
+
     def missing(self) -> tuple[str, str] | None:
         """Say what keeps strategies from opening subflows, and what mends it, or None."""
+        from mphttp.kernel.probe import mptcp_error
+
         if not self.reader.multipath:
+            if self.reader.sock.proto != IPPROTO_MPTCP and mptcp_error() == errno.ENOPROTOOPT:
+                return "MPTCP is switched off: one path carries it all", SWITCH_ON
             return (
                 "the connection is plain TCP: one path carries it all",
                 "the server, or a middlebox on the way, has no MPTCP: `mphttp doctor URL`",
             )
-        reason = self.engine.mechanism.reason
+        reason = self._mechanism.reason
         return None if reason is None else (str(reason), reason.hint)
 
     def _look_after(self) -> None:

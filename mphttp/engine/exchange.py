@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mphttp.errors import StrategyProblem
+from mphttp.kernel.errors import KernelError
 from mphttp.kernel.values import ConnectionInfo
 from mphttp.report import DeadlineReport, Problem, SubflowReport
 from mphttp.strategies import Command, Event, Path, Remote, Run, SinglePath, Subflow, Transfer
@@ -94,11 +96,20 @@ class Exchange:
             self._gone = carrier.gone
             self._command = self._decide(now)
             wanted = self._time_wanted()
-        if self._command is not None or self.engaged:
+        if (self._command or self.engaged or wanted is not None) and not carrier.engine.start():
+            self._do_without(carrier.engine.failure)
+        elif self._command is not None or self.engaged:
             carrier.engine.wake(carrier)
         elif wanted is not None:
             carrier.engine.wake_at(carrier, wanted)
         self.check()
+
+    def _do_without(self, failure: KernelError | None) -> None:
+        """End the strategy, since there is no thread for it."""
+        self._run.stop()
+        self._command, self.engaged, self.threshold = None, False, math.inf
+        if failure is not None:
+            self.problem(str(failure), failure.hint)
 
     def check(self) -> None:
         """Raise what a strict transfer raises.
@@ -177,6 +188,14 @@ class Exchange:
         event = Event(at, kind, subflow, path, detail)
         self._unseen.append(event)
         self.events.append(event)
+
+    def explain(self, kind: str, entry: Entry, detail: str) -> None:
+        """Write down more of an event that was noted before it was known why it happened."""
+        for n in reversed(range(len(self.events))):
+            event = self.events[n]
+            if (event.kind, event.subflow, event.detail) == (kind, entry.id, ""):
+                self.events[n] = replace(event, detail=detail)
+                return
 
     def problem(self, what: str, hint: str = "") -> None:
         """Write down what didn't work, the first time that it didn't."""
@@ -356,8 +375,11 @@ class Exchange:
 
     def _carried(self, entry: Entry) -> int:
         """Return what a subflow has received for this response."""
-        before = _bytes_of(entry, self._before, default=0)
-        return max(0, _bytes_of(entry, self._after, default=entry.info.bytes_received) - before)
+        last = entry.info.bytes_received
+        after = _bytes_of(entry, self._after, default=last)
+        if entry.closed_at is not None and entry.closed_at <= (self._ended_at or entry.closed_at):
+            after = max(after, last)  # of one that was reset, the kernel forgets what came
+        return max(0, after - _bytes_of(entry, self._before, default=0))
 
     # What a report asks for (report.Exchange).
 
@@ -420,8 +442,17 @@ class Exchange:
     def _rows_of(self, ledger: Ledger) -> tuple[SubflowReport, ...]:
         # What was to end with the response before may still have been there for a moment.
         gone = self._gone.difference(entry.id for entry in ledger.alive())
-        entries = (entry for entry in ledger.since(self.sent_at) if entry.id not in gone)
-        return tuple(self._row(entry) for entry in entries)
+        entries = [entry for entry in ledger.since(self.sent_at) if entry.id not in gone]
+        rows = [self._row(entry) for entry in entries]
+        if self._base is not None and self._end is not None:
+            came = self._end.bytes_received - self._base.bytes_received
+            missing = came - sum(row.bytes_received for row in rows)
+            ended = [n for n, entry in enumerate(entries) if entry.closed_at is not None]
+            if missing > 0 and ended:
+                # Since the last look it came over the one that has ended, and that forgot it.
+                last = rows[ended[-1]]
+                rows[ended[-1]] = replace(last, bytes_received=last.bytes_received + missing)
+        return tuple(rows)
 
     def _row(self, entry: Entry) -> SubflowReport:
         def since_request(at: float | None) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mphttp.kernel.values import ConnectionInfo, FourTuple, SubflowInfo
 
@@ -22,6 +22,8 @@ class Entry:
         info: what the kernel last told.
         closed_at: when it ended, or None.
         closing: whether it is being closed.
+        failed: whether it was refused, or ended though nobody wanted that.
+        told: whether the reports have why.
     """
 
     id: int
@@ -33,6 +35,8 @@ class Entry:
     info: SubflowInfo
     closed_at: float | None = None
     closing: bool = False
+    failed: bool = False
+    told: bool = False
 
     @property
     def alive(self) -> bool:
@@ -67,6 +71,10 @@ class Ledger:
     def _observe_one(self, subflow: SubflowInfo, now: float) -> None:
         entry = self._entries.get(subflow.id)
         if entry is not None:
+            if subflow.closed:  # the kernel forgets what came over one that was reset
+                subflow = replace(
+                    subflow, bytes_received=max(subflow.bytes_received, entry.info.bytes_received)
+                )
             entry.info = subflow
             if not subflow.closed:
                 entry.tuple = subflow.tuple  # one that connects again has another port

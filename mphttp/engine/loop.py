@@ -16,10 +16,19 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol
 
+from mphttp.kernel.errors import KernelError
 from mphttp.kernel.events import ConnectionClosed, Event, ListenerClosed, ListenerCreated, Overflow
+from mphttp.kernel.hints import hint_for
 from mphttp.kernel.mechanism import Mechanism
+from mphttp.kernel.readonly.mechanism import ReadonlyMechanism
+
+from .backoff import Joins
+from .mechanisms import Mechanisms
+
+_MORE_THREADS = "the limit on threads or processes is reached (`ulimit -u`, TasksMax= of systemd)"
 
 
 class Woken(Protocol):
@@ -39,16 +48,23 @@ class Woken(Protocol):
 
 
 class Engine:
-    """The thread, its timers, and who is to be woken by which token."""
+    """The thread, its timers, and who is to be woken by which token.
+
+    Attributes:
+        joins: between which addresses no subflow can join a connection.
+        failure: why there is no thread, where none could be had.
+    """
 
     def __init__(self) -> None:
+        self.joins = Joins()
         self._connections: weakref.WeakSet[Woken] = weakref.WeakSet()
         self._reset()
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._mechanism: Mechanism | None = None
+        self.failure: KernelError | None = None
+        self._mechanisms = Mechanisms(self._adopt)
         self._woken: deque[Woken] = deque()
         self._timers: list[tuple[float, int, weakref.ref[Woken]]] = []
         self._due: weakref.WeakKeyDictionary[Woken, float] = weakref.WeakKeyDictionary()
@@ -59,33 +75,59 @@ class Engine:
     def after_fork(self) -> None:
         """Start anew in a child process: threads don't survive a fork."""
         inherited = list(self._connections)
+        if self._thread is not None:
+            os.close(self._waker)
         self._connections = weakref.WeakSet()
         self._reset()
         for connection in inherited:
             connection.after_fork()
 
-    def start(self) -> None:
-        """Start the thread unless it runs."""
+    def start(self) -> bool:
+        """Start the thread unless it runs; tell whether it does, or else have the `failure`."""
         if self._thread is None:
             with self._lock:
-                self._start_once()
+                began = self._thread is None and self._start_once()
+            if began:
+                self._choose()  # what it opens is the process's, for good, as the thread is
+        return self._thread is not None
 
-    def _start_once(self) -> None:
-        if self._thread is not None:
-            return
-        from mphttp.kernel.probe import best_mechanism
-
-        self._mechanism = best_mechanism()
-        self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._thread = threading.Thread(target=self._loop, name="mphttp-engine", daemon=True)
-        self._thread.start()
+    def _start_once(self) -> bool:
+        waker = None
+        try:
+            self._poll = select.epoll()
+            self._waker = waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._poll.register(waker, select.EPOLLIN)
+            thread = threading.Thread(target=self._loop, name="mphttp-engine", daemon=True)
+            thread.start()
+        except (OSError, RuntimeError) as error:  # no descriptor or no thread is to be had
+            if waker is not None:
+                os.close(waker)
+            number = getattr(error, "errno", None) or 0
+            what = f"strategies can't run: {error}"
+            self.failure = KernelError(what, hint=hint_for(number) or _MORE_THREADS)
+            return False
+        self._thread, self.failure = thread, None
+        return True
 
     @property
     def mechanism(self) -> Mechanism:
-        """What carries out the calls."""
-        self.start()
-        assert self._mechanism is not None
-        return self._mechanism
+        """What carries out the calls of a connection that is made now."""
+        if not self.start():
+            assert self.failure is not None
+            return ReadonlyMechanism(self.failure)
+        return self._choose()
+
+    def _choose(self) -> Mechanism:
+        try:
+            return self._mechanisms.for_new_connections()
+        except OSError as error:
+            return ReadonlyMechanism(KernelError(f"subflows can't be controlled: {error}"))
+
+    def _adopt(self, mechanism: Mechanism) -> None:
+        """Have the events of a mechanism read."""
+        events = mechanism.fileno()
+        if events is not None:
+            self._poll.register(events, select.EPOLLIN)
 
     def add(self, connection: Woken, token: int | None) -> None:
         """Wake a connection on the events of its token from now on."""
@@ -96,13 +138,15 @@ class Engine:
 
     def wake(self, connection: Woken) -> None:
         """Give a connection a turn now."""
-        self.start()
+        if not self.start():
+            return
         self._woken.append(connection)
         os.eventfd_write(self._waker, 1)
 
     def wake_at(self, connection: Woken, when: float) -> None:
         """Give a connection a turn at a time, unless it has one before that."""
-        self.start()
+        if not self.start():
+            return
         with self._lock:
             if self._due.get(connection, math.inf) <= when:
                 return
@@ -113,18 +157,13 @@ class Engine:
             os.eventfd_write(self._waker, 1)
 
     def _loop(self) -> None:
-        mechanism, waker = self.mechanism, self._waker
-        poll = select.epoll()
-        poll.register(waker, select.EPOLLIN)
-        events = mechanism.fileno()
-        if events is not None:
-            poll.register(events, select.EPOLLIN)
+        waker = self._waker
         while True:
-            for fd, _ in poll.poll(self._sleep()):
+            for fd, _ in self._poll.poll(self._sleep()):
                 if fd == waker:
                     os.eventfd_read(waker)
                 else:
-                    self._dispatch(mechanism)
+                    self._dispatch(fd)
             self._give_turns()
 
     def _give_turns(self) -> None:
@@ -167,9 +206,21 @@ class Engine:
         if when is not None:
             self.wake_at(connection, when)
 
-    def _dispatch(self, mechanism: Mechanism) -> None:
+    def _dispatch(self, descriptor: int) -> None:
+        """Pass on the events that wait at a mechanism's descriptor."""
+        found = (m for m in self._mechanisms.all() if m.fileno() == descriptor)
+        mechanism = next(found, None)
+        try:
+            events = mechanism.events() if mechanism is not None else [Overflow()]
+        except Exception:  # a fault of ours must not end everybody's strategies
+            mechanism, events = None, [Overflow()]
+        if mechanism is None:
+            self._poll.unregister(descriptor)  # looks tell what it would have told
+        self._pass_on(events)
+
+    def _pass_on(self, events: Iterable[Event]) -> None:
         now = time.monotonic()
-        for event in mechanism.events():
+        for event in events:
             for connection in self._concerned(event):
                 try:
                     connection.on_event(event, now)

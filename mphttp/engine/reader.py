@@ -14,7 +14,7 @@ from mphttp.kernel.reading.info import (
     is_stranded,
     tcp_info,
 )
-from mphttp.kernel.values import ConnectionInfo, SubflowInfo
+from mphttp.kernel.values import ConnectionInfo, FourTuple, SubflowInfo
 
 
 class PlainCapture(NamedTuple):
@@ -55,6 +55,7 @@ class SocketReader:
         self.sock = sock
         self.multipath = True
         self._single: FullCapture | None = None
+        self._pair: FourTuple | None = None
 
     def all(self) -> Taken:
         """Take down everything.
@@ -72,7 +73,9 @@ class SocketReader:
                 if isinstance(taken, FullCapture) and taken.single:
                     self._single = taken
                 return taken
-        return PlainCapture(tcp_info(self.sock))
+        told = tcp_info(self.sock, self._pair)
+        self._pair = told.tuple  # a reset forgets it, not what came
+        return PlainCapture(told)
 
     @property
     def stranded(self) -> bool:

@@ -33,8 +33,10 @@ def wants_parts(connection: Connection, asked: Request) -> bool:
     """
     if asked.multipath in ("mptcp", "off") or isinstance(asked.strategy, SinglePath):
         return False
-    # With "auto", subflows that can be controlled are preferred.
-    return asked.multipath == "ranges" or connection.missing() is not None
+    # With "auto", subflows that can be controlled, and aren't refused, are preferred.
+    if asked.multipath == "ranges" or connection.missing() is not None:
+        return True
+    return connection.refuses_joins
 
 
 class _Reader:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mphttp.engine import engine
+from mphttp.engine.backoff import Joins
 from mphttp.kernel import KernelError
 from mphttp.kernel.bpf import program
 from mphttp.lab import LabClient, names
@@ -29,6 +30,12 @@ def _short_goodbye() -> Iterator[None]:
     _CLOSE_TIMEOUT.write_text("1")
     yield
     _CLOSE_TIMEOUT.write_text(before)
+
+
+@pytest.fixture(autouse=True)
+def _joins_forgotten() -> None:
+    """Let no test turn to ranges since in another one subflows were refused."""
+    engine.joins = Joins()
 
 
 @pytest.fixture

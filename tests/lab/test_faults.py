@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import socket
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path as File
 
 import httpx
@@ -18,7 +21,6 @@ import requests
 
 from mphttp import Deadline, FullMesh, SinglePath
 from mphttp.cli.exits import ExitCode
-from mphttp.engine import engine
 from mphttp.kernel.hints import ALLOW_NETLINK
 from mphttp.lab import LabClient, names
 from mphttp.strategies import Close, Open, OpenFailed, Steps, Transfer, Until
@@ -48,6 +50,7 @@ ENDED = (httpx.TransportError, requests.RequestException, pycurl.error)
 """What clients raise when a connection ends too soon."""
 CLOSE_TIMEOUT = File("/proc/sys/net/mptcp/close_timeout")
 PATH_MANAGER = File("/proc/sys/net/mptcp/pm_type")
+ENABLED = File("/proc/sys/net/mptcp/enabled")
 
 
 @pytest.fixture(autouse=True)
@@ -78,17 +81,60 @@ def test_a_peer_without_mptcp_sends_parts(lab: LabClient) -> None:
     assert carried(report, "lte") > SIZE / 10
 
 
-def test_a_connection_made_under_the_in_kernel_path_manager(lab: LabClient) -> None:
-    """The kernel keeps its paths to itself; the hint is the command that changes that."""
-    engine.start()  # it has netlink, and finds a connection that netlink can't change
-    PATH_MANAGER.write_text("0")
+@contextmanager
+def written(file: File, value: str) -> Iterator[None]:
+    """Let a setting of the kernel be another one."""
+    before = file.read_text()
+    file.write_text(value)
     try:
-        report = download(FullMesh(), url(SIZE))
+        yield
     finally:
-        PATH_MANAGER.write_text("1")
-    assert report.mechanism == "netlink"
-    assert "userspace PM not selected" in report.problems[0].what
-    assert report.problems[0].hint.startswith("sudo sysctl -w net.mptcp.")
+        file.write_text(before)
+
+
+def test_a_path_manager_that_is_switched_while_the_process_runs(lab: LabClient) -> None:
+    """The next connection knows, in both directions; and what mends it is told."""
+    assert download(FullMesh(), url(SIZE)).mechanism == "netlink"
+    with make_client(FullMesh()) as older:
+        fetch(older, url(SIZE))
+        with written(PATH_MANAGER, "0"):
+            report = download(FullMesh(), url(SIZE), multipath="mptcp")
+            assert (report.mechanism, len(report.subflows)) == ("readonly", 1)
+            assert "the kernel manages the paths" in report.problems[0].what
+            assert report.problems[0].hint.startswith("sudo sysctl -w net.mptcp.")
+            assert download(FullMesh(), url(SIZE)).mechanism == "ranges"
+            assert len(fetch(older, url(SIZE)).subflows) == 2
+    report = download(FullMesh(), url(SIZE))
+    assert (report.mechanism, len(report.subflows)) == ("netlink", 2)
+
+
+def test_mptcp_that_is_switched_off_while_the_process_runs() -> None:
+    assert download(FullMesh(), url(SIZE)).protocol == "mptcp"
+    with written(ENABLED, "0"):
+        report = download(FullMesh(), url(SIZE), multipath="mptcp")
+    assert report.protocol == "tcp"
+    assert report.problems[0].hint == "sudo sysctl -w net.mptcp.enabled=1"
+    assert download(FullMesh(), url(SIZE)).protocol == "mptcp"
+
+
+def test_a_child_process_has_strategies_of_its_own() -> None:
+    """Its engine is another one; the parent's goes on."""
+    with make_client(FullMesh()) as client:
+        fetch(client, url(SIZE))
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # there are threads, that's the point
+            child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                report = download(FullMesh(), url(SIZE))
+                status = int((report.mechanism, len(report.subflows)) != ("netlink", 2))
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert len(fetch(client, url(SIZE)).subflows) == 2
 
 
 def test_a_process_started_under_the_in_kernel_path_manager(lab: LabClient) -> None:

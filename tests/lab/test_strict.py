@@ -63,7 +63,7 @@ def test_a_peer_without_mptcp_matters_only_to_who_wants_several_paths(lab: LabCl
 def test_the_in_kernel_path_manager(lab: LabClient) -> None:
     PATH_MANAGER.write_text("0")
     try:
-        assert "userspace PM not selected" in refused(FullMesh())
+        assert "the kernel manages the paths" in refused(FullMesh(), multipath="mptcp")
     finally:
         PATH_MANAGER.write_text("1")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.strategies import Close, Event, FullMesh, Handover, Open, SetBackup, for_intent
+from mphttp.strategies import Close, Event, FullMesh, Handover, Open, Path, SetBackup, for_intent
 from mphttp.testing import LTE, WIFI, Outcome, Replay, SimulatedPath, opened, simulate
 
 LENGTH = 10_000_000
@@ -173,3 +173,58 @@ def test_intents_are_strategies() -> None:
     assert for_intent("aggregate") == FullMesh()
     with pytest.raises(ValueError, match="'handover', 'interactive', 'aggregate', not 'bulk'"):
         for_intent("bulk")  # type: ignore[arg-type]
+
+
+def opens_of(replay: Replay) -> int:
+    return sum(isinstance(command, Open) for command in replay.commands)
+
+
+def test_a_server_that_pauses_again_and_again_is_doubted_once_for_each_doubling() -> None:
+    """Such as one that sends something each two seconds; nothing is wrong with the path."""
+    replay = replay_of(Handover(1.0))
+    for second in range(2, 1000, 2):
+        silent(replay, second - 0.2, 1.8)
+        bring(replay, float(second), 0)
+        replay.change(0, bytes_received=second * 1000)
+    assert [subflow.path for subflow in replay.live] == [WIFI]
+    # 0.5 s and 1 s of silence were too little; that is tried again now and then.
+    assert 2 <= opens_of(replay) < 20
+
+
+class Unlisted(Replay):
+    """A connection over a path that isn't among those that are listed."""
+
+    def paths(self) -> tuple[Path, ...]:
+        return self.all_paths[1:]
+
+
+def test_nothing_is_opened_beside_an_unlisted_path_that_works() -> None:
+    replay = Unlisted(Handover(1.0), length=LENGTH)
+    for tenth in range(1, 100):
+        replay.change(0, bytes_received=tenth * 1000, idle=0.01)
+        replay.at(tenth / 10, tenth * 1000)
+    assert replay.commands == []
+    silent(replay, 11.0, 0.5)
+    assert opened(replay.commands) == ["lte"]
+
+
+def test_a_route_that_comes_and_goes_is_left_once() -> None:
+    """While data comes; the path itself works all the time."""
+    replay = replay_of(Handover(1.0))
+    came = 0
+    for second in range(1, 60):
+        replay.all_paths = (LTE,) if second % 2 else (WIFI, LTE)
+        lost = [Event(float(second), "path_lost", 0, "wifi")] if second % 2 else []
+        for tenth in range(10):
+            came += 10_000
+            replay.change(0, bytes_received=came, idle=0.01)
+            replay.at(second + tenth / 10, came, events=lost if not tenth else [])
+    assert opened(replay.commands) == ["lte"]
+    assert [subflow.path for subflow in replay.live] == [WIFI]
+
+
+def test_an_address_that_is_gone_is_left_at_once() -> None:
+    """The interface has another one, by DHCP: its name is still among the paths."""
+    replay = replay_of(Handover(60.0))
+    replay.at(1.0, 1_000_000, events=[Event(1.0, "path_lost", 0, "wifi")])
+    assert opened(replay.commands) == ["lte"]

@@ -111,7 +111,7 @@ def own(machine: Machine) -> Iterator[Engine]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(probe, "best_mechanism", lambda: machine)
         made = Engine()
-        made.start()
+        assert made.mechanism is machine
     return made
 
 
