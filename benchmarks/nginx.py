@@ -34,7 +34,7 @@ http {{
     scgi_temp_path {folder}/scgi;
     server {{
         listen {address}:{port};
-        listen {address}:{port_tls} ssl;
+        listen {address}:{port_tls} ssl http2;
         ssl_certificate {folder}/server.pem;
         ssl_certificate_key {folder}/server.pem;
         root {folder}/root;
@@ -50,7 +50,7 @@ def url(size: int, *, mptcp: bool, tls: bool) -> str:
 
 
 @contextmanager
-def both(lab: LabClient, *sizes: int) -> Iterator[None]:
+def both(lab: LabClient, *sizes: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Serve files of these sizes until the end of the block; SSL_CERT_FILE names who vouches."""
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -63,12 +63,17 @@ def both(lab: LabClient, *sizes: int) -> Iterator[None]:
         server = authority.issue_cert(names.SERVER_ADDRESS)
         server.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
         os.environ["SSL_CERT_FILE"] = str(folder / "authority.pem")
-        with _one(lab, folder, PLAIN), _one(lab, folder, MPTCP, "mptcpize", "run"):
-            yield
+        with (
+            _one(lab, folder, PLAIN) as plain,
+            _one(lab, folder, MPTCP, "mptcpize", "run") as multipath,
+        ):
+            yield [plain, multipath]
 
 
 @contextmanager
-def _one(lab: LabClient, folder: Path, port: int, *through: str) -> Iterator[None]:
+def _one(
+    lab: LabClient, folder: Path, port: int, *through: str
+) -> Iterator[subprocess.Popen[bytes]]:
     configuration = folder / f"nginx-{port}.conf"
     places = {"folder": folder, "address": names.SERVER_ADDRESS, "port": port}
     configuration.write_text(_CONFIGURATION.format(**places, port_tls=port + 1))
@@ -80,6 +85,6 @@ def _one(lab: LabClient, folder: Path, port: int, *through: str) -> Iterator[Non
                 raise SystemExit(f"error: nginx ended with {process.returncode}")
             time.sleep(0.02)
         try:
-            yield
+            yield process
         finally:
             process.terminate()

@@ -1,115 +1,160 @@
-"""Subflows opened and closed at random under downloads of random sizes, while links are cut.
+"""Downloads by every client in turn while links, the server, the broker and the kernel misbehave.
 
-    python benchmarks/soak.py
+    python benchmarks/soak.py [--minutes 30 | --downloads 300] [--seed N]
 
-300 downloads, four at a time; each opens or closes a subflow every 20 to 200 ms, and every few
-seconds one of the two links is cut or blackholed for a while. Every SHA-256 must be right, and in
-the end no thread, descriptor or memory may be left behind. The seed is printed and can be given.
+Four at a time, over nginx: httpx, asyncio, requests, curl, HTTP/2, and ranges; with strategies that
+open and close subflows. Meanwhile links are cut, blackholed, slowed down, reset or renamed, the
+path manager is switched to the kernel's and back, and nginx and the broker are stopped (SIGSTOP).
+A process without privilege does the same through the broker. Every SHA-256 must be right, no thread
+or descriptor be left, and the memory stay as it was. What fails since both paths were unlucky is
+begun again, and told. The seed is printed and can be given: it settles what is done, not when.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import itertools
+import json
 import os
 import random
-import resource
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from pathlib import Path
 
-from measure import download, in_lab, origin
+import nginx
+from measure import in_lab
+from soak_clients import SIZES, Tally, download
+from soak_faults import Faults
 
-from mphttp import Strategy
 from mphttp.lab.client import inside
-from mphttp.strategies import Close, Command, CommandFailed, Open, Steps, Transfer, Until
 
 LINKS = ("wifi", "lte")
-
-
-@dataclass(frozen=True)
-class Restless(Strategy):
-    """Open or close a subflow at random every 20 to 200 ms.
-
-    Args:
-        seed: of the pseudo-random choices.
-    """
-
-    seed: int
-
-    def run(self, transfer: Transfer) -> Steps:
-        choice = random.Random(self.seed)
-        while True:
-            yield Until(elapsed=transfer.elapsed + choice.uniform(0.02, 0.2))
-            command = self._choose(choice, transfer)
-            if command is None:
-                continue
-            try:
-                yield command
-            except CommandFailed:
-                continue  # cut links are part of the plan
-
-    def _choose(self, choice: random.Random, transfer: Transfer) -> Command | None:
-        if len(transfer.subflows) > 1 and choice.random() < 0.5:
-            return Close(choice.choice(transfer.subflows))
-        return Open(choice.choice(transfer.paths)) if transfer.paths else None
-
-
-def trouble(choice: random.Random, stop: threading.Event) -> Iterator[str]:
-    """Cut or blackhole one of the links now and then, never both; yield what was done."""
-    lab = inside()
-    while not stop.wait(choice.uniform(1, 4)):
-        link = choice.choice(LINKS)
-        fault = choice.choice([lab.cut, lab.blackhole])
-        fault(link)
-        yield f"{fault.__name__} {link}"
-        stop.wait(choice.uniform(0.2, 1.0))
-        lab.restore(link)
+WARM = 40
+"""Downloads before the memory counts: pools, caches and allocators are full by then."""
+MOST_GROWTH = 1.15
+"""So many times the memory after warming up may be in use in the end, and 8 MB."""
 
 
 def left_behind() -> dict[str, int]:
     """Count what a process could leave behind."""
     gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
         "threads": threading.active_count(),
         "descriptors": len(os.listdir("/proc/self/fd")),
-        "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "MB": pages * os.sysconf("SC_PAGE_SIZE") // 2**20,
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--downloads", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
-    given = parser.parse_args()
-    in_lab("wifi=60mbit,5ms", "lte=40mbit,15ms", server_subflow_limit=8)
-    choice = random.Random(given.seed)
-    print(f"seed {given.seed}")
-    jobs = [
-        (choice.randrange(2**32), int(10 ** choice.uniform(3, 7.3))) for _ in range(given.downloads)
-    ]
-    download(Restless(1), origin(1_000_000))  # what is made once for the process stays, of course
-    before = left_behind()
-    stop, faults = threading.Event(), []
-    disturber = threading.Thread(target=lambda: faults.extend(trouble(choice, stop)))
-    disturber.start()
-    began = time.monotonic()
+def run(tally: Tally, seed: int, last: int | None, end: float) -> None:
+    """Do downloads, four at a time.
+
+    Args:
+        tally: is told what came of them.
+        seed: of all choices.
+        last: how many, or None for as many as there are until `end`.
+        end: of `time.monotonic`.
+    """
+    numbers = itertools.count() if last is None else iter(range(last))
+    lock = threading.Lock()
+
+    def work(_: int) -> None:
+        while time.monotonic() < end:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return
+            download(tally, number, seed + number)
+
     with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda job: download(Restless(job[0]), origin(job[1])), jobs))
-    stop.set()
-    disturber.join()
-    subflows = sum(len(one.report.subflows) for one in done)
-    volume = sum(one.report.bytes for one in done) / 1e6
-    crashes = [p for one in done for p in one.report.problems if "itself failed" in p.what]
-    seconds = time.monotonic() - began
-    print(
-        f"{len(done)} downloads, {volume:.0f} MB in {seconds:.0f} s, every SHA-256 right; "
-        f"{subflows} subflows, {len(faults)} faults, {len(crashes)} crashes"
-    )
-    print(f"before {before}\nafter  {left_behind()}")
+        list(pool.map(work, range(4)))
+
+
+@contextmanager
+def broker() -> Iterator[tuple[int, str]]:
+    """Run a broker; give its process id, and where it listens."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        path = f"{folder}/broker.sock"
+        command = [sys.executable, "-m", "mphttp.broker", "--socket", path]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            while not os.path.exists(path):
+                time.sleep(0.02)
+            try:
+                yield process.pid, path
+            finally:
+                process.terminate()
+
+
+@contextmanager
+def ordinary(path: str, seed: int, told: list[str]) -> Iterator[None]:
+    """Let a process without privilege do downloads until the end of the block."""
+    program = "from mphttp.lab import linux; linux.drop_privileges(); import os, sys; "
+    program += "os.execv(sys.argv[1], sys.argv[1:])"
+    command = [sys.executable, "-c", program, sys.executable, __file__, "--ordinary"]
+    command += ["--seed", str(seed)]
+    environment = {**os.environ, "MPHTTP_BROKER": path}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as process:
+        try:
+            yield
+        finally:
+            told.append(process.communicate("end")[0])
+
+
+def be_ordinary(seed: int) -> None:
+    """Be that process: one download after the other, until standard input ends."""
+    tally, end = Tally(), threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), end.set()), daemon=True).start()
+    for number in itertools.count():
+        if end.is_set():
+            break
+        download(tally, number, seed + number)
+    print(json.dumps({"lines": list(tally.lines()), "wrong": tally.wrong}))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--downloads", type=int)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--ordinary", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.ordinary:
+        be_ordinary(given.seed)
+        return 0
+    in_lab("wifi=60mbit,5ms", "lte=40mbit,15ms", server_subflow_limit=8)
+    print(f"seed {given.seed}", flush=True)
+    count = given.downloads or (None if given.minutes else 300)
+    return soak(given.seed, count, 60 * given.minutes if given.minutes else 3600.0)
+
+
+def soak(seed: int, count: int | None, seconds: float) -> int:
+    """Do it all; return the exit status."""
+    tally, told = Tally(), list[str]()
+    began = time.monotonic()
+    with nginx.both(inside(), *SIZES) as servers, broker() as (process, path):
+        pids = [server.pid for server in servers]
+        with Faults(LINKS, pids, process, seed) as faults, ordinary(path, seed, told):
+            run(tally, seed, WARM, began + seconds)
+            before = left_behind()
+            run(tally, seed + WARM, count and max(0, count - WARM), began + seconds)
+        after = left_behind()
+    other = json.loads(told[0])
+    print(f"{time.monotonic() - began:.0f} s; faults: {dict(faults.done)}")
+    print(*tally.lines(), "without privilege, through the broker:", *other["lines"], sep="\n")
+    print(f"after {WARM} downloads {before}\nin the end {after}")
+    flat = after["MB"] <= before["MB"] * MOST_GROWTH + 8
+    flat = flat and after["descriptors"] <= before["descriptors"] + 2
+    return 0 if flat and not tally.wrong and not other["wrong"] else 1
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
