@@ -184,7 +184,7 @@ def test_a_process_that_may_not_use_netlink() -> None:
 
 def test_one_path_that_may_be_used(lab: LabClient) -> None:
     report = download(FullMesh(), url(SIZE), paths=["wifi"])
-    assert [problem.what for problem in report.problems] == ["only wifi reaches the server"]
+    assert report.problems == ()  # as its caller wants it
     assert lab.counters()["lte"].up.syns == 0
 
 
