@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -110,7 +111,19 @@ def test_only_the_sockets_of_one_process(run, peers: Peers) -> None:
 def test_changes_come_as_lines(run, peers: Peers) -> None:
     """Not on a terminal: the table once, then what happens; Ctrl-C is a good end."""
     first = peers.connect()
-    result = run("watch", peers.url, sleep=looks(peers.connect, first.close))
+    (before,) = run("watch", "--once", "--json", peers.url).json["connections"]
+
+    def close() -> None:
+        """Close both ends; without the privilege, only the kernel's list tells that it is gone."""
+        first.close()
+        peers.sockets[2].close()
+        for _ in range(200):
+            told = run("watch", "--once", "--json", peers.url).json["connections"]
+            if before["token"] not in [connection["token"] for connection in told]:
+                return
+            select.select([], [], [], 0.02)
+
+    result = run("watch", peers.url, sleep=looks(peers.connect, close))
     assert result.code == ExitCode.OK
     header, title, row, came, went = result.out.decode().splitlines()
     assert header.split()[0] == "path"
