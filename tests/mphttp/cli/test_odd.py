@@ -65,7 +65,7 @@ TO = b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: "
         (TO + b"http://[::1/\r\n\r\n", ("-L",), ExitCode.URL, "which is no URL"),
         (TO + b"http:///\r\n\r\n", ("-L",), ExitCode.URL, "has no host"),
         (TO + b"http://xn--a/\r\n\r\n", ("-L",), ExitCode.URL, "the host is no name"),
-        (TO + b"http://a..b/\r\n\r\n", ("-L",), ExitCode.RESOLVE, "the name a..b"),
+        (TO + b"http://name.invalid/\r\n\r\n", ("-L",), ExitCode.RESOLVE, "the name name.invalid"),
         (TO + b"http://u:hunter2@127.0.0.1:1/" + b"\xff\xe9 \r\n\r\n", ("-L",), 7, "port 1"),
         (TO + b"http:/127.0.0.1:1/x\r\n\r\n", ("-L",), ExitCode.CONNECT, "127.0.0.1 port 1"),
         (TO + b"/again\r\n\r\n", ("-L",), ExitCode.REDIRECTS, "redirects too often"),
