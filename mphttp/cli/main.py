@@ -43,12 +43,10 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
 
 def _run(arguments: Sequence[str], environment: Environment) -> int:
     try:
-        parsed = parse(arguments)
+        return parse(arguments)(environment)
     except Told as told:
         environment.write(str(told))
         return ExitCode.OK
-    code: int = parsed.run(parsed, environment)
-    return code
 
 
 def _unforeseen(error: Exception, environment: Environment) -> Failure:

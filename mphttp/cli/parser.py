@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any, NoReturn
 
+from .environment import Environment
 from .exits import ExitCode, Failure, table
+
+Run = Callable[[Environment], int]
 
 _COMMANDS = {
     "get": "download over several paths",
@@ -49,11 +53,12 @@ class _Tell(argparse.Action):
         raise Told(self._text())
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
+def parse(arguments: Sequence[str]) -> Run:
     """Parse a command line.
 
     Returns:
-        the values, with `run`: a function of them and the environment that returns an exit code.
+        what it asks for, which gets the environment and returns an exit code. `mphttp get` reads
+        its words by itself then, since what they mean may be written in files, too.
 
     Raises:
         Told: it asks for help or the version.
@@ -70,15 +75,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
         if name in arguments[:1]:
             module = importlib.import_module(f".{name}", __package__)
+            if name == "get":
+                return partial(module.run, arguments[1:])
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    parsed, rest = parser.parse_known_args(arguments)
-    urls = getattr(parsed, "url", None)
-    if rest and (any(word.startswith("-") for word in rest) or not isinstance(urls, list)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if isinstance(urls, list):  # argparse takes the first in a row only, as in `URL -o FILE URL`
-        urls += rest
-    return parsed
+    parsed = parser.parse_args(arguments)
+    return partial(parsed.run, parsed)
 
 
 def _version() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -42,6 +41,7 @@ from .resume import (
     version_of,
 )
 from .retry import STATUSES, Busy
+from .settings import Settings
 from .verbose import Verbose, head
 
 
@@ -49,7 +49,7 @@ class Attempt:
     """One attempt at a download.
 
     Args:
-        arguments: the command line.
+        settings: what the command line asks for.
         environment: where it waits and tells.
         job: what is downloaded.
         strategy: when paths are opened, or None.
@@ -66,7 +66,7 @@ class Attempt:
 
     def __init__(
         self,
-        arguments: argparse.Namespace,
+        settings: Settings,
         environment: Environment,
         job: Job,
         *,
@@ -78,13 +78,13 @@ class Attempt:
         self.response: httpx.Response | None = None
         self.needless = False
         self.times: dict[str, float] = {}
-        self._arguments = arguments
+        self._settings = settings
         self._environment = environment
         self._job = job
         self._strategy = strategy
         self._patient = patient
         self._remark = remark
-        self._verbose = Verbose(environment) if arguments.verbose else None
+        self._verbose = Verbose(environment) if settings.verbose else None
         self._began = time.monotonic()
         self._url = job.message.url
         self._proxy: str | None = None
@@ -94,7 +94,7 @@ class Attempt:
     @property
     def asked(self) -> Asked:
         """What was under way last."""
-        told = None if self._arguments.backend == "curl" else self._tunnelled
+        told = None if self._settings.backend == "curl" else self._tunnelled
         return Asked(self._url, self._proxy, self._answered, told)
 
     def run(self, client: Client, body: Body) -> None:
@@ -126,7 +126,7 @@ class Attempt:
                 self._verbose.tell(message)
 
         self._answered = False
-        response = sent(client.transport, request, follow=self._arguments.location, tell=tell)
+        response = sent(client.transport, request, follow=self._settings.location, tell=tell)
         with closing(response):
             self._answered = True
             self._stamp("starttransfer")
@@ -140,10 +140,10 @@ class Attempt:
         busy = Busy(what, retry_after(response.headers.get("retry-after"), datetime.now(UTC)))
         if code in STATUSES and self._patient(busy):
             raise busy
-        if self._arguments.continue_at is not None:  # the file may only ever have the object itself
+        if self._settings.continue_at is not None:  # the file may only ever have the object itself
             if code not in ({200, 206, 416} if ranged else {200}):
                 raise Failure(ExitCode.HTTP, what, "-L follows it" if 300 <= code < 400 else "")
-        elif self._arguments.fail and code >= 400 and not ranged:
+        elif self._settings.fail and code >= 400 and not ranged:
             raise Failure(ExitCode.HTTP, what, "without -f, the answer's body says more")
 
     def _take(self, response: httpx.Response, body: Body, held: Held | None) -> AskAgain | None:
@@ -176,7 +176,7 @@ class Attempt:
         return None
 
     def _heads(self, response: httpx.Response) -> bytes:
-        wanted = self._arguments.include or self._arguments.head
+        wanted = self._settings.include or self._settings.head
         answers = (*response.history, response) if wanted else ()
         heads = b"".join(map(head, answers))
         if not self._body_on_terminal:
@@ -186,7 +186,7 @@ class Attempt:
     def _receive(self, response: httpx.Response, body: Body, skip: int = 0) -> None:
         report = self.report
         assert report is not None  # it comes with the head
-        rate = self._arguments.limit_rate
+        rate = self._settings.limit_rate
         pace = Pace(rate, time.monotonic()) if rate else None
         paced = 0
         if rate:
@@ -214,11 +214,11 @@ class Attempt:
         return undone(response) if self._job.message.compressed else response.iter_raw()
 
     def _samples(self, report: Report) -> AbstractContextManager[None]:
-        wanted = self._arguments.samples or self._arguments.plot is not None
+        wanted = self._settings.samples or self._settings.plot is not None
         return sampled(report) if wanted else nullcontext()
 
     def _progress(self, report: Report) -> AbstractContextManager[None]:
-        shown_elsewhere = self._verbose or self._arguments.silent
+        shown_elsewhere = self._verbose or self._settings.silent
         if shown_elsewhere or not self._environment.words_on_terminal or self._body_on_terminal:
             return nullcontext()
         from .progress import shown
@@ -230,7 +230,7 @@ class Attempt:
         return self._job.output == "-" and self._environment.stdout.isatty()
 
     def _extensions(self, body: Body) -> dict[str, Any]:
-        as_it_comes = not (self._arguments.include or self._job.message.compressed)
+        as_it_comes = not (self._settings.include or self._job.message.compressed)
         return {
             **({"place": body.place} if as_it_comes and body.place is not None else {}),
             **({"strategy": self._strategy} if self._strategy is not None else {}),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import difflib
 import functools
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mphttp import registry
@@ -15,95 +14,55 @@ from mphttp.kernel.interfaces.paths import interfaces
 from mphttp.strategies import Strategy, Together, for_intent
 
 from ..exits import usage
-from ..units import code_points, count, duration, size
+from .settings import Option, PathSettings, Settings, options_of
 
 _AT_ONCE = 0.001
 """Seconds; a deadline that has passed: whatever helps is wanted at once."""
 
 
 class _Parameter(NamedTuple):
-    """An option that is a strategy's parameter; without `parse` it is a switch."""
+    """An option that is a strategy's parameter, and its value."""
 
-    option: str
-    field: str
+    name: str
+    option: Option[object]
     strategy: str
-    meaning: str
-    metavar: str = ""
-    parse: Callable[[str], Any] | None = None
+    field: str
 
-    def given(self, arguments: argparse.Namespace) -> bool:
-        value = getattr(arguments, self.option)
+    def of(self, settings: Settings) -> object:
+        return getattr(settings, self.name)
+
+    def given(self, settings: Settings) -> bool:
+        value = self.of(settings)
         return value is not None and value is not False
 
 
-_PARAMETERS = (
-    _Parameter(
-        "deadline", "d", "deadline", "until the last byte is there (default 10s)", "TIME", duration
-    ),
-    _Parameter(
-        "threshold", "threshold", "refresh", "between two subflows (default 1MiB)", "SIZE", size
-    ),
-    _Parameter("every", "every", "refresh", "after so long, too", "TIME", duration),
-    _Parameter("rotate", "rotate", "refresh", "go on to the next path each time"),
-    _Parameter(
-        "size", "size", "delayed", "what one path has to carry (default 1MiB)", "SIZE", size
-    ),
-    _Parameter(
-        "within",
-        "within",
-        "handover",
-        "from silence on one path to data on another (default 0.8s)",
-        "TIME",
-        duration,
-    ),
-    _Parameter("standby", "standby", "handover", "open the other path at once, as a backup"),
-    _Parameter("subflows", "n", "ndiffports", "so many on one path (default 2)", "N", count),
-    _Parameter(
-        "dscp",
-        "dscp",
-        "mark",
-        "what the packets of each path carry, such as lte=ef,wifi=le or 46",
-        "[IFACE=]DSCP",
-        code_points,
-    ),
+_PARAMETERS = tuple(
+    _Parameter(name, option, *option.parameter)
+    for name, option in options_of(PathSettings)
+    if option.parameter is not None
 )
 
 
-def add_parameters(group: Any, checked: Callable[[Callable[[str], Any]], Any]) -> None:
-    """Add the options that are parameters of strategies.
-
-    Args:
-        group: of the parser.
-        checked: makes a parser of words from one that raises ValueError.
-    """
-    for name, _, strategy, meaning, metavar, parse in _PARAMETERS:
-        told = f"strategy {strategy}: {meaning}"
-        if parse is None:
-            group.add_argument(f"--{name}", action="store_true", help=told)
-        else:
-            group.add_argument(f"--{name}", type=checked(parse), metavar=metavar, help=told)
-
-
-def chosen_strategy(arguments: argparse.Namespace) -> Strategy | None:
+def chosen_strategy(settings: Settings) -> Strategy | None:
     """Return the strategy that is asked for, or None; a parameter alone implies its strategy.
 
     Raises:
         Failure: a name is unknown, or a value isn't for this strategy.
     """
-    given = [parameter for parameter in _PARAMETERS if parameter.given(arguments)]
-    if arguments.intent is not None:
-        if arguments.strategy or given:
+    given = [parameter for parameter in _PARAMETERS if parameter.given(settings)]
+    if settings.intent is not None:
+        if settings.strategy or given:
             raise usage("--intent chooses a strategy itself", "give it or --strategy")
-        return for_intent(arguments.intent)
-    names = arguments.strategy.split("+") if arguments.strategy else _implied(given)
+        return for_intent(settings.intent)
+    names = settings.strategy.split("+") if settings.strategy else _implied(given)
     takes = {name: _fields(_load(name)) for name in names}
     for parameter in given:
         if not any(parameter.field in fields for fields in takes.values()):
             raise usage(
-                f"--{parameter.option} is no parameter of strategy {arguments.strategy!r}",
+                f"{parameter.option.name} is no parameter of strategy {settings.strategy!r}",
                 f"--strategy {parameter.strategy} takes it",
             )
-    values = {parameter.field: getattr(arguments, parameter.option) for parameter in given}
+    values = {parameter.field: parameter.of(settings) for parameter in given}
     made = [
         _made(name, {field: value for field, value in values.items() if field in takes[name]})
         for name in takes
@@ -142,7 +101,7 @@ def check_paths(names: Iterable[str]) -> None:
 def _implied(given: Sequence[_Parameter]) -> list[str]:
     strategies = list(dict.fromkeys(parameter.strategy for parameter in given))
     if len(strategies) > 1:
-        options = " and ".join(f"--{parameter.option}" for parameter in given)
+        options = " and ".join(parameter.option.name for parameter in given)
         raise usage(
             f"{options} belong to different strategies",
             f"give one of them alone, or --strategy {'+'.join(strategies)} for all",
@@ -169,8 +128,9 @@ def _made(name: str, values: dict[str, Any]) -> Strategy:
         if parameter.strategy == name and parameter.field not in values:
             field = {field.name: field for field in dataclasses.fields(strategy)}[parameter.field]
             if field.default is field.default_factory is dataclasses.MISSING:
-                hint = f"--{parameter.option} {parameter.metavar}: {parameter.meaning}"
-                raise usage(f"strategy {name!r} needs --{parameter.option}", hint)
+                option = parameter.option
+                hint = f"{option.name} {option.metavar}: {option.meaning}"
+                raise usage(f"strategy {name!r} needs {option.name}", hint)
     try:
         return strategy(**values)
     except (TypeError, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import ssl
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from mphttp.strategies import Strategy
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
 from .proxies import Proxies, Routes, chosen_proxies
+from .settings import Settings
 
 
 class Client(httpx.Client):
@@ -32,32 +32,30 @@ class Client(httpx.Client):
         self.transport = transport
 
 
-def make_client(
-    arguments: argparse.Namespace, strategy: Strategy | None, environment: Environment
-) -> Client:
+def make_client(settings: Settings, strategy: Strategy | None, environment: Environment) -> Client:
     """Make the client.
 
     Raises:
         Failure: a proxy, the trusted certificates or the backend can't be used.
     """
-    proxies = chosen_proxies(arguments.proxy, arguments.noproxy, environment.environ)
-    make_transport, trust = _BACKENDS[arguments.backend](arguments, proxies)
+    proxies = chosen_proxies(settings.proxy, settings.noproxy, environment.environ)
+    make_transport, trust = _BACKENDS[settings.backend](settings, proxies)
 
     def make(proxy: str | None, scheme: str) -> httpx.BaseTransport:
         with _tls_files(environment):
             return make_transport(
                 scheme,
                 strategy=strategy,
-                paths=arguments.path or None,
-                strict=arguments.strict,
+                paths=settings.path or None,
+                strict=settings.strict,
                 verify=trust,
                 proxy=proxy,
-                multipath=arguments.multipath,
+                multipath=settings.multipath,
             )
 
     # As in curl, only connecting has a limit of its own: a slow body is no fault.
     return Client(
-        Routes(proxies, make), httpx.Timeout(None, connect=arguments.connect_timeout or None)
+        Routes(proxies, make), httpx.Timeout(None, connect=settings.connect_timeout or None)
     )
 
 
@@ -65,10 +63,10 @@ _Backend = tuple[Callable[..., httpx.BaseTransport], Any]
 """What makes a transport, and what it takes for `verify`."""
 
 
-def _httpx(arguments: argparse.Namespace, proxies: Proxies) -> _Backend:
+def _httpx(settings: Settings, proxies: Proxies) -> _Backend:
     if any(url.startswith("socks") for url in proxies.by_scheme.values()):
         _need("socksio", "a SOCKS proxy", "pip install 'httpx[socks]'")
-    trust = _trusted(arguments) or not arguments.insecure
+    trust = _trusted(settings) or not settings.insecure
 
     def make(scheme: str, *, proxy: str | None, verify: Any, **options: Any) -> httpx.BaseTransport:
         # Without TLS, nobody needs the certificates: reading them takes longer than a small object.
@@ -86,16 +84,16 @@ def _proxy(url: str | None, trust: ssl.SSLContext | bool) -> httpx.Proxy | None:
     return httpx.Proxy(url, ssl_context=tls)
 
 
-def _curl(arguments: argparse.Namespace, _: Proxies) -> _Backend:
+def _curl(settings: Settings, _: Proxies) -> _Backend:
     _need("pycurl", "--backend curl", "pip install pycurl")
     from mphttp.curl import CurlTransport
 
-    _trusted(arguments)  # libcurl reads the file by itself, and would tell later that it can't
+    _trusted(settings)  # libcurl reads the file by itself, and would tell later that it can't
 
     def make(_: str, **options: Any) -> httpx.BaseTransport:
         return CurlTransport(**options)
 
-    return make, not arguments.insecure and (arguments.cacert or True)
+    return make, not settings.insecure and (settings.cacert or True)
 
 
 def _need(package: str, who: str, hint: str) -> None:
@@ -106,14 +104,14 @@ def _need(package: str, who: str, hint: str) -> None:
         raise usage(what, hint) from error
 
 
-def _trusted(arguments: argparse.Namespace) -> ssl.SSLContext | None:
+def _trusted(settings: Settings) -> ssl.SSLContext | None:
     """Return what trusts the certificates of --cacert, None without it or with -k."""
-    if arguments.insecure or arguments.cacert is None:
+    if settings.insecure or settings.cacert is None:
         return None
     try:
-        return ssl.create_default_context(cafile=arguments.cacert)
+        return ssl.create_default_context(cafile=settings.cacert)
     except OSError as error:
-        what = f"{arguments.cacert} can't be used: {error.strerror or error}"
+        what = f"{settings.cacert} can't be used: {error.strerror or error}"
         raise Failure(ExitCode.CA_FILE, what, "--cacert takes a file in PEM format") from error
 
 
@@ -134,4 +132,3 @@ def _tls_files(environment: Environment) -> Iterator[None]:
 
 _FILES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _BACKENDS = {"httpx": _httpx, "curl": _curl}
-BACKENDS = tuple(_BACKENDS)

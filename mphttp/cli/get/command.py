@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,26 @@ from .download import Download
 from .explain import late
 from .facts import told, variables
 from .jobs import Job, jobs
+from .options import read
 from .record import write_report
+from .settings import Settings
 from .writeout import Format, UnknownVariable
 
 
-def run(arguments: argparse.Namespace, environment: Environment) -> int:
+def run(words: Sequence[str], environment: Environment) -> int:
+    """Read the words of a command line, and do what they ask for.
+
+    Returns:
+        0, or the exit code of the last download that failed.
+
+    Raises:
+        Told: they ask for help.
+        Failure: they can't be understood.
+    """
+    return download(read(words), environment)
+
+
+def download(settings: Settings, environment: Environment) -> int:
     """Download, and write the report whatever came of it.
 
     Returns:
@@ -33,47 +47,47 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
         Failure: the command line can't be used; not with -s, which leaves it at the exit code.
     """
     try:
-        return _run(arguments, environment)
+        return _run(settings, environment)
     except Failure as failure:
-        if _quiet(arguments):
+        if _quiet(settings):
             return failure.code
         raise
 
 
-def _run(arguments: argparse.Namespace, environment: Environment) -> int:
+def _run(settings: Settings, environment: Environment) -> int:
     # All that can be wrong with the command line is found before the first packet leaves.
-    with _in_time(arguments):
-        asked = jobs(arguments, environment)
-        written = _format(arguments.write_out, environment)
-    strategy = chosen_strategy(arguments)
-    check_paths(arguments.path)
-    with stoppable(), make_client(arguments, strategy, environment) as client:
-        return Command(arguments, environment, strategy, written).run(asked, client)
+    with _in_time(settings):
+        asked = jobs(settings, environment)
+        written = _format(settings.write_out, environment)
+    strategy = chosen_strategy(settings)
+    check_paths(settings.path)
+    with stoppable(), make_client(settings, strategy, environment) as client:
+        return Command(settings, environment, strategy, written).run(asked, client)
 
 
 @contextmanager
-def _in_time(arguments: argparse.Namespace) -> Iterator[None]:
+def _in_time(settings: Settings) -> Iterator[None]:
     """Limit what is read and written beside the transfers, which may be pipes, too.
 
     Raises:
         Failure: the time is over.
     """
     try:
-        with time_limit(arguments.max_time):
+        with time_limit(settings.max_time):
             yield
     except TimeIsOver as error:
         raise late() from error
 
 
-def _quiet(arguments: argparse.Namespace) -> bool:
-    return bool(arguments.silent and not arguments.show_error)
+def _quiet(settings: Settings) -> bool:
+    return settings.silent and not settings.show_error
 
 
 class Command:
     """The downloads of one command line.
 
     Args:
-        arguments: the command line.
+        settings: what the command line asks for.
         environment: where it reads and writes.
         strategy: when paths are opened, or None.
         written: what `-w` writes after each, or None.
@@ -81,12 +95,12 @@ class Command:
 
     def __init__(
         self,
-        arguments: argparse.Namespace,
+        settings: Settings,
         environment: Environment,
         strategy: Strategy | None,
         written: Format | None,
     ) -> None:
-        self._arguments = arguments
+        self._settings = settings
         self._environment = environment
         self._strategy = strategy
         self._written = written
@@ -107,7 +121,7 @@ class Command:
         return code or unreported
 
     def _one(self, job: Job, client: Client) -> int:
-        download = Download(self._arguments, self._environment, job, self._strategy)
+        download = Download(self._settings, self._environment, job, self._strategy)
         code = 0
         try:
             download.run(client)
@@ -115,7 +129,7 @@ class Command:
             self._say(failure)
             code = failure.code
         finally:
-            if self._arguments.report is not None or self._arguments.plot is not None:
+            if self._settings.report is not None or self._settings.plot is not None:
                 self._told.append(told(download))
         unwritten = self._written_after(lambda: self._write_out(download))
         return code or unwritten
@@ -124,7 +138,7 @@ class Command:
         code = 0
         for write in writers:
             try:
-                with _in_time(self._arguments):
+                with _in_time(self._settings):
                     write()
             except Failure as failure:
                 self._say(failure)
@@ -132,18 +146,18 @@ class Command:
         return code
 
     def _report(self) -> None:
-        if self._arguments.report is not None:
-            write_report(self._arguments.report, self._told, self._environment)
+        if self._settings.report is not None:
+            write_report(self._settings.report, self._told, self._environment)
 
     def _plot(self) -> None:
         # Of what failed before the body, or was there already, there is nothing to be seen.
-        if self._arguments.plot is not None and self._told and self._told[0].get("samples"):
+        if self._settings.plot is not None and self._told and self._told[0].get("samples"):
             from ..plot.command import write_picture
 
-            write_picture(self._arguments.plot, self._told[0], self._environment)
+            write_picture(self._settings.plot, self._told[0], self._environment)
 
     def _say(self, failure: Failure) -> None:
-        if not _quiet(self._arguments):
+        if not _quiet(self._settings):
             self._environment.say(str(failure))
 
     def _write_out(self, download: Download) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from itertools import count
 
@@ -20,13 +19,14 @@ from .explain import explain, late
 from .jobs import Job
 from .limited import Limited
 from .retry import Busy, Retry
+from .settings import Settings
 
 
 class Download:
     """What `mphttp get` does for one URL.
 
     Args:
-        arguments: the command line.
+        settings: what the command line asks for.
         environment: where it reads, writes and waits.
         job: what is downloaded.
         strategy: when paths are opened, or None.
@@ -43,7 +43,7 @@ class Download:
 
     def __init__(
         self,
-        arguments: argparse.Namespace,
+        settings: Settings,
         environment: Environment,
         job: Job,
         strategy: Strategy | None,
@@ -55,16 +55,16 @@ class Download:
         self.retries = 0
         self.sha256: str | None = None
         self.failure: Failure | None = None
-        self._arguments = arguments
+        self._settings = settings
         self._environment = environment
         self._began = time.monotonic()
         self._seconds: float | None = None
         self._retry = Retry(
-            arguments.retry,
-            arguments.retry_delay or None,  # 0 is curl's word for the default, as with max_time
-            arguments.retry_max_time or None,
-            arguments.retry_all_errors,
-            arguments.max_time,
+            settings.retry,
+            settings.retry_delay or None,  # 0 is curl's word for the default, as with max_time
+            settings.retry_max_time or None,
+            settings.retry_all_errors,
+            settings.max_time,
         )
 
     def run(self, client: Client) -> None:
@@ -104,8 +104,8 @@ class Download:
         """Make attempts, each within the time limit; all that is opened and written counts, too."""
         try:
             with (
-                time_limit(self._arguments.max_time) as anew,
-                opened(self.job, self._arguments.continue_at, self._environment) as body,
+                time_limit(self._settings.max_time) as anew,
+                opened(self.job, self._settings.continue_at, self._environment) as body,
             ):
                 self._attempts(client, body, anew)
                 self.sha256 = body.finish()
@@ -129,7 +129,7 @@ class Download:
 
     def _try(self, client: Client, body: Body) -> None:
         self.attempt = attempt = Attempt(
-            self._arguments,
+            self._settings,
             self._environment,
             self.job,
             strategy=self._strategy_now(),
@@ -151,7 +151,7 @@ class Download:
         if self.strategy is None or self.strategy.deadline is None:
             return self.strategy
         left = hurried(self.strategy, self.seconds) if self.retries else self.strategy
-        rate = self._arguments.limit_rate
+        rate = self._settings.limit_rate
         return Limited(left, rate) if rate else left
 
     def _patient(self, busy: Busy) -> bool:
@@ -169,7 +169,7 @@ class Download:
 
     def _remark(self, words: str) -> None:
         self.remarks.append(words)
-        if not self._arguments.silent:
+        if not self._settings.silent:
             self._environment.say(f"note: {words}")
 
     def _conclude(self) -> None:
@@ -178,9 +178,9 @@ class Download:
         Raises:
             Failure: too late, and that is to be a failure.
         """
-        if not self._arguments.silent:
+        if not self._settings.silent:
             self._tell()
-        if self._arguments.fail_deadline and self.deadline_met is False:
+        if self._settings.fail_deadline and self.deadline_met is False:
             assert self.strategy is not None  # without it there is no deadline
             what = f"the deadline of {self.strategy.deadline:g} s was missed"
             raise Failure(ExitCode.LATE, f"{what}: it took {self.seconds:.2f} s")
@@ -195,5 +195,5 @@ class Download:
                 hint = f"\nhint: {problem.hint}" if problem.hint else ""
                 self._environment.say(f"warning: {problem.what}{hint}")
         if self._environment.words_on_terminal and not self.attempt.needless:
-            name = f"{self.job.output}: " if len(self._arguments.url) > 1 else ""
+            name = f"{self.job.output}: " if len(self._settings.url) > 1 else ""
             self._environment.say(f"{name}{summary(report)}")

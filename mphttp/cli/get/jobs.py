@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +10,8 @@ from ..environment import Environment
 from ..exits import usage
 from ..url import name_from_url, parse_url
 from .message import Message, message
+from .settings import Settings
 from .target import is_stream
-
-NAME_OF_URL = object()
-"""Stands for `-O` in the list of outputs."""
-
-_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -37,35 +31,35 @@ class Job:
     number: int = 0
 
 
-def jobs(arguments: argparse.Namespace, environment: Environment) -> list[Job]:
+def jobs(settings: Settings, environment: Environment) -> list[Job]:
     """Return the downloads that a command line asks for.
 
     Raises:
         Failure: it can't be understood.
     """
-    urls = [parse_url(text) for text in arguments.url]
-    first = message(arguments, urls[0], environment)
+    urls = [parse_url(text) for text in settings.url]
+    first = message(settings, urls[0], environment)
     messages = [replace(first, url=url) for url in urls]
-    outputs = _outputs(arguments.output, arguments.url)
-    digests = _digests(arguments.sha256, len(urls))
+    outputs = _outputs(settings.output, settings.url)
+    digests = _digests(settings.sha256, len(urls))
     made = [
         Job(*parts, number=number)
         for number, parts in enumerate(zip(messages, outputs, digests, strict=True))
     ]
-    _check_stdout(outputs, report=arguments.report, picture=arguments.plot)
-    if arguments.plot is not None and len(urls) > 1:
+    _check_stdout(outputs, report=settings.report, picture=settings.plot)
+    if settings.plot is not None and len(urls) > 1:
         raise usage("--plot is for one URL", "--samples --report FILE, and mphttp plot for each")
-    _check_resume(arguments, made)
+    _check_resume(settings, made)
     return made
 
 
-def _outputs(given: Sequence[object], urls: Sequence[str]) -> list[str]:
+def _outputs(given: Sequence[str | None], urls: Sequence[str]) -> list[str]:
     if len(given) > len(urls):
         what = f"there are more outputs ({len(given)}) than URLs ({len(urls)})"
         raise usage(what, "give one -o or -O for each URL, in the same order")
     padded = [*given, *["-"] * (len(urls) - len(given))]
     names = [
-        name_from_url(url) if output is NAME_OF_URL else str(output)
+        name_from_url(url) if output is None else output
         for output, url in zip(padded, urls, strict=True)
     ]
     for name, count in Counter(names).items():
@@ -83,17 +77,6 @@ def _digests(given: Sequence[str], count: int) -> Sequence[str | None]:
     return given
 
 
-def digest(text: str) -> str:
-    """Check a SHA-256 digest in hexadecimal, and return it in lower case.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not _HEX.fullmatch(text.lower()):
-        raise ValueError(f"{text!r} is no SHA-256 digest, which has 64 hexadecimal digits")
-    return text.lower()
-
-
 def _check_stdout(outputs: Sequence[str], **others: str | None) -> None:
     taken = [name for name, file in others.items() if file == "-"]
     if taken and "-" in outputs:
@@ -104,20 +87,20 @@ def _check_stdout(outputs: Sequence[str], **others: str | None) -> None:
         raise usage(f"the {' and the '.join(taken)} can't both go to stdout", "name a file for one")
 
 
-def _check_resume(arguments: argparse.Namespace, made: Sequence[Job]) -> None:
-    if arguments.continue_at is None:
+def _check_resume(settings: Settings, made: Sequence[Job]) -> None:
+    if settings.continue_at is None:
         return
     asked = made[0].message
-    if arguments.include or arguments.compressed:
-        option = "-i" if arguments.include else "--compressed"
+    if settings.include or settings.compressed:
+        option = "-i" if settings.include else "--compressed"
         what = f"{option} writes other bytes than those whose rest -C asks for"
         raise usage(what, f"leave {option} or -C away")
     if not asked.resumable:
         raise usage("-C is for a plain GET without a Range of its own", "leave -C away")
-    if arguments.continue_at != "-" and len(made) > 1:
+    if settings.continue_at != "-" and len(made) > 1:
         raise usage("-C OFFSET is for one URL", "-C - looks at each file")
     for job in made:
-        if is_stream(job.output) and arguments.continue_at == "-":
+        if is_stream(job.output) and settings.continue_at == "-":
             what = "-C - can't see what standard output or a device has already"
             raise usage(what, "-o FILE, or -C OFFSET")
         if is_stream(job.output) and job.sha256:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
 from ..redirect import basic, in_url
 from .decode import offered
+from .settings import Settings
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
@@ -86,27 +86,27 @@ def _raw(fields: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(os.fsencode(name), os.fsencode(value)) for name, value in fields]
 
 
-def message(arguments: argparse.Namespace, url: httpx.URL, environment: Environment) -> Message:
+def message(settings: Settings, url: httpx.URL, environment: Environment) -> Message:
     """Return the message that a command line asks for.
 
     Raises:
         Failure: a header, the data or the user can't be used.
     """
-    if arguments.head and arguments.data:
+    if settings.head and settings.data:
         raise usage("-I asks for the head only, and -d sends a body", "give one of them")
-    content = _content(arguments.data, environment) if arguments.data else None
-    default = "HEAD" if arguments.head else "GET" if content is None else "POST"
-    if arguments.request and not _TOKEN.fullmatch(arguments.request):
-        raise usage(f"{arguments.request!r} is no method", "-X takes one word such as PUT")
-    headers = tuple(_header(line) for line in arguments.header)
+    content = _content(settings.data, environment) if settings.data else None
+    default = "HEAD" if settings.head else "GET" if content is None else "POST"
+    if settings.request and not _TOKEN.fullmatch(settings.request):
+        raise usage(f"{settings.request!r} is no method", "-X takes one word such as PUT")
+    headers = tuple(_header(line) for line in settings.header)
     _check_framing(headers, content)
     return Message(
-        method=arguments.request or default,
+        method=settings.request or default,
         url=url,
         headers=headers,
         content=content,
-        auth=_auth(arguments.user, environment) if arguments.user else None,
-        compressed=arguments.compressed,
+        auth=_auth(settings.user, environment) if settings.user else None,
+        compressed=settings.compressed,
     )
 
 

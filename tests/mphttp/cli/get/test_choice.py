@@ -1,12 +1,10 @@
-import argparse
 from typing import Any
 
 import pytest
 
 from mphttp.cli.exits import ExitCode, Failure
-from mphttp.cli.get import add_arguments
 from mphttp.cli.get.choice import check_paths, chosen_strategy, hurried
-from mphttp.cli.parser import Parser
+from mphttp.cli.get.options import read
 from mphttp.strategies import (
     Background,
     CheapestFirst,
@@ -25,10 +23,7 @@ from mphttp.strategies import (
 
 
 def choose(*options: str) -> Any:
-    parser = Parser(prog="mphttp get")
-    add_arguments(parser)
-    arguments: argparse.Namespace = parser.parse_args([*options, "http://a"])
-    return chosen_strategy(arguments)
+    return chosen_strategy(read([*options, "http://a"]))
 
 
 @pytest.mark.parametrize(

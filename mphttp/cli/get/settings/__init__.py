@@ -1,0 +1,58 @@
+"""The options of `mphttp get`, each said once, and what a command line gave of them.
+
+`option` makes argparse's options of the fields in the other files; `words` reads a command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .connection import AgainSettings, Backend, ConnectionSettings
+from .option import Option, add_to, options_of
+from .output import OutputSettings, ToldSettings
+from .paths import PathSettings
+from .request import RequestSettings
+
+__all__ = [
+    "GROUPS",
+    "Backend",
+    "Option",
+    "PathSettings",
+    "Settings",
+    "add_to",
+    "all_options",
+    "options_of",
+    "settings_of",
+]
+
+GROUPS: Mapping[str, type[object]] = MappingProxyType(
+    {
+        "paths": PathSettings,
+        "request": RequestSettings,
+        "output": OutputSettings,
+        "what is told": ToldSettings,
+        "going on and trying again": AgainSettings,
+        "connection": ConnectionSettings,
+    }
+)
+"""The headings of `--help`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(
+    PathSettings, RequestSettings, OutputSettings, ToldSettings, AgainSettings, ConnectionSettings
+):
+    """What a command line asks for."""
+
+
+def settings_of(parsed: argparse.Namespace) -> Settings:
+    """Return what argparse found and checked as settings; its own result goes no further."""
+    return Settings(**vars(parsed))
+
+
+def all_options() -> list[tuple[str, Option[object]]]:
+    """Return each option with the name of its field."""
+    return [found for group in GROUPS.values() for found in options_of(group)]

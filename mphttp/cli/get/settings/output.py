@@ -1,0 +1,79 @@
+"""Where bodies go, and what is told of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .option import Option, several, switch, value
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+def digest(text: str) -> str:
+    """Check a SHA-256 digest in hexadecimal, and return it in lower case.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _HEX.fullmatch(text.lower()):
+        raise ValueError(f"{text!r} is no SHA-256 digest, which has 64 hexadecimal digits")
+    return text.lower()
+
+
+def _name(text: str) -> str | None:
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSettings:
+    """Where bodies go. In `output`, None stands for the name in the URL."""
+
+    output: tuple[str | None, ...] = several(
+        Option(
+            ("-o", "--output"),
+            "write there; only whole, unless -C (- is stdout, the default)",
+            "FILE",
+            _name,
+        ),
+        Option(("-O", "--remote-name"), "write to the file named in the URL"),
+    )
+    include: bool = switch("-i", "--include", means="write the head, too")
+    fail: bool = switch("-f", "--fail", means="no output if status is 400 or up")
+    sha256: tuple[str, ...] = several(
+        Option(
+            ("--sha256",),
+            "fail, and leave no file, if the body isn't the one with this digest",
+            "HEX",
+            digest,
+        )
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldSettings:
+    """What people and programs are told."""
+
+    report: str | None = value(
+        "--report",
+        metavar="FILE",
+        parse=str,
+        means="what happened, as JSON, a line for each of several URLs (- is stdout)",
+    )
+    samples: bool = switch(
+        "--samples",
+        means="keep in the report what each path had brought, every 0.1s (see mphttp plot)",
+    )
+    plot: str | None = value(
+        "--plot", metavar="FILE", parse=str, means="draw what happened, as SVG (- is stdout)"
+    )
+    write_out: str | None = value(
+        "-w",
+        "--write-out",
+        metavar="FORMAT",
+        parse=str,
+        means="write this to stdout after each transfer; @FILE reads it from a file, @- from stdin",
+    )
+    silent: bool = switch("-s", "--silent", means="no progress and no errors")
+    show_error: bool = switch("-S", "--show-error", means="errors in spite of -s")
+    verbose: bool = switch("-v", "--verbose", means="heads and events on stderr")

@@ -1,0 +1,88 @@
+"""Reading words as curl reads them, before argparse checks the values.
+
+argparse would take the words after -o, -d or -H for options where they begin with "-", and the
+first row of URLs for all of them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+
+from ...exits import Failure, usage
+from .option import Option, opposite
+
+HELP = "mphttp get --help lists them all"
+
+
+def canonical(words: Sequence[str], options: Mapping[str, Option[object]]) -> list[str]:
+    """Return words that argparse can read in one way only: `--name=value`, `--name`.
+
+    A short option may have its value behind it (-ofile), or others that have none (-sSL). A value
+    may begin with "-". What is no option is a URL; after "--" everything is.
+
+    Args:
+        words: the command line.
+        options: by each of their names.
+
+    Raises:
+        Failure: there is no such option, or its value is missing.
+    """
+    made: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            made += [f"--url={text}" for text in rest]
+        elif word.startswith("--"):
+            made.append(_long(word, rest, options))
+        elif word.startswith("-"):
+            made += _short(word, rest, options)
+        else:
+            made.append(f"--url={word}")
+    return made
+
+
+def by_name(options: Sequence[Option[object]]) -> dict[str, Option[object]]:
+    """Return options by each of their names, and switches by the names that take them back."""
+    named = {name: one for one in options for name in one.names}
+    backs = {opposite(one): one for one in options if one.constant is True}
+    return backs | named
+
+
+def _long(word: str, rest: Iterator[str], options: Mapping[str, Option[object]]) -> str:
+    name, equals, given = word.partition("=")
+    one = options.get(name)
+    if one is None:
+        raise unknown(name, list(options))
+    if one.parse is None or name == opposite(one):
+        if equals:
+            raise usage(f"{name} takes no value", HELP)
+        return name
+    return f"{name}={given if equals else _value(name, one, rest)}"
+
+
+def _short(word: str, rest: Iterator[str], options: Mapping[str, Option[object]]) -> Iterator[str]:
+    for at, letter in enumerate(word[1:], 2):
+        name = f"-{letter}"
+        one = options.get(name)
+        if one is None:
+            raise unknown(name if len(word) > 2 else word, list(options))
+        if one.parse is not None:
+            yield f"{one.name}={word[at:] or _value(name, one, rest)}"
+            return
+        yield one.name
+
+
+def _value(name: str, one: Option[object], rest: Iterator[str]) -> str:
+    given = next(rest, None)
+    if given is None:
+        what = one.metavar or "a value"
+        raise usage(f"{name} needs {what}, and nothing follows it", HELP)
+    return given
+
+
+def unknown(name: str, known: Sequence[str]) -> Failure:
+    """Return the failure for an option that there isn't, with the one that was meant."""
+    close = difflib.get_close_matches(name, known, 1, 0.75) if name.startswith("--") else []
+    guess = f"did you mean {close[0]}? " if close else ""
+    return usage(f"there is no option {name}", f"{guess}{HELP}")
