@@ -5,6 +5,7 @@ Nothing here needs a privilege (include/uapi/linux/rtnetlink.h, if_link.h, if_ad
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ..connection_events import (
     LocalAddressRemoved,
 )
 from ..errors import ProtocolError
-from ..netlink.codec import Message, optional_integer, unpack_attributes
+from ..netlink.codec import Message, unpack_attributes
 from .routes import unpack_address
 
 GROUPS = (1, 5, 9)
@@ -40,9 +41,7 @@ LINK_QUESTION = bytes(16)
 
 _LINK = struct.Struct("=BxHiII")  # struct ifinfomsg
 _NAME = 3  # IFLA_IFNAME
-_FLAGS = 8  # IFA_FLAGS, a u32; the header has its low byte only
 _UP = 0x1 | 0x40  # IFF_UP and IFF_RUNNING
-_UNUSABLE = 0x40 | 0x08  # IFA_F_TENTATIVE and IFA_F_DADFAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +134,11 @@ def _link(message: Message) -> Link | None:
     if family:  # a bridge tells of its ports by the same messages
         return None
     attributes = unpack_attributes(message.payload[_LINK.size :])
-    name = attributes.get(_NAME, b"").rstrip(b"\0").decode("utf-8", "replace")
+    name = os.fsdecode(attributes.get(_NAME, b"").rstrip(b"\0"))
     return Link(index, name, flags & _UP == _UP and message.type == LinkMessage.NEWLINK)
 
 
 def _address(message: Message) -> LocalAddress:
-    host, index = unpack_address(message.payload)
-    attributes = unpack_attributes(message.payload[8:])
-    flags = optional_integer(attributes, _FLAGS, 4) or 0
-    usable = message.type == LinkMessage.NEWADDR and not flags & _UNUSABLE
-    return LocalAddress(index, host, usable)
+    address = unpack_address(message.payload)
+    usable = message.type == LinkMessage.NEWADDR and address.usable
+    return LocalAddress(address.index, address.host, usable)

@@ -1,4 +1,4 @@
-"""The two questions to the routing tables that paths need: which route, and whose address.
+"""The questions to the routing tables that paths need: which route, and whose address.
 
 Pure, but for the socket that is handed in. Nothing here needs a privilege
 (include/uapi/linux/rtnetlink.h, if_addr.h). Changing links and routes is not done here.
@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 from ..addresses import family
 from ..errors import ProtocolError
-from ..netlink.codec import integer, pack_attributes, pack_integer, unpack_attributes
+from ..netlink.codec import (
+    integer,
+    optional_integer,
+    pack_attributes,
+    pack_integer,
+    unpack_attributes,
+)
 from ..netlink.sockets import RequestError, RequestSocket
 
 
@@ -32,8 +39,12 @@ class RouteAttribute(IntEnum):
     """RTA_*: what a route carries."""
 
     DST = 1
+    SRC = 2
     OIF = 4
     PREFSRC = 7
+    TABLE = 15
+    IP_PROTO = 27
+    DPORT = 29
 
 
 class AddressAttribute(IntEnum):
@@ -41,6 +52,15 @@ class AddressAttribute(IntEnum):
 
     ADDRESS = 1
     LOCAL = 2
+    FLAGS = 8
+
+
+class AddressFlag(IntFlag):
+    """IFA_F_*: the state of an address."""
+
+    DADFAILED = 0x08
+    DEPRECATED = 0x20
+    TENTATIVE = 0x40
 
 
 _ROUTE = struct.Struct("=8BI")
@@ -51,6 +71,28 @@ _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, 
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A packet whose way is asked for.
+
+    Args:
+        host: IP address of the destination.
+        port: TCP port there, which a rule may look at (`ip rule ... dport`); 0 for any.
+        index: only through this interface; 0 for any.
+        source: local address that it leaves from, which a rule may look at (`ip rule from`); "" for
+            the one that the route prefers.
+        in_table: answer with the entry of a table. Without it, an interface that has none is said
+            to have the destination on its link (IPv4; net/ipv4/route.c,
+            ip_route_output_key_hash_rcu).
+    """
+
+    host: str
+    port: int = 0
+    index: int = 0
+    source: str = ""
+    in_table: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """How packets to a destination leave.
 
@@ -58,33 +100,54 @@ class Route:
         index: the interface's index.
         local: whether the destination is this machine itself.
         source: the local address that the kernel would choose, or None.
+        table: the table that has it, 0 if that isn't told.
+        length: bits of the destination that the entry fixes, if an entry was asked for.
     """
 
     index: int
     local: bool
     source: str | None
+    table: int = 0
+    length: int = 0
 
 
-def route_to(
-    requests: RequestSocket, host: str, *, index: int = 0, in_table: bool = False
-) -> Route | None:
+@dataclass(frozen=True, slots=True)
+class InterfaceAddress:
+    """An address of this machine.
+
+    Args:
+        host: IP address.
+        index: of its interface.
+        scope: where it is valid, RT_SCOPE_*.
+        flags: its state.
+    """
+
+    host: str
+    index: int
+    scope: int
+    flags: AddressFlag
+
+    @property
+    def usable(self) -> bool:
+        """Whether packets may leave from it: it isn't being looked for elsewhere on the link."""
+        return not self.flags & (AddressFlag.TENTATIVE | AddressFlag.DADFAILED)
+
+
+def route_to(requests: RequestSocket, question: Question) -> Route | None:
     """Ask for the route to a destination.
 
     Args:
         requests: a socket of NETLINK_ROUTE.
-        host: IP address of the destination.
-        index: only through this interface; 0 for any.
-        in_table: only if a table has such a route. Without it, an interface without one is said to
-            have the destination on its link (IPv4; net/ipv4/route.c, ip_route_output_key_hash_rcu).
+        question: where to, and from where.
 
     Returns:
-        The route, without a source if `in_table`; or None if there is none.
+        The route, without a source if an entry was asked for; or None if there is none.
 
     Raises:
         ProtocolError: the answer can't be read.
     """
     try:
-        answers = requests.request(RouteMessage.GETROUTE, _pack_question(host, index, in_table))
+        answers = requests.request(RouteMessage.GETROUTE, _pack_question(question))
     except RequestError as error:
         if error.errno in _NO_ROUTE:
             return None
@@ -92,23 +155,33 @@ def route_to(
     return _unpack_route(answers[0].payload if answers else b"")
 
 
-def addresses(requests: RequestSocket) -> dict[str, int]:
-    """List the machine's own addresses, each with the index of its interface.
+def addresses(requests: RequestSocket) -> list[InterfaceAddress]:
+    """List the machine's own addresses, in the order in which the kernel has them.
 
     Raises:
         ProtocolError: the answer can't be read.
     """
     answers = requests.request(RouteMessage.GETADDR, bytes(_ADDRESS.size), dump=True)
-    return dict(unpack_address(answer.payload) for answer in answers)
+    return [unpack_address(answer.payload) for answer in answers]
 
 
-def _pack_question(host: str, index: int, in_table: bool) -> bytes:
-    destination = ipaddress.ip_address(host)
-    attributes: dict[int, bytes] = {RouteAttribute.DST: destination.packed}
-    if index:
-        attributes[RouteAttribute.OIF] = pack_integer(index, 4)
-    flags = _FIB_MATCH if in_table else 0
-    header = _ROUTE.pack(family(host), destination.max_prefixlen, 0, 0, 0, 0, 0, 0, flags)
+def _pack_question(question: Question) -> bytes:
+    destination = ipaddress.ip_address(question.host)
+    attributes: dict[int, bytes] = {
+        RouteAttribute.DST: destination.packed,
+        RouteAttribute.IP_PROTO: pack_integer(socket.IPPROTO_TCP, 1),
+    }
+    from_length = 0
+    if question.port:
+        attributes[RouteAttribute.DPORT] = struct.pack("!H", question.port)
+    if question.index:
+        attributes[RouteAttribute.OIF] = pack_integer(question.index, 4)
+    if question.source:
+        attributes[RouteAttribute.SRC] = ipaddress.ip_address(question.source).packed
+        from_length = destination.max_prefixlen
+    flags = _FIB_MATCH if question.in_table else 0
+    lengths = destination.max_prefixlen, from_length
+    header = _ROUTE.pack(family(question.host), *lengths, 0, 0, 0, 0, 0, flags)
     return header + pack_attributes(attributes)
 
 
@@ -121,11 +194,13 @@ def _unpack_route(payload: bytes) -> Route:
         integer(attributes, RouteAttribute.OIF, 4) if RouteAttribute.OIF in attributes else 0,
         payload[7] == _LOCAL,
         None if source is None else _host(source),
+        optional_integer(attributes, RouteAttribute.TABLE, 4) or payload[4],
+        payload[1],
     )
 
 
-def unpack_address(payload: bytes) -> tuple[str, int]:
-    """Read an interface's address, and the interface's index.
+def unpack_address(payload: bytes) -> InterfaceAddress:
+    """Read an address of an interface.
 
     Raises:
         ProtocolError: it is too short, or no IP address.
@@ -134,7 +209,9 @@ def unpack_address(payload: bytes) -> tuple[str, int]:
         raise ProtocolError("an interface's address is shorter than its header")
     attributes: Mapping[int, bytes] = unpack_attributes(payload[_ADDRESS.size :])
     local = attributes.get(AddressAttribute.LOCAL, attributes.get(AddressAttribute.ADDRESS, b""))
-    return _host(local), _ADDRESS.unpack_from(payload)[4]
+    _, _, low_flags, scope, index = _ADDRESS.unpack_from(payload)
+    flags = optional_integer(attributes, AddressAttribute.FLAGS, 4) or low_flags
+    return InterfaceAddress(_host(local), index, scope, AddressFlag(flags))
 
 
 def _host(packed: bytes) -> str:

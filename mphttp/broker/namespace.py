@@ -11,7 +11,7 @@ from fcntl import ioctl
 
 from mphttp.kernel.addresses import packed
 from mphttp.kernel.errors import KernelError, ProtocolError
-from mphttp.kernel.interfaces.routes import route_to
+from mphttp.kernel.interfaces.routes import Question, route_to
 from mphttp.kernel.netlink.sockets import NETLINK_ROUTE, EventSocket, RequestSocket, get_family
 from mphttp.kernel.path_manager.commands import PathManagerMessage, decode, encode
 from mphttp.kernel.path_manager.event_reader import EventReader
@@ -84,7 +84,7 @@ class Namespace:
             if socket.inet_ntop(socket.AF_INET, _IPV4_ADDRESS.unpack(answer)[0]) == host:
                 return True
         with suppress(KernelError):
-            route = route_to(self._routes, host)
+            route = route_to(self._routes, Question(host))
             return route is not None and route.local
         return False
 

@@ -62,4 +62,4 @@ def _paths() -> dict[str, str]:
     """Name the interface of each address of this machine."""
     names = {index: name for name, index in interfaces().items()}
     with closing(RequestSocket(NETLINK_ROUTE)) as requests:
-        return {host: names[index] for host, index in addresses(requests).items() if index in names}
+        return {own.host: names[own.index] for own in addresses(requests) if own.index in names}
