@@ -16,7 +16,7 @@ if __name__ == "strategies":  # the folder's bare name would give every class a 
     raise ImportError("import mphttp.strategies, not strategies")
 
 from .background import Background
-from .baselines import FullMesh, SinglePath
+from .baselines import FullMesh, KernelPathManager, SinglePath
 from .cheapest_first import CheapestFirst
 from .commands import Close, Command, CommandFailed, Open, OpenFailed, SetBackup, SetOption, Until
 from .deadline import Deadline
@@ -47,6 +47,7 @@ __all__ = [
     "Handover",
     "HandshakeOn",
     "Intent",
+    "KernelPathManager",
     "Mark",
     "NDiffPorts",
     "Open",

@@ -1,4 +1,4 @@
-"""What others are measured against: one path only, and all paths at once."""
+"""What others are measured against: one path, all paths at once, and what the kernel does."""
 
 from __future__ import annotations
 
@@ -37,6 +37,25 @@ class SinglePath(Strategy):
 
     def run(self, transfer: Transfer) -> Steps:  # noqa: ARG002
         yield from ()
+
+
+@dataclass(frozen=True)
+class KernelPathManager(SinglePath):
+    """Take whatever subflows the kernel's own path manager opens, and open none.
+
+    Where that one has endpoints (`ip mptcp endpoint`, NetworkManager), it uses them for every MPTCP
+    connection, whatever a strategy wants. With any other strategy, a connection begins as plain TCP
+    there, unless programs manage the paths.
+
+    Args:
+        path: the interface that the connection starts on; None leaves it to the system's routing.
+
+    Raises:
+        ValueError: `path` is neither a name nor None.
+    """
+
+    name: ClassVar[str] = "kernel"
+    in_kernel = True
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,12 @@ class Strategy:
         name: as on the command line and in the report.
         keep: whether the subflows that it opened stay, as backups, when its response ends, so that
             the next one on the connection finds them in `transfer.subflows` (`SetBackup`).
+        in_kernel: whether subflows are wanted that the kernel's own path manager opens, unasked.
     """
 
     name: ClassVar[str] = ""
     keep = False
+    in_kernel = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -59,6 +59,10 @@ class Together(Strategy):
         deadlines = (strategy.deadline for strategy in self.strategies)
         return min((d for d in deadlines if d is not None), default=None)
 
+    @property
+    def in_kernel(self) -> bool:  # type: ignore[override]  # of those that run together
+        return any(strategy.in_kernel for strategy in self.strategies)
+
     def run(self, transfer: Transfer) -> Steps:
         parts = [_Part(strategy, transfer) for strategy in self.strategies]
         closed = set[int]()

@@ -19,6 +19,7 @@ from typing import Any
 import pycurl
 
 from mphttp.engine import Connection, Engine, Request
+from mphttp.engine.in_kernel import begins_plain
 from mphttp.kernel.values import FourTuple, Path, SocketAddress
 from mphttp.network.dial import multipath_socket, prepare, start_on
 from mphttp.network.race import PATIENCE
@@ -100,13 +101,15 @@ class Sockets:
         remote = SocketAddress(str(address.addr[0]), int(address.addr[1]))
         with attempt.request:
             ways = [*self._start.preferred(remote), *self._start.elsewhere(remote)]
-        _, path = ways[min(attempt.number, len(ways) - 1)]
+            _, path = ways[min(attempt.number, len(ways) - 1)]
+            local = None if path is None else path.address
+            plain = self._plain or begins_plain(remote.host, local)
         attempt.began_at = min(attempt.began_at, time.monotonic())
         attempt.more = attempt.more or attempt.number + 1 < len(ways)
         used = path or self._start.system
         if used is not None:
             attempt.paths.add(used)
-        sock = multipath_socket(address.family, plain=self._plain)
+        sock = multipath_socket(address.family, plain=plain)
         try:
             prepare(sock, ())
             start_on(sock, path, None)

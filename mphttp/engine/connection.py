@@ -21,6 +21,7 @@ from mphttp.kernel.values import SocketAddress
 
 from .carrier import Carrier, Taken
 from .exchange import Exchange
+from .in_kernel import opened_by_kernel
 from .loop import Engine
 from .paths import names_on_link
 from .reader import SocketReader
@@ -218,6 +219,13 @@ class Connection(Carrier):
         if not self.reader.multipath:
             if self.reader.sock.proto != IPPROTO_MPTCP and mptcp_error() == errno.ENOPROTOOPT:
                 return "MPTCP is switched off: one path carries it all", SWITCH_ON
+            told = (
+                opened_by_kernel(self.remote.host)
+                if self.reader.sock.proto != IPPROTO_MPTCP
+                else None
+            )
+            if told is not None:
+                return f"one path carries it all, over plain TCP: {told[0]}", told[1]
             return (
                 "the connection is plain TCP: one path carries it all",
                 "the server, or a middlebox on the way, has no MPTCP: `mphttp doctor URL`",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
+from mphttp.engine.in_kernel import begins_plain
 from mphttp.kernel.addresses import is_link_local
 from mphttp.kernel.values import Path
 
@@ -240,6 +241,8 @@ def unconnected(
     Raises:
         OSError: an option isn't taken, or the path is gone.
     """
+    local = local_address if candidate.path is None else candidate.path.address
+    plain = plain or begins_plain(str(candidate.address[0]), local)
     sock = multipath_socket(candidate.family, plain=plain)
     try:
         prepare(sock, options)
