@@ -1,0 +1,158 @@
+"""When a subflow may be asked for again where the last ones were refused or killed. Pure.
+
+Something on the way that resets what it doesn't know, or a server at its limit, does the same to
+the next subflow. So an address pair rests after a failure, twice as long after each further one:
+
+    refused, silent, or killed before it brought anything      2, 4, 8 … 60 s
+    killed though it brought data                              0, 1, 2, 4 … 60 s
+    refused beside one that brings data: a limit               0, 0.1, 0.2 … until one is opened
+    one that lived long, or brought data until it was closed   forgotten
+
+The first failure of what works costs nothing: a middlebox that lost its state knows the next one.
+Where no subflow is left there is little to lose, and the rest is short.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from mphttp.kernel.errors import KernelError, OpenRefused
+from mphttp.kernel.values import SocketAddress
+
+_REMEMBERED = 300.0
+"""Seconds for which it is remembered that joins are refused between two addresses."""
+_MOST_PAIRS = 256
+
+Pair = tuple[str, SocketAddress]
+"""A local address and where the peer is: a new address of an interface starts anew."""
+
+PROVEN = 64 * 1024
+"""Bytes after which a subflow is known to carry data: what resets data lets some packets pass."""
+_FIRST = 2.0
+_FIRST_PROVEN = 0.5
+_FIRST_LIMIT = 0.05
+_LONGEST = 60.0
+_WHERE_NONE_IS_LEFT = 0.5
+_FORGIVEN = 30.0
+"""Seconds (rests, lives); see the table above."""
+
+
+@dataclass(slots=True)
+class _Rest:
+    failures: int
+    since: float
+    seconds: float
+    what: str
+    hint: str
+    limit: bool
+
+
+class Backoff:
+    """The address pairs of one connection on which subflows failed."""
+
+    def __init__(self) -> None:
+        self._rests: dict[Pair, _Rest] = {}
+        self._worked: dict[Pair, float] = {}
+
+    def failed(
+        self,
+        pair: Pair,
+        what: str,
+        hint: str,
+        now: float,
+        *,
+        proven: bool = False,
+        refused: bool = False,
+        lived: float = 0.0,
+    ) -> None:
+        """Take that a subflow was refused, never answered, or ended though nobody wanted that.
+
+        Args:
+            pair: its local address, and the peer's.
+            what: what happened, in a sentence.
+            hint: what mends it.
+            now: the time, in seconds of any clock that never goes back.
+            proven: whether it, or another that is alive there, has brought data; one that did so
+                lately until it was closed will do, too.
+            refused: whether the peer said no to it.
+            lived: seconds since it was established.
+        """
+        proven = proven or now < self._worked.get(pair, -math.inf) + _FORGIVEN
+        before = self._rests.get(pair)
+        failures = 1 if before is None or lived >= _FORGIVEN else before.failures + 1
+        first = (_FIRST_LIMIT if refused else _FIRST_PROVEN) if proven else _FIRST
+        rest = 0.0 if proven and failures == 1 else min(_LONGEST, first * 2.0 ** (failures - 1))
+        self._rests[pair] = _Rest(failures, now, rest, what, hint, proven and refused)
+
+    def explain(self, pair: Pair, what: str, hint: str) -> None:
+        """Take that more is known of the last failure."""
+        if pair in self._rests:
+            self._rests[pair].what, self._rests[pair].hint = what, hint
+
+    def opened(self, pair: Pair) -> None:
+        """Take that a subflow was opened: a limit isn't reached any more."""
+        if pair in self._rests and self._rests[pair].limit:
+            del self._rests[pair]
+
+    def worked(self, pair: Pair, now: float) -> None:
+        """Take that a subflow brought data until it was closed on purpose."""
+        self._rests.pop(pair, None)
+        self._worked[pair] = now
+
+    def refusal(self, pair: Pair, now: float, *, alone: bool) -> KernelError | None:
+        """Return what an open fails with as long as the pair rests: the failure itself; else None.
+
+        Args:
+            pair: the local address, and the peer's.
+            now: the time.
+            alone: whether the connection has no subflow.
+        """
+        rest = self._rests.get(pair)
+        if rest is None:
+            return None
+        seconds = min(rest.seconds, _WHERE_NONE_IS_LEFT) if alone else rest.seconds
+        return None if now >= rest.since + seconds else OpenRefused(rest.what, hint=rest.hint)
+
+
+class Joins:
+    """The address pairs between which no subflow can join, as far as this process has seen.
+
+    A middlebox does to the next connection what it did to this one, and a connection learns it only
+    once its first response is under way. Any thread may call.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[Pair, float] = {}
+        self._worked: dict[Pair, float] = {}
+
+    def refused(self, pair: Pair, now: float, *, killed: bool = False) -> None:
+        """Take that a subflow was refused, which may be a limit if others weren't lately.
+
+        Args:
+            pair: its local address, and the peer's.
+            now: the time.
+            killed: it was opened, and ended before it had brought anything.
+        """
+        if not killed and now < self._worked.get(pair, -math.inf) + _REMEMBERED:
+            return
+        if len(self._until) >= _MOST_PAIRS:
+            self._until = {p: until for p, until in self._until.items() if until > now}
+        if len(self._until) < _MOST_PAIRS:
+            self._until[pair] = now + _REMEMBERED
+
+    def worked(self, pair: Pair, now: float) -> None:
+        """Take that one was opened."""
+        self._until.pop(pair, None)
+        if len(self._worked) >= _MOST_PAIRS:
+            self._worked.clear()
+        self._worked[pair] = now
+
+    def any_to(self, remote: SocketAddress) -> bool:
+        """Tell whether there is anything to know about a peer, for less than `all_refused`."""
+        return any(pair[1] == remote for pair in list(self._until))
+
+    def all_refused(self, hosts: Collection[str], remote: SocketAddress, now: float) -> bool:
+        """Tell whether none of these local addresses, of which there is one, can join a peer."""
+        return bool(hosts) and all(self._until.get((host, remote), 0.0) > now for host in hosts)

@@ -1,0 +1,105 @@
+"""Which subflows failed, and where none may be asked for again for a while: pure."""
+
+from __future__ import annotations
+
+from mphttp.kernel.errors import KernelError, OpenRefused
+from mphttp.kernel.values import SocketAddress
+
+from .backoff import PROVEN, Backoff, Joins, Pair
+from .subflow import SubflowRecord
+from .table import SubflowTable
+
+_NOTHING = 4 * 1024
+"""Bytes below which a subflow that ended has brought as good as nothing."""
+
+
+class Failures:
+    """What one connection has seen of subflows that were refused or killed.
+
+    Args:
+        table: the connection's subflows.
+        hint: what mends it where the peer refuses a subflow, or one is reset.
+        joins: is told which address pairs refuse subflows; None where they are none of MPTCP's.
+    """
+
+    def __init__(self, table: SubflowTable, hint: str, joins: Joins | None) -> None:
+        self.hint = hint
+        self._table = table
+        self._joins = joins
+        self._backoff = Backoff()
+
+    def refusal(self, address: str, remote: SocketAddress, now: float) -> KernelError | None:
+        """Return what an open fails with as long as an address pair rests, or None."""
+        return self._backoff.refusal((address, remote), now, alone=not self._table.alive())
+
+    def failed(
+        self, record: SubflowRecord, what: str, hint: str, now: float, *, refused: bool = False
+    ) -> None:
+        """Take that a subflow was refused, or ended though nobody asked for that.
+
+        Args:
+            record: the subflow.
+            what: what happened, in a sentence.
+            hint: what mends it, or "".
+            now: the time, in seconds.
+            refused: whether the peer said no to it.
+        """
+        pair = _pair(record)
+        if record.failed:
+            self._backoff.explain(pair, what, hint)
+            return
+        record.failed = True
+        lived = 0.0 if record.opened_at is None else now - record.opened_at
+        came = record.info.bytes_received
+        self._failed(pair, what, hint, now, came=came, lived=lived, refused=refused)
+
+    def _failed(
+        self,
+        pair: Pair,
+        what: str,
+        hint: str,
+        now: float,
+        *,
+        came: int = 0,
+        lived: float = 0.0,
+        refused: bool,
+    ) -> None:
+        beside = [r.info.bytes_received for r in self._table.alive() if _pair(r) == pair]
+        proven = max((came, *beside)) >= PROVEN
+        self._backoff.failed(pair, what, hint, now, proven=proven, refused=refused, lived=lived)
+
+    def no_syn(self, address: str, remote: SocketAddress, error: OpenRefused, now: float) -> None:
+        """Take that the peer refused a subflow at once."""
+        pair = (address, remote)
+        self._failed(pair, str(error), error.hint or self.hint, now, refused=True)
+        self._join_refused(pair, now)
+
+    def join_refused(self, record: SubflowRecord, now: float) -> None:
+        """Take that somebody said no to a subflow, so that others may know; silence is none."""
+        self._join_refused(_pair(record), now)
+
+    def _join_refused(self, pair: Pair, now: float, *, killed: bool = False) -> None:
+        joined = any(not record.initial for record in self._table.alive())
+        if self._joins is not None and not joined:  # else it is a limit
+            self._joins.refused(pair, now, killed=killed)
+
+    def joined(self, record: SubflowRecord, now: float) -> None:
+        """Take that a subflow was established."""
+        self._backoff.opened(_pair(record))
+        if self._joins is not None:
+            self._joins.worked(_pair(record), now)
+
+    def killed(self, record: SubflowRecord, what: str, now: float) -> None:
+        """Take that a subflow ended though nobody asked for that; see `failed`."""
+        if not record.failed and not record.initial and record.info.bytes_received < _NOTHING:
+            self._join_refused(_pair(record), now, killed=True)
+        self.failed(record, what, self.hint, now)
+
+    def worked(self, record: SubflowRecord, now: float) -> None:
+        """Take that a subflow ends since that was wanted."""
+        if record.opened_at is not None and record.info.bytes_received:
+            self._backoff.worked(_pair(record), now)
+
+
+def _pair(record: SubflowRecord) -> Pair:
+    return record.tuple.local.host, record.tuple.remote
