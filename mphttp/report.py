@@ -11,6 +11,9 @@ from weakref import WeakKeyDictionary
 
 from mphttp.strategies import Event
 
+_GRACE = 0.015
+"""Seconds that reading a report grants the strategy of a closed response for its last step."""
+
 
 @dataclass(frozen=True, slots=True)
 class SubflowReport:
@@ -96,6 +99,7 @@ class Exchange(Protocol):
     events: list[Event]
     problems: tuple[Problem, ...]
 
+    def wait(self, timeout: float) -> bool: ...
     @property
     def protocol(self) -> str: ...
     @property
@@ -181,17 +185,35 @@ class Report:
     @property
     def subflows(self) -> tuple[SubflowReport, ...]:
         """Every subflow that was alive during the response, in the order of their opening."""
+        self.wait(_GRACE)
         return self._exchange.subflow_reports
 
     @property
     def events(self) -> tuple[Event, ...]:
         """What happened, in order."""
+        self.wait(_GRACE)
         return tuple(self._exchange.events)
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What didn't work, in order."""
+        self.wait(_GRACE)
         return self._exchange.problems
+
+    def wait(self, timeout: float = 2.0) -> bool:
+        """Wait for what a strategy of yours still has to say when its response is closed.
+
+        Nothing else waits for it, but for a moment that no event loop would notice: a report that
+        is read at once tells what is known by then. What such a strategy does in its last step, as
+        by raising an exception, may be missing.
+
+        Args:
+            timeout: seconds, at most.
+
+        Returns:
+            Whether nothing of the report changes any more.
+        """
+        return self._exchange.wait(timeout)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain dictionaries and lists; absent facts are left out."""

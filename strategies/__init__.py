@@ -29,7 +29,7 @@ from .mark import Mark
 from .ndiffports import NDiffPorts
 from .refresh import Refresh
 from .run import Run
-from .strategy import Steps, Strategy
+from .strategy import Steps, Strategy, returns_at_once
 from .together import Together
 from .view import Event, Path, Remote, Source, Subflow, Transfer
 
@@ -67,4 +67,5 @@ __all__ = [
     "Transfer",
     "Until",
     "for_intent",
+    "returns_at_once",
 ]

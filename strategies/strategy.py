@@ -79,3 +79,12 @@ class Strategy:
     def parameters(self) -> dict[str, Any]:
         """Return what the strategy was made with, by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def returns_at_once(strategy: Strategy) -> bool:
+    """Tell whether each step is known to be short: whether it is one of this package's own."""
+    parts = getattr(strategy, "strategies", ())
+    return type(strategy).__module__.startswith(_OURS) and all(map(returns_at_once, parts))
+
+
+_OURS = __name__.rpartition(".")[0] + "."

@@ -2,6 +2,9 @@
 
 A `Carrier` is a connection (`connection`), or several that bring parts of one body
 (`mphttp.ranges`). What tells them apart is where their state is read and who carries out calls.
+
+What is decided is the path manager's (`mphttp.core`). Here is who reads the kernel for it, makes
+the calls that it wants, without a lock, and tells the responses.
 """
 
 from __future__ import annotations
@@ -10,30 +13,35 @@ import contextlib
 import math
 import threading
 import time
+from collections import deque
 from functools import lru_cache
 from typing import Protocol
 
-from mphttp.kernel.addresses import unmapped
-from mphttp.kernel.connection_events import SubflowClosed as Told
-from mphttp.kernel.errors import KernelError
-from mphttp.kernel.events import (
-    AddressAnnounced,
-    AddressRemoved,
-    ConnectionClosed,
-    Event,
-    Overflow,
-    SubflowClosed,
-    SubflowEstablished,
-    SubflowPriority,
+from mphttp.core import (
+    Answer,
+    CloseSubflow,
+    Explain,
+    Failure,
+    KernelCall,
+    Note,
+    OpenSubflow,
+    PathManager,
+    SetSubflowBackup,
+    SetSubflowOption,
+    SubflowTable,
+    Trouble,
+    WithdrawAddress,
 )
+from mphttp.kernel.addresses import unmapped
+from mphttp.kernel.errors import KernelError, NoSuchSubflow
+from mphttp.kernel.events import Event, Overflow
 from mphttp.kernel.interfaces.paths import path_of
 from mphttp.kernel.mechanism import Control
-from mphttp.kernel.values import ConnectionInfo, FourTuple, Path, SocketAddress
-from mphttp.strategies import Command
+from mphttp.kernel.values import Path, SocketAddress, SubflowInfo
+from mphttp.strategies import Command, Open
 
-from .calls import Calls
+from .account import Taken
 from .exchange import Exchange
-from .ledger import Entry, Ledger
 from .loop import Engine
 from .paths import usable_paths
 
@@ -41,18 +49,6 @@ _LOOK_EVERY = 0.2
 """Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
 _PATHS_FOR = 1.0
 """Seconds for which the list of paths is taken as it was."""
-_PATH_LOST = "its interface is down, or its route or address is gone; `Handover` opens another"
-
-
-class Taken(Protocol):
-    """The state at some moment, perhaps not read yet."""
-
-    @property
-    def bytes_received(self) -> int:
-        """Bytes that had come over all of it, in order."""
-
-    def decode(self) -> ConnectionInfo:
-        """Read it into values."""
 
 
 class Reader(Protocol):
@@ -79,10 +75,9 @@ class Carrier:
         path_names: the paths that may be used, preferred first, or None for all.
 
     Attributes:
-        lock: for all that is not said to be free of it.
-        settled: notified when the reports of responses that have ended are final.
-        ledger: the book of subflows.
-        gone: ids of subflows that ended with an earlier response.
+        lock: for all that several threads change; held for moments, never while a strategy runs or
+            a call is made.
+        table: the subflows.
         refused_hint: what mends it where the peer refuses a subflow, or one is reset.
         joins: whether further subflows are MPTCP's, which a middlebox may refuse to all.
     """
@@ -98,39 +93,40 @@ class Carrier:
         path_names: tuple[str, ...] | None,
     ) -> None:
         self.lock = threading.RLock()
-        self.settled = threading.Condition(self.lock)
         self.engine = engine
         self.remote = unmapped(remote)
         self.path_names = path_names
         self._reader = reader
-        self._announced: dict[int, SocketAddress] = {}
-        self._untold: list[Entry] = []  # have ended, and an event may still tell why
+        self._control: Control | None = None
+        self._listens = False
+        self._calls: deque[KernelCall] = deque()
         self._paths: list[Path] = []
         self._paths_until = -math.inf
         self._exchanges: list[Exchange] = []
         self._ended: list[Exchange] = []
+        self._orphans: list[Exchange] = []  # their strategies are still to be stopped
         self._closed = False
         self._look_at = math.inf
-        self.gone: frozenset[int] = frozenset()
         self._initial: int | None = None
-        self.ledger = self.new_ledger()
+        self.table = self.new_table()
+        self._manager = PathManager(
+            self.table,
+            self.remote,
+            hint=self.refused_hint,
+            joins=engine.joins if self.joins else None,
+        )
 
     def _begin(self, control: Control | None, before: Taken, now: float) -> None:
         """Take what carries out the calls, and the state before the first response."""
         self._before = before
-        self.ledger.observe(before.decode(), now)
-        self._initial = next((entry.id for entry in self.ledger.open()), None)
-        self._calls = Calls(
-            control,
-            self.ledger,
-            self.remote,
-            self._path,
-            hint=self.refused_hint,
-            joins=self.engine.joins if self.joins else None,
-        )
+        self.table.observe(before.decode(), now)
+        self._initial = next((record.id for record in self.table.open()), None)
+        self._take_charge(control)
+
+    def _take_charge(self, control: Control | None) -> None:
+        self._control = control
+        self._manager.controlled = control is not None
         self.engine.add(self, control.token if control else None)
-        if control:  # what was announced before that, no event tells again
-            self._announced.update(control.announced())
 
     @property
     def protocol(self) -> str:
@@ -145,7 +141,7 @@ class Carrier:
     @property
     def busy(self) -> bool:
         """Whether a subflow is being opened, or drained before it is closed."""
-        return self._calls.busy
+        return self._manager.busy or bool(self._calls)
 
     # The reading side.
 
@@ -154,11 +150,8 @@ class Carrier:
         if self._exchanges:  # others are under way (HTTP/2): what came so far is theirs
             self._before = self._reader.all()
         self._exchanges.append(exchange)
-        if exchange.wants_subflows:
-            if (obstacle := exchange.obstacle(self.missing())) is not None:
-                exchange.problem(*obstacle)
-            if self._calls.control is not None:
-                self._calls.control.listen()
+        if exchange.wants_subflows and (problem := exchange.obstacle(self.missing())) is not None:
+            exchange.problem(*problem)
         return self._before
 
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:  # noqa: ARG002  for those who override
@@ -169,28 +162,22 @@ class Carrier:
             whole: whether its body came to its end.
         """
         if exchange in self._exchanges:
+            now = time.monotonic()
             if exchange.engaged:
-                self._at_the_end(exchange)
+                self.look(now)
+                self._manager.tell_untold()
+                self._manager.unanswered(exchange, now)
+                self._tell()
             self._exchanges.remove(exchange)
             if not self._closed:
                 undisturbed = not exchange.engaged and not self._exchanges
                 with contextlib.suppress(KernelError):
                     self._before = self._reader.bytes_only() if undisturbed else self._reader.all()
             if exchange.engaged:
-                self._calls.retire(exchange)
-                self.gone = self.ledger.gone()
+                self._manager.retire(exchange, now, keep=exchange.keeps)
                 self._ended.append(exchange)
                 self.engine.wake(self)
         return self._before
-
-    def _at_the_end(self, exchange: Exchange) -> None:
-        """Tell a response what went wrong at its very end, before any event or look would."""
-        now = time.monotonic()
-        self._paths_until = -math.inf
-        self.paths()
-        self.look(now)
-        self._tell_untold()
-        self._calls.unanswered(exchange, now)
 
     def missing(self) -> tuple[str, str] | None:
         """Say what keeps strategies from opening subflows, and what mends it, or None."""
@@ -198,52 +185,39 @@ class Carrier:
 
     # What strategies and reports ask for.
 
-    def new_ledger(self) -> Ledger:
-        """Make an empty book that knows the interfaces of this machine."""
-        return Ledger(_interface_of, self._initial)
+    def new_table(self) -> SubflowTable:
+        """Make an empty table that knows the interfaces of this machine."""
+        return SubflowTable(_interface_of, self._initial)
+
+    def gone(self) -> frozenset[int]:
+        """Return the ids of subflows that ended with earlier responses, or are about to."""
+        return self.table.leaving()
 
     def paths(self) -> list[Path]:
-        """Return the paths that reach the peer, preferred first."""
+        """Return the paths that reach the peer, preferred first, as they were a moment ago."""
+        if time.monotonic() >= self._paths_until:
+            self.renew_paths()
+        return self._paths
+
+    def renew_paths(self) -> None:
+        """Ask anew which paths reach the peer."""
         now = time.monotonic()
-        with self.lock:
-            if now >= self._paths_until:
-                self._paths_until = now + _PATHS_FOR
-                with contextlib.suppress(KernelError):
-                    before, self._paths = self._paths, usable_paths(self.remote, self.path_names)
-                    if before and before != self._paths:
-                        self._tell_changes(before, now)
-            return self._paths
-
-    def _tell_changes(self, before: list[Path], now: float) -> None:
-        """Say which paths with subflows are gone, or have another name.
-
-        The subflows themselves only fall silent. A path that was never listed, as where routes
-        depend on the source address, can't be lost.
-        """
-        for entry in self.ledger.alive():
-            host = entry.tuple.local.host
-            here = next((path for path in self._paths if path.address == host), None)
-            if here is not None and here.name != entry.path:
-                self._tell("path_renamed", entry, f"to {here.name}")
-                entry.path = here.name
-            elif here is None and self._is_lost(entry, before):
-                what = f"{entry.path} doesn't reach the server any more"
-                self._tell("path_lost", entry)
-                self._trouble(what, _PATH_LOST)
-                self._calls.failed(entry, what, _PATH_LOST, now)
-
-    def _is_lost(self, entry: Entry, before: list[Path]) -> bool:
-        host = entry.tuple.local.host
-        if entry.path in {path.name for path in before} - {path.name for path in self._paths}:
-            return True
-        # The interface may have got another address, by DHCP, or only prefer one (RFC 8981).
-        return any(path.address == host for path in before) and _interface_of(host) == "?"
+        self._paths_until = now + _PATHS_FOR
+        with contextlib.suppress(KernelError):
+            paths = usable_paths(self.remote, self.path_names)
+            with self.lock:
+                before, self._paths = self._paths, paths
+                if before and before != paths:
+                    self._manager.on_paths(before, paths, now)
+                    self._tell()
 
     def remotes(self) -> list[SocketAddress]:
         """Return the peer's addresses: the connection's own, then those that it announced."""
-        port = self.remote.port
-        announced = (SocketAddress(host, own or port) for host, own in self._announced.values())
-        return list(dict.fromkeys([self.remote, *announced]))
+        return self._manager.remotes
+
+    def path_of(self, command: Open) -> Path | None:
+        """Return the path of an open as the kernel knows it; None if it doesn't reach the peer."""
+        return self._path(command.path.name, self._manager.remote_of(command))
 
     def _path(self, name: str, remote: SocketAddress) -> Path | None:
         path = next((path for path in self.paths() if path.name == name), None)
@@ -254,80 +228,144 @@ class Carrier:
 
     def bytes_received(self) -> int | None:
         """Return the bytes that have come over the connection; None when it is closed."""
-        if self._closed:
-            return None
-        try:
-            return self._reader.bytes_only().bytes_received
-        except KernelError:
-            return None
+        with self.lock:
+            if self._closed:
+                return None
+            try:
+                return self._reader.bytes_only().bytes_received
+            except KernelError:
+                return None
 
     def unread(self) -> int | None:
         """Return the bytes that lie ready for the application; None for all that it hasn't read."""
         return None
 
-    def look(self, now: float) -> ConnectionInfo | None:
-        """Read the connection, and write down what is new; None when it is closed."""
-        if self._closed:
-            return None
-        try:
-            info = self._reader.all().decode()
-        except KernelError:
-            return None
-        for entry in self.ledger.observe(info, now):
-            self._tell("subflow_closed", entry, entry.info.error)
-            self._ended_by_itself(entry, entry.info.error, now)
-        return info
+    def look(self, now: float) -> None:
+        """Read the connection, and take what is new; under the lock, as long as it is open."""
+        with self.lock:
+            if self._closed:
+                return
+            try:
+                info = self._reader.all().decode()
+            except KernelError:
+                return
+            self._manager.on_snapshot(info, now)
+            self._tell()
 
-    def _ended_by_itself(self, entry: Entry, reason: str, now: float) -> None:
-        """Take that a subflow has ended, perhaps though nobody wanted that."""
-        if entry.opened_at is None or entry.closing or entry.told:
-            return
-        what = f"the subflow on {entry.path} ended" + (f": {reason}" if reason else "")
-        self._calls.killed(entry, what, now)
-        if reason:
-            entry.told = True
-            self._trouble(what, self.refused_hint)
-        else:
-            self._untold.append(entry)
+    # What the path manager wants.
 
-    def _tell_untold(self) -> None:
-        """Tell without a reason what no event has told with one, unless the connection is over."""
-        untold, self._untold = [e for e in self._untold if not e.told], []
-        if any(entry.info.established for entry in self.ledger.alive()):
-            for entry in untold:
-                entry.told = True
-                self._trouble(f"the subflow on {entry.path} ended", self.refused_hint)
+    def command(self, exchange: Exchange, command: Command, now: float, path: Path | None) -> None:
+        """Take what a strategy asks for; under the lock. `make_calls` is to follow without it."""
+        self._manager.command(exchange, command, now, path)
+        self._look_at = min(self._look_at, now + _LOOK_EVERY)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell responses what concerns them, and keep the calls for the engine; under the lock."""
+        for effect in self._manager.take_effects():
+            match effect:
+                case Answer(Exchange() as exchange, record):
+                    exchange.answer(exchange.subflow(record) if record else None)
+                case Failure(Exchange() as exchange, error, hint):
+                    exchange.fail(error, hint)
+                case Note(kind, record, detail, transfer):
+                    for exchange in self._concerned(transfer):
+                        exchange.note(kind, record, detail)
+                case Trouble(what, hint, transfer):
+                    for exchange in self._concerned(transfer):
+                        exchange.problem(what, hint)
+                case Explain(kind, record, detail):
+                    for exchange in list(self._exchanges):
+                        exchange.explain(kind, record, detail)
+                case Answer() | Failure():
+                    pass
+                case call:
+                    self._calls.append(call)
+                    self.engine.wake(self)
+
+    def _concerned(self, transfer: object) -> list[Exchange]:
+        if transfer is None:
+            return list(self._exchanges)
+        return [transfer] if isinstance(transfer, Exchange) else []
+
+    def make_calls(self) -> None:
+        """Make all calls that are wanted; on the engine's thread, without the lock."""
+        while self._calls:
+            call = self._calls.popleft()
+            try:
+                subflow = self._carry_out(call)
+            except KernelError as error:
+                with self.lock:
+                    self._manager.failed(call, error, time.monotonic())
+                    self._tell()
+            else:
+                with self.lock:
+                    self._manager.completed(call, time.monotonic(), subflow)
+                    self._tell()
+
+    def _carry_out(self, call: KernelCall) -> SubflowInfo | None:
+        control = self._control
+        if control is None or self._closed:
+            raise NoSuchSubflow("the connection is closed")
+        match call:
+            case OpenSubflow(path, remote, backup):
+                return control.open(path, remote, backup=backup)
+            case CloseSubflow(subflow):
+                control.close(subflow)
+            case WithdrawAddress(subflow):
+                control.withdraw(subflow)
+            case SetSubflowBackup(subflow, backup):
+                control.set_backup(subflow, backup)
+            case SetSubflowOption(subflow, level, name, value):
+                control.setsockopt(subflow, level, name, value)
+        return None
 
     # The engine's side.
 
-    def carry_out(self, exchange: Exchange, command: Command, now: float) -> None:
-        """Do what a strategy asked for."""
-        self._calls.carry_out(exchange, command, now)
-        self._look_at = min(self._look_at, now + _LOOK_EVERY)
-
     def turn(self, now: float) -> float | None:
-        """Do all that is due; return when to be woken next, or None."""
+        """Do all that is due; return when to be woken next, or None.
+
+        On the engine's thread alone, which holds no lock: it steps strategies and makes calls.
+        """
+        self._stop_orphans()
+        if self._closed:
+            return None
+        self._listen()
+        self._look_if_due(now)
+        if any(exchange.engaged for exchange in self._exchanges):
+            self.paths()
+        self._settle_ended(now)
         with self.lock:
-            if self._closed:
-                return None
-            info = None
-            if now >= self._look_at:
-                self._tell_untold()  # that of the look before; since then an event had its time
-            if self._calls.busy or now >= self._look_at:
-                info = self.look(now)
-            if now >= self._look_at:
-                self._look_after()
-                self._look_at = now + _LOOK_EVERY
-            if any(exchange.engaged for exchange in self._exchanges):
-                self.paths()
-            self._settle_ended(now)
-            self._calls.step(info, now)
-            times = [exchange.turn(now) for exchange in list(self._exchanges)]
-            times.append(self._calls.next_time(now))
-            if any(exchange.engaged for exchange in self._exchanges):
-                self._look_at = min(self._look_at, now + _LOOK_EVERY)
-                times.append(self._look_at)
+            self._manager.on_time(now)
+            self._tell()
+        self.make_calls()
+        times = [exchange.turn(now) for exchange in list(self._exchanges)]
+        times.append(self._manager.next_time(now))
+        if any(exchange.engaged for exchange in self._exchanges):
+            self._look_at = min(self._look_at, now + _LOOK_EVERY)
+            times.append(self._look_at)
         return min((when for when in times if when is not None), default=None)
+
+    def _listen(self) -> None:
+        """Have the connection's events told, and what was announced before that."""
+        if self._listens or self._control is None:
+            return
+        self._listens = True
+        self._control.listen()
+        for number, remote in self._control.announced().items():
+            self._manager.announce(number, remote)
+
+    def _look_if_due(self, now: float) -> None:
+        due = now >= self._look_at
+        if due:
+            with self.lock:
+                self._manager.tell_untold()  # that of the look before: an event had its time
+                self._tell()
+        if due or self._manager.busy:
+            self.look(now)
+        if due:
+            self._look_after()
+            self._look_at = now + _LOOK_EVERY
 
     def _look_after(self) -> None:
         """Do what is to be done at each look."""
@@ -337,90 +375,56 @@ class Carrier:
         with self.lock:
             if self._closed:
                 return
-            self._calls.on_event(event, now)
-            match event:
-                case SubflowEstablished():
-                    self._tell("subflow_established", self._entry(event.tuple))
-                case SubflowClosed():
-                    self._subflow_closed(event, now)
-                case SubflowPriority():
-                    detail = "backup" if event.backup else "regular"
-                    self._tell("subflow_priority", self._entry(event.tuple), detail)
-                case AddressAnnounced():
-                    self._announced[event.remote_id] = event.remote
-                    self._tell("address_announced", detail=event.remote.host)
-                case AddressRemoved():
-                    self._announced.pop(event.remote_id, None)
-                    self._tell("address_removed", detail=f"id {event.remote_id}")
-                case ConnectionClosed():
-                    self._tell("connection_closed")
-                case Overflow():
-                    self.look(now)
-                case _:
-                    pass  # the turn that follows every event is all that is needed
-
-    def _subflow_closed(self, event: SubflowClosed, now: float) -> None:
-        entry = self.ledger.newest(event.tuple)
-        if entry is None:
-            return
-        if self.ledger.closed(event.tuple, now):  # else a look has told already, without a reason
-            self._tell("subflow_closed", entry, _reason(event))
-        elif event.error:
-            for exchange in self._exchanges:
-                exchange.explain("subflow_closed", entry, _reason(event))
-        if event.error:
-            self._ended_by_itself(entry, _reason(event), now)
-        elif entry.opened_at is not None and not entry.closing:  # in good order
-            entry.told = True
-            self._calls.killed(entry, f"the subflow on {entry.path} ended", now)
+            if isinstance(event, Overflow):
+                self.look(now)
+                return
+            self._manager.on_event(event, now)
+            self._tell()
 
     def fail(self, error: Exception) -> None:
         """Take a fault of ours: the strategies end, the bytes go on."""
-        with self.lock:
-            for exchange in self._exchanges:
-                exchange.give_up(f"mphttp itself failed with {type(error).__name__}: {error}")
+        for exchange in list(self._exchanges):
+            exchange.give_up(f"mphttp itself failed with {type(error).__name__}: {error}")
 
     def after_fork(self) -> None:
         """Leave the connection to the parent process, whose thread may have held the lock."""
         self.lock = threading.RLock()
-        self.settled = threading.Condition(self.lock)
         with self.lock:
             self._closed = True
             self._settle_all(time.monotonic())
-
-    def _tell(self, kind: str, entry: Entry | None = None, detail: str = "") -> None:
-        for exchange in self._exchanges:
-            exchange.note(kind, entry, detail)
-
-    def _trouble(self, what: str, hint: str = "") -> None:
-        for exchange in self._exchanges:
-            exchange.problem(what, hint)
-
-    def _entry(self, four_tuple: FourTuple) -> Entry | None:
-        return next((e for e in self.ledger.open() if e.tuple == four_tuple), None)
+            self._orphans.clear()  # the parent's to stop
 
     def _settle_ended(self, now: float) -> None:
-        ended, self._ended = self._ended, []
-        if ended and any(entry.closing for entry in self.ledger.open()):
-            self.look(now)  # no event may have told yet that one is closed
+        """Close what responses that have ended leave behind, and fix their reports."""
+        with self.lock:
+            ended, self._ended = self._ended, []
+        if not ended:
+            return
         for exchange in ended:
-            self._calls.release(exchange, now)
-            exchange.settle(self.ledger)
-        if ended:
-            # What was to end may have had to stay, since the others ended meanwhile.
-            alive = frozenset(entry.id for entry in self.ledger.alive())
-            self.gone -= alive
-            for exchange in self._exchanges:
-                exchange.stayed(alive)
-            self.settled.notify_all()
-            self.ledger.forget(min((e.sent_at for e in self._exchanges), default=now))
+            exchange.stop()
+        self.look(now)  # no event may have told yet that one is closed
+        with self.lock:
+            for exchange in ended:
+                self._manager.release(exchange, now)
+                exchange.settle(self.table)
+            self._tell()
+            self.table.forget(min((e.sent_at for e in self._exchanges), default=now))
+        self.make_calls()
 
     def _settle_all(self, now: float) -> None:
-        self.ledger.all_closed(now)
-        for exchange in self._ended + self._exchanges:
-            exchange.settle(self.ledger)
-        self.settled.notify_all()
+        self.table.end_all(now)
+        self._orphans += self._ended + self._exchanges
+        for exchange in self._orphans:
+            exchange.settle(self.table)
         self._ended, self._exchanges = [], []
+        self._calls.clear()
+        if any(exchange.engaged for exchange in self._orphans):
+            self.engine.wake(self)
+
+    def _stop_orphans(self) -> None:
+        """Stop the strategies of responses whose connection is closed."""
+        while self._orphans:
+            self._orphans.pop().stop()
 
 
 def _interface_of(address: str) -> str:
@@ -434,8 +438,3 @@ def _interface_in(address: str, _second: int) -> str:
     with contextlib.suppress(KernelError):
         path = path_of(address)
     return path.name if path else "?"
-
-
-def _reason(event: SubflowClosed) -> str:
-    """Say why a subflow closed, where the kernel tells."""
-    return Told(None, event.tuple, event.error, event.reset_reason).reason

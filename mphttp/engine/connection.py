@@ -19,7 +19,8 @@ from mphttp.kernel.mechanism import Control
 from mphttp.kernel.reading.info import IPPROTO_MPTCP
 from mphttp.kernel.values import SocketAddress
 
-from .carrier import Carrier, Taken
+from .account import Taken
+from .carrier import Carrier
 from .exchange import Exchange
 from .in_kernel import opened_by_kernel
 from .loop import Engine
@@ -62,11 +63,12 @@ class Connection(Carrier):
         self._watched = False
         self._watch_at = math.inf
         self._was_stranded = False
+        self._calling = False
+        self._close_socket: Callable[[], None] | None = None
         self._mechanism = engine.mechanism
-        control = self._take_control()
-        self._begin(control, self.reader.all(), self._asked_at)
+        self._begin(self._new_control(), self.reader.all(), self._asked_at)
 
-    def _take_control(self) -> Control | None:
+    def _new_control(self) -> Control | None:
         try:
             return self._mechanism.control(self.reader.sock)
         except NotMultipath:
@@ -91,7 +93,7 @@ class Connection(Carrier):
         """Take the socket that TLS has wrapped around the first one, whose descriptor it took."""
         with self.lock:
             self.reader.sock = sock
-            self._calls.control = self._take_control()
+            self._control = self._new_control()
 
     def sending(self) -> None:
         """Take down that something of the current request is to be sent, perhaps not all of it."""
@@ -149,7 +151,25 @@ class Connection(Carrier):
                 if unfinished:
                     self._reset_on_close()
                 self._settle_all(now)
-            close_socket()
+            if self._calling:  # its descriptor is in use: whoever calls closes it then
+                self._close_socket = close_socket
+                return
+        close_socket()
+
+    def make_calls(self) -> None:
+        """Make all calls that are wanted; the socket isn't closed meanwhile."""
+        if not self._calls:
+            return
+        with self.lock:
+            self._calling = not self._closed
+        try:
+            super().make_calls()
+        finally:
+            with self.lock:
+                self._calling, close_socket = False, self._close_socket
+                self._close_socket = None
+            if close_socket is not None:
+                close_socket()
 
     def _reset_on_close(self) -> None:
         """Let the peer of an MPTCP connection know that it shall stop sending.
@@ -208,7 +228,7 @@ class Connection(Carrier):
         """Whether no other path can join a connection to this peer, as others have seen lately."""
         if not self.engine.joins.any_to(self.remote):
             return False
-        began = {entry.tuple.local.host for entry in self.ledger.open() if entry.initial}
+        began = {record.tuple.local.host for record in self.table.open() if record.initial}
         others = {path.address for path in self.paths()} - began
         return self.engine.joins.all_refused(others, self.remote, time.monotonic())
 
@@ -238,9 +258,9 @@ class Connection(Carrier):
         with contextlib.suppress(KernelError, OSError):
             was_stuck, self._stuck = self._stuck, is_stuck(self.reader.sock)
             if was_stuck and self._stuck:
-                self._tell(
-                    "receive_buffer_enlarged", detail=f"to {enlarge(self.reader.sock)} bytes"
-                )
+                detail = f"to {enlarge(self.reader.sock)} bytes"
+                for exchange in list(self._exchanges):
+                    exchange.note("receive_buffer_enlarged", detail=detail)
 
 
 def _unacknowledged(sock: socket.socket) -> int:

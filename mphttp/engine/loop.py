@@ -2,13 +2,16 @@
 
 Strategies run on it, so they never meet a lock, sync and async callers are served alike, and no
 event loop is blocked by the kernel. It survives a fork (the child starts its own), a connection
-whose turn fails (its strategies end, its bytes go on) and lost events (all connections look anew).
+whose turn fails (its strategies end, its bytes go on), lost events (all connections look anew), a
+strategy that never comes back (another thread takes its place, see `guard`), and whatever else is
+raised in it (it starts again, and a warning says so).
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import math
 import os
 import select
@@ -16,18 +19,24 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
 
+from mphttp.core.backoff import Joins
 from mphttp.kernel.errors import KernelError
 from mphttp.kernel.events import ConnectionClosed, Event, ListenerClosed, ListenerCreated, Overflow
 from mphttp.kernel.hints import hint_for
 from mphttp.kernel.mechanism import Mechanism
 from mphttp.kernel.readonly.mechanism import ReadonlyMechanism
 
-from .backoff import Joins
+from .guard import Abandoned, Guard
 from .mechanisms import Mechanisms
 
+T = TypeVar("T")
+
+_log = logging.getLogger("mphttp.engine")
+_PAUSE = 0.05
+"""Seconds before the thread starts again after a fault, so that one that stays is no busy loop."""
 _MORE_THREADS = "the limit on threads or processes is reached (`ulimit -u`, TasksMax= of systemd)"
 
 
@@ -64,6 +73,7 @@ class Engine:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self.failure: KernelError | None = None
+        self._guard = Guard(self._replace_thread)
         self._mechanisms = Mechanisms(self._adopt)
         self._woken: deque[Woken] = deque()
         self._timers: list[tuple[float, int, weakref.ref[Woken]]] = []
@@ -97,17 +107,42 @@ class Engine:
             self._poll = select.epoll()
             self._waker = waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             self._poll.register(waker, select.EPOLLIN)
-            thread = threading.Thread(target=self._loop, name="mphttp-engine", daemon=True)
-            thread.start()
+            self._guard.start()
+            self._start_thread()
         except (OSError, RuntimeError) as error:  # no descriptor or no thread is to be had
+            self._thread = None
             if waker is not None:
                 os.close(waker)
             number = getattr(error, "errno", None) or 0
             what = f"strategies can't run: {error}"
             self.failure = KernelError(what, hint=hint_for(number) or _MORE_THREADS)
             return False
-        self._thread, self.failure = thread, None
+        self.failure = None
         return True
+
+    def _start_thread(self) -> None:
+        """Let a new thread be the engine's, which it is before it runs."""
+        self._thread = threading.Thread(target=self._main, name="mphttp-engine", daemon=True)
+        self._thread.start()
+
+    def _replace_thread(self) -> None:
+        """Let another thread go on where the engine's is stuck in a strategy."""
+        _log.warning("a strategy has not come back: another thread goes on without it")
+        self._start_thread()
+
+    def guarded(self, function: Callable[[], T], give_up: Callable[[], None]) -> T:
+        """Call what may never come back: only on the engine's thread is that looked after.
+
+        Args:
+            function: a strategy's code.
+            give_up: told, on another thread, if it doesn't come back.
+
+        Raises:
+            TooManyAbandoned: it wasn't called: others haven't come back.
+        """
+        if threading.current_thread() is not self._thread:
+            return function()
+        return self._guard.run(function, give_up)
 
     @property
     def mechanism(self) -> Mechanism:
@@ -155,6 +190,17 @@ class Engine:
             sleeps_too_long = when < self._asleep_until
         if sleeps_too_long:
             os.eventfd_write(self._waker, 1)
+
+    def _main(self) -> None:
+        while True:
+            try:
+                self._loop()
+            except Abandoned:  # another thread has taken over
+                return
+            except BaseException:  # whatever it is, strategies must go on
+                _log.warning("the engine's thread has failed, and starts again", exc_info=True)
+                time.sleep(_PAUSE)
+                self._woken.extend(self._connections)
 
     def _loop(self) -> None:
         waker = self._waker

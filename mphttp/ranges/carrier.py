@@ -8,12 +8,12 @@ import termios
 import time
 import weakref
 
-from mphttp.engine.carrier import Carrier, Taken
+from mphttp.engine.account import Taken
+from mphttp.engine.carrier import Carrier
 from mphttp.engine.connection import Connection
 from mphttp.engine.exchange import Exchange
 from mphttp.engine.request import Request
 from mphttp.kernel.errors import KernelError
-from mphttp.kernel.values import ConnectionInfo
 from mphttp.strategies import SinglePath
 
 from .assembly import Assembly
@@ -86,15 +86,13 @@ class PartsCarrier(Carrier):
         self._first = first
         self._recovery = Recovery()
         self._changed = False
-        self._control = PartsControl(self.assembly, first, linker, server)
-        super().__init__(
-            _Reader(self._control, first), first.remote, first.engine, first.path_names
-        )
-        self._begin(self._control, self._control.before, time.monotonic())
+        self._parts = PartsControl(self.assembly, first, linker, server)
+        super().__init__(_Reader(self._parts, first), first.remote, first.engine, first.path_names)
+        self._begin(self._parts, self._parts.before, time.monotonic())
         myself = weakref.ref(self)
         self.assembly.on_change = lambda: _wake(myself)
         # Should nobody close the response, what helps it must not go on without it.
-        weakref.finalize(self, _end, self._control, self.assembly)
+        weakref.finalize(self, _end, self._parts, self.assembly)
 
     @property
     def mechanism_name(self) -> str:
@@ -107,11 +105,10 @@ class PartsCarrier(Carrier):
 
     def turn(self, now: float) -> float | None:
         """Do all that is due; return when to be woken next, or None."""
-        with self.lock:
-            if self._changed:  # what has come or gone is told before anybody decides
-                self._changed = False
-                self.look(now)
-            times = super().turn(now), self._go_on(now)
+        if self._changed:  # what has come or gone is told before anybody decides
+            self._changed = False
+            self.look(now)
+        times = super().turn(now), self._go_on(now)
         return min((when for when in times if when is not None), default=None)
 
     def changed(self) -> None:
@@ -123,7 +120,7 @@ class PartsCarrier(Carrier):
         """Find another path where the last connection broke off; return when to look again."""
         if self._closed or not self._exchanges:
             return None
-        if not self.assembly.orphaned or self._control.works or self.assembly.stuck:
+        if not self.assembly.orphaned or self._parts.works or self.assembly.stuck:
             self._recovery.rest()
             return None
         if busy := self.assembly.busy_for:
@@ -131,7 +128,7 @@ class PartsCarrier(Carrier):
             return now + busy
         allowed = self._exchanges[0].ways_on(path.name for path in self.paths())
         while True:
-            opening, had = self._control.opening(now), self.assembly.delivered()
+            opening, had = self._parts.opening(now), self.assembly.delivered()
             step = self._recovery.step(allowed, opening, had, now)
             if step.over:
                 self.assembly.give_up("no path is left that brings the rest")
@@ -144,17 +141,21 @@ class PartsCarrier(Carrier):
         if path is None:
             return False
         try:
-            self._control.open(path, self.remote)
+            self._parts.open(path, self.remote)
         except KernelError as error:
             self._trouble(str(error))
             return False
         return True
 
-    def look(self, now: float) -> ConnectionInfo | None:
-        """Read all connections, and write down what is new."""
+    def look(self, now: float) -> None:
+        """Read all connections, and take what is new."""
         for what in self.assembly.told_waits():
             self._trouble(what)
-        return super().look(now)
+        super().look(now)
+
+    def _trouble(self, what: str) -> None:
+        for exchange in list(self._exchanges):
+            exchange.problem(what)
 
     def unread(self) -> int | None:
         """Return the bytes that lie ready for the application, in order."""
@@ -165,7 +166,7 @@ class PartsCarrier(Carrier):
         if self.assembly.shared or self.assembly.first_error:
             self.look(time.monotonic())  # what happened at the very end is to be told, too
         state = super().leave(exchange, whole=whole)
-        _end(self._control, self.assembly)
+        _end(self._parts, self.assembly)
         if self.assembly.shared:
             self.look(time.monotonic())  # those that have ended just now, the last one among them
         after = state.first if isinstance(state, State) else None

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from mphttp.engine.carrier import Taken
+from mphttp.engine.account import Taken
 from mphttp.engine.connection import Connection
 from mphttp.kernel.connection.establishment import OPEN_TIMEOUT
 from mphttp.kernel.errors import KernelError, NoSuchSubflow, NotSupported

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-import anyio
-
 from mphttp.engine import Exchange
-from mphttp.engine.exchange import SETTLE_TIME
 
 from .common import Multipath, longest_piece, pieces
 from .host import AsHostErrors
@@ -112,18 +107,3 @@ class AsynchronousBody:
             if hasattr(self._iterator, "aclose"):
                 await self._iterator.aclose()
             await self._parts.aclose()
-        if self._exchange is not None and not self._exchange.settled:
-            # So that reading the report doesn't block the event loop for the engine's last calls.
-            await _settled(self._exchange)
-
-
-async def _settled(exchange: Exchange) -> None:
-    """Wait as `Exchange.wait_settled` does, without a thread: they may all be waiting for us."""
-    told = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-    try:
-        with anyio.move_on_after(SETTLE_TIME):
-            if exchange.tell_settled(partial(os.eventfd_write, told, 1)):
-                await anyio.wait_readable(told)
-    finally:
-        exchange.tell_settled(None)
-        os.close(told)

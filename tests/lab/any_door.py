@@ -63,6 +63,7 @@ class _Requests:
                 take(piece)
             report = report_of(response)
         assert report is not None
+        report.wait()
         return report
 
 

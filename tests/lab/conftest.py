@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mphttp.core.backoff import Joins
 from mphttp.engine import engine
-from mphttp.engine.backoff import Joins
 from mphttp.kernel import KernelError
 from mphttp.kernel.bpf import program
 from mphttp.lab import LabClient, names

@@ -83,6 +83,7 @@ def fetch(client: httpx.Client, address: str, *faults: Fault, **options: Any) ->
     size = size_in(address)
     assert digest.digest() == sha256_of(size)
     assert report.bytes == size
+    report.wait()
     return report
 
 

@@ -54,6 +54,7 @@ def make_session(
 def told(response: requests.Response) -> Report:
     found = report(response)
     assert found is not None
+    found.wait()
     return found
 
 

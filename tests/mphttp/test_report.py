@@ -35,6 +35,9 @@ class Facts:
     events: tuple[Event, ...] = ()
     problems: tuple[Problem, ...] = ()
 
+    def wait(self, timeout: float) -> bool:
+        return True
+
 
 @st.composite
 def subflows(draw: st.DrawFn) -> SubflowReport:

@@ -20,6 +20,8 @@ def told(download: Download) -> dict[str, Any]:
     that was asked for, from the first attempt on.
     """
     report = download.attempt.report if download.attempt else None
+    if report is not None:
+        report.wait()
     facts = _without_answer(download) if report is None else report.to_dict()
     if download.sha256 is not None:
         facts["sha256"] = download.sha256

@@ -12,6 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 
 import pytest
 
@@ -31,6 +32,9 @@ from mphttp.kernel.values import SocketAddress
 
 PATIENCE = 20.0
 """Seconds after which something that must happen counts as never happening."""
+
+CALLS_OF_THE_LOOP = ["_sleep", "_give_turns", "_ready", "_turn", "_dispatch"]
+FAULTS = [RuntimeError, MemoryError, SystemExit, KeyboardInterrupt]
 
 
 class Woken:
@@ -278,6 +282,34 @@ def test_an_event_that_can_t_be_taken_ends_nobody_else_s(own: Engine, machine: M
     fine.wait_for_turns(1)
     broken.wait_for(lambda: broken.failures)
     assert fine.events == [removed(32)]
+
+
+@pytest.mark.parametrize("raised", list(product(CALLS_OF_THE_LOOP, FAULTS)), ids=str)
+def test_the_thread_survives_whatever_is_raised_in_it(
+    own: Engine,
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    raised: tuple[str, type[BaseException]],
+) -> None:
+    """It starts again, says so, and gives everybody a turn: some may have lost theirs."""
+    where, kind = raised
+    one = Woken()
+    own.add(one, 41)
+    was_raised = threading.Event()
+
+    def raises(*_: object) -> None:
+        monkeypatch.undo()
+        was_raised.set()
+        raise kind("on purpose")
+
+    with caplog.at_level("WARNING", "mphttp.engine"):
+        monkeypatch.setattr(own, where, raises)
+        own.wake(Woken())
+        machine.send(removed(4712))
+        assert was_raised.wait(PATIENCE)
+        one.wait_for_turns(1)
+    assert "starts again" in caplog.text
 
 
 def test_the_engine_keeps_nobody_alive(own: Engine) -> None:

@@ -26,6 +26,7 @@ Way = Callable[[requests.Response], bytes]
 def told(response: requests.Response) -> Report:
     found = report(response)
     assert found is not None
+    found.wait()
     return found
 
 

@@ -20,6 +20,7 @@ def report(**facts: object) -> Report:
         "deadline": None,
         "protocol": "mptcp",
         "subflow_reports": (),
+        "wait": lambda _: True,
     }
     return Report(SimpleNamespace(**told | facts))  # type: ignore[arg-type]
 
