@@ -42,6 +42,7 @@ class ExitCode(IntEnum):
     RECEIVE = 56, "the answer can't be received"
     CERTIFICATE = 60, "the server's certificate can't be trusted"
     ENCODING = 61, "the body's coding can't be undone (with --compressed)"
+    REWIND = 65, "what was sent can't be sent once more"
     CA_FILE = 77, "the file of trusted certificates can't be read"
     BUG = 70, "a bug in mphttp"
     SOCKS = 97, "the SOCKS proxy refused, or isn't one"

@@ -64,7 +64,7 @@ def not_in_parts(url: str) -> str:
     from mphttp import MultipathTransport
     from mphttp.ranges.resource import NotInParts, by_name, resource_of
 
-    from .redirect import sent
+    from .redirect import Follow, sent
 
     timeout = httpx.Timeout(_ANSWER_WITHIN).as_dict()
     request = httpx.Request("GET", url, extensions={"timeout": timeout})
@@ -72,7 +72,7 @@ def not_in_parts(url: str) -> str:
         with (
             time_limit(_OBJECT_WITHIN),
             MultipathTransport(multipath="off") as transport,
-            closing(sent(transport, request, follow=True)) as response,
+            closing(sent(transport, request, follow=Follow())) as response,
         ):
             told = by_name(response.headers.raw)
             found = resource_of(b"GET", (), response.status_code, told)

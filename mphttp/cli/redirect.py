@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import httpx
@@ -18,8 +19,6 @@ from .printable import decoded
 from .url import PORTS, origin, read_url, without_userinfo
 
 _STATUSES = frozenset({301, 302, 303, 307, 308})
-_MOST = 50
-"""Redirects; curl's default."""
 _REST = 16 * 1024
 """Bytes of a redirect's body that are read, so that its connection can be kept; pages that say
 "moved" have some hundred."""
@@ -31,11 +30,29 @@ _OF_ORIGIN = ("authorization", "cookie", "host")
 Tell = Callable[[httpx.Request | httpx.Response], None]
 
 
+@dataclass(frozen=True)
+class Follow:
+    """How redirects are followed.
+
+    Args:
+        most: how many; -1 for any number.
+        implied: the method without the user's own, None for the request's; it decides what becomes
+            of the body.
+        kept: the user's own method (-X), which each request has, as curl does it.
+        auto_referer: whether each request names the one before it.
+    """
+
+    most: int = 50
+    implied: str | None = None
+    kept: str | None = None
+    auto_referer: bool = False
+
+
 def sent(
     transport: httpx.BaseTransport,
     request: httpx.Request,
     *,
-    follow: bool,
+    follow: Follow | None,
     tell: Tell = lambda _: None,
 ) -> httpx.Response:
     """Send a request, and follow where the answer leads.
@@ -43,7 +60,7 @@ def sent(
     Args:
         transport: sends it.
         request: with all its header fields.
-        follow: whether redirects are followed.
+        follow: how redirects are followed; None if they aren't.
         tell: gets each request before it is sent, and the head of each answer.
 
     Returns:
@@ -59,15 +76,15 @@ def sent(
         response = _answer(transport, request, tell)
         response.history = list(history)
         try:
-            if not follow or not is_redirect(response):
+            if follow is None or not is_redirect(response):
                 return response
-            request = onward(request, response)
+            request, follow = onward(request, response, follow)
         except BaseException:
             response.close()
             raise
         _let_go(response)
         history.append(response)
-        if len(history) > _MOST:
+        if -1 < follow.most < len(history):
             raise httpx.TooManyRedirects("too many redirects", request=request)
 
 
@@ -76,12 +93,14 @@ def is_redirect(response: httpx.Response) -> bool:
     return response.status_code in _STATUSES and bool(response.headers.get("location"))
 
 
-def onward(request: httpx.Request, response: httpx.Response) -> httpx.Request:
-    """Return the request that a redirect asks for (RFC 9110, section 15.4).
+def onward(
+    request: httpx.Request, response: httpx.Response, follow: Follow
+) -> tuple[httpx.Request, Follow]:
+    """Return the request that a redirect asks for (RFC 9110, section 15.4), and what then holds.
 
     What is meant for one origin goes to no other: credentials, cookies, a Host of the user's. Those
     in the Location itself are for where it leads. After 303, and after a POST also with 301 and
-    302, it is a GET without content.
+    302, it is a GET without content; a method of the user's own stays, but not the content.
 
     Raises:
         httpx.InvalidURL: the Location is no URL.
@@ -91,9 +110,10 @@ def onward(request: httpx.Request, response: httpx.Response) -> httpx.Request:
     if url.scheme not in PORTS:
         what = f"{request.url.host} redirects to {url.scheme}:, which isn't spoken here"
         raise httpx.UnsupportedProtocol(what, request=request)
-    method = _method(request.method, response.status_code)
+    before = follow.implied or request.method
+    method = _method(before, response.status_code)
     headers = request.headers.copy()
-    leaves, emptied = origin(url) != origin(request.url), method != request.method
+    leaves, emptied = origin(url) != origin(request.url), method != before
     for name in list(headers):
         if (leaves and name in _OF_ORIGIN) or (emptied and name.startswith(_OF_CONTENT)):
             del headers[name]
@@ -102,13 +122,16 @@ def onward(request: httpx.Request, response: httpx.Response) -> httpx.Request:
         headers = httpx.Headers([own, *headers.raw])
     if user := in_url(url):
         headers["authorization"] = basic(*user)
-    return httpx.Request(
-        method,
+    if follow.auto_referer:
+        headers["referer"] = str(request.url.copy_with(userinfo=b"", fragment=None))
+    following = httpx.Request(
+        follow.kept or method,
         url,
         headers=headers,
         stream=httpx.ByteStream(b"") if emptied else request.stream,
         extensions=request.extensions,
     )
+    return following, replace(follow, implied=method)
 
 
 def in_url(url: httpx.URL) -> tuple[str, str] | None:

@@ -16,6 +16,9 @@ from .exits import ExitCode, Failure, usage
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE | re.ASCII)
 _SLASHES = re.compile(r"(https?):/{1,3}(?!/)", re.IGNORECASE | re.ASCII)
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:/", re.IGNORECASE | re.ASCII)
+_OTHER = re.compile(r"(?:ftp|dict|ldap|imap|smtp|pop3)\.", re.IGNORECASE)
+"""Names by which curl guesses a protocol."""
 _PORTS = range(1, 65536)
 PORTS = {"http": 80, "https": 443}
 """The usual ports."""
@@ -44,6 +47,27 @@ def parse_url(text: str) -> httpx.URL:
         raise Failure(ExitCode.PROTOCOL, what)
     hint = "" if "://" in text else f"mphttp get https://{without_userinfo(text)}"
     raise Failure(ExitCode.URL, f"{shown} is no http or https URL", hint)
+
+
+def with_scheme(text: str) -> str:
+    """Return a URL with its scheme; without one it is http, or https where the port says so.
+
+    Raises:
+        Failure: it is left away before a name that means another protocol to curl.
+    """
+    if _ABSOLUTE.match(text):
+        return text
+    host = re.split(r"[/?#]", without_userinfo(text), maxsplit=1)[0]
+    if _OTHER.match(host):
+        protocol = host.partition(".")[0].lower()
+        what = f"{host} without a scheme is {protocol} to curl, which isn't spoken here"
+        raise Failure(ExitCode.PROTOCOL, what, f"mphttp get http://{without_userinfo(text)}")
+    return f"{'https' if host.endswith(':443') else 'http'}://{text}"
+
+
+def basename(path: str) -> str:
+    """Return what stands behind the last slash or backslash."""
+    return re.split(r"[/\\\\]", path)[-1]
 
 
 def read_url(text: str, base: httpx.URL | None = None) -> httpx.URL:

@@ -126,7 +126,8 @@ class Attempt:
                 self._verbose.tell(message)
 
         self._answered = False
-        response = sent(client.transport, request, follow=self._settings.location, tell=tell)
+        follow = self._job.message.follow
+        response = sent(client.transport, request, follow=follow, tell=tell)
         with closing(response):
             self._answered = True
             self._stamp("starttransfer")

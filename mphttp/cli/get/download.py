@@ -159,6 +159,9 @@ class Download:
         return self._retry.wait(busy, self.retries, self.seconds) is not None
 
     def _wait(self, failure: Failure, body: Body) -> float | None:
+        content = self.job.message.content
+        if content is not None and not content.repeatable:
+            return None
         if not body.can_go_on(resumable=self.job.message.resumable):
             return None
         return self._retry.wait(failure, self.retries, self.seconds)

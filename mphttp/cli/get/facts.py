@@ -79,7 +79,7 @@ def _of_command(download: Download) -> dict[str, Any]:
         "filename_effective": None if output == "-" else output,
         "method": message.method,
         "num_retries": download.retries,
-        "size_upload": len(message.content or b""),
+        "size_upload": (message.content.size or 0) if message.content is not None else 0,
         "strategy": download.strategy.name if download.strategy else None,
         "deadline_met": download.deadline_met,
         "sha256": download.sha256,

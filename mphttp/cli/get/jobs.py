@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ..environment import Environment
 from ..exits import usage
-from ..url import name_from_url, parse_url
+from ..url import name_from_url, parse_url, with_scheme
+from .content import Content, Plain, Upload, in_query, joined, upload_of, upload_url
 from .message import Message, message
 from .settings import Settings
 from .target import is_stream
@@ -37,20 +38,62 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
     Raises:
         Failure: it can't be understood.
     """
-    urls = [parse_url(text) for text in settings.url]
-    first = message(settings, urls[0], environment)
-    messages = [replace(first, url=url) for url in urls]
-    outputs = _outputs(settings.output, settings.url)
-    digests = _digests(settings.sha256, len(urls))
+    _check_body(settings)
+    texts = [with_scheme(text) for text in settings.url]
+    if settings.get:
+        data = joined(settings.data, environment)
+        texts = [in_query(text, data) for text in texts]
+    contents = _contents(settings, len(texts), environment)
+    messages = [
+        message(settings, parse_url(sent_to), environment, content)
+        for sent_to, content in zip(_with_names(texts, contents), contents, strict=True)
+    ]
+    outputs = _outputs(settings.output, texts)
+    digests = _digests(settings.sha256, len(texts))
     made = [
         Job(*parts, number=number)
         for number, parts in enumerate(zip(messages, outputs, digests, strict=True))
     ]
     _check_stdout(outputs, report=settings.report, picture=settings.plot)
-    if settings.plot is not None and len(urls) > 1:
+    if settings.plot is not None and len(texts) > 1:
         raise usage("--plot is for one URL", "--samples --report FILE, and mphttp plot for each")
     _check_resume(settings, made)
     return made
+
+
+def _check_body(settings: Settings) -> None:
+    """Refuse what would be sent twice, or not at all."""
+    given = {
+        "-I asks for the head only": settings.head,
+        "-d sends a body": bool(settings.data) and not settings.get,
+        "-T sends a file": bool(settings.upload_file),
+    }
+    both = [does for does, there in given.items() if there]
+    if len(both) > 1:
+        raise usage(f"{both[0]}, and {both[1]}", "give one of them")
+    if settings.get and settings.upload_file:
+        raise usage("-G and -T can't go together", "give one of them")
+    if settings.range is not None and both and not settings.head:
+        raise usage(f"-r asks for a part, and {both[0]}", "give one of them")
+
+
+def _contents(settings: Settings, count: int, environment: Environment) -> Sequence[Content | None]:
+    """Return what is sent to each URL."""
+    files = settings.upload_file
+    if files:
+        if len(files) > count:
+            what = f"there are more files to send ({len(files)}) than URLs ({count})"
+            raise usage(what, "give one -T for each URL, in the same order")
+        sent = [upload_of(name, environment) for name in files]
+        return [*sent, *[None] * (count - len(sent))]
+    if settings.data and not settings.get:
+        return [Plain(joined(settings.data, environment))] * count
+    return [None] * count
+
+
+def _with_names(texts: Sequence[str], contents: Sequence[Content | None]) -> Iterator[str]:
+    for text, content in zip(texts, contents, strict=True):
+        yield upload_url(text, content.name) if isinstance(content, Upload) else text
 
 
 def _outputs(given: Sequence[str | None], urls: Sequence[str]) -> list[str]:

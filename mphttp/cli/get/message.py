@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from ..environment import Environment
-from ..exits import ExitCode, Failure, usage
-from ..redirect import basic, in_url
+from ..exits import usage
+from ..redirect import Follow, basic, in_url
+from .content import Content, read_file
 from .decode import offered
 from .settings import Settings
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
-_FORM = ("content-type", "application/x-www-form-urlencoded")
 
 
 @dataclass(frozen=True)
@@ -34,19 +33,24 @@ class Message:
         content: the body, or None.
         auth: user and password, or None for those in the URL.
         compressed: whether the server may send a coding that can be undone here.
+        own: fields that options of their own ask for; `headers` count before them.
+        follow: how redirects are followed; None if they aren't.
     """
 
     method: str
     url: httpx.URL
     headers: tuple[tuple[str, str | None], ...]
-    content: bytes | None
+    content: Content | None
     auth: tuple[str, str] | None
     compressed: bool = False
+    own: tuple[tuple[str, str | None], ...] = ()
+    follow: Follow | None = None
 
     @property
     def resumable(self) -> bool:
         """Whether the rest of its answer's body can be asked for."""
-        ranged = any(name.lower() in {"range", "if-range"} for name, _ in self.headers)
+        given = (*self.headers, *self.own)
+        ranged = any(name.lower() in {"range", "if-range"} for name, _ in given)
         return self.method == "GET" and self.content is None and not ranged and not self.compressed
 
     def request(
@@ -64,50 +68,120 @@ class Message:
         """
         given = [(name, value) for name, value in self.headers if value is not None]
         request = client.build_request(
-            self.method, self.url, content=self.content, extensions=extensions
+            self.method, self.url, headers=_framing(self.content), extensions=extensions
         )
+        if self.content is not None:
+            request.stream = self.content.stream()
         # The body is written as it comes unless --compressed, so no coding is asked for; as curl.
         del request.headers["accept-encoding"]
         defaults = {"user-agent": f"mphttp/{version('mphttp')}"}
         auth = self.auth or in_url(self.url)
         defaults |= {"authorization": basic(*auth)} if auth else {}
         defaults |= {"accept-encoding": offered()} if self.compressed else {}
-        defaults |= dict([_FORM]) if self.content is not None else {}
+        media_type = self.content.media_type if self.content is not None else ""
+        defaults |= {"content-type": media_type} if media_type else {}
         request.headers.update(defaults)
-        for name, _ in self.headers:
+        own = [(name, value) for name, value in self.own if not self._says(name)]
+        for name, _ in (*self.headers, *own):
             request.headers.pop(name, None)
+        asked = [(name, value) for name, value in own if value is not None]
         # A server's entity tag goes back as it came, whatever bytes it has (RFC 9110, 8.8.3).
         needed = [(name.encode(), value.encode("latin-1")) for name, value in (more or {}).items()]
-        request.headers = httpx.Headers([*request.headers.raw, *needed, *_raw(given)])
+        fields = [*request.headers.raw, *needed, *_raw(asked), *_raw(given)]
+        request.headers = httpx.Headers(fields)
         return request
+
+    def _says(self, name: str) -> bool:
+        """Whether the user has said by -H what is in a field."""
+        return any(given.lower() == name.lower() for given, _ in self.headers)
+
+
+def _framing(content: Content | None) -> dict[str, str]:
+    if content is None:
+        return {}
+    if content.size is None:
+        return {"transfer-encoding": "chunked"}
+    return {"content-length": str(content.size)}
 
 
 def _raw(fields: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [(os.fsencode(name), os.fsencode(value)) for name, value in fields]
 
 
-def message(settings: Settings, url: httpx.URL, environment: Environment) -> Message:
+def message(
+    settings: Settings, url: httpx.URL, environment: Environment, content: Content | None
+) -> Message:
     """Return the message that a command line asks for.
 
+    Args:
+        settings: what the command line asks for.
+        url: one of its URLs.
+        environment: where files are read.
+        content: the body, or None.
+
     Raises:
-        Failure: a header, the data or the user can't be used.
+        Failure: a header or the user can't be used.
     """
-    if settings.head and settings.data:
-        raise usage("-I asks for the head only, and -d sends a body", "give one of them")
-    content = _content(settings.data, environment) if settings.data else None
-    default = "HEAD" if settings.head else "GET" if content is None else "POST"
+    implied = _implied(settings, content)
     if settings.request and not _TOKEN.fullmatch(settings.request):
         raise usage(f"{settings.request!r} is no method", "-X takes one word such as PUT")
-    headers = tuple(_header(line) for line in settings.header)
+    lines = (line for given in settings.header for line in _lines(given, environment))
+    headers = tuple(map(_header, lines))
     _check_framing(headers, content)
+    referer, auto = _referer(settings.referer)
+    follow = Follow(settings.max_redirs, implied, settings.request, auto_referer=auto)
     return Message(
-        method=settings.request or default,
+        method=settings.request or implied,
         url=url,
         headers=headers,
         content=content,
         auth=_auth(settings.user, environment) if settings.user else None,
         compressed=settings.compressed,
+        own=tuple(_own(settings, referer)),
+        follow=follow if settings.location else None,
     )
+
+
+def _implied(settings: Settings, content: Content | None) -> str:
+    """Return the method without -X."""
+    if settings.head:
+        return "HEAD"
+    if content is None:
+        return "GET"
+    return "PUT" if settings.upload_file else "POST"
+
+
+def _own(settings: Settings, referer: str) -> Iterator[tuple[str, str | None]]:
+    if settings.user_agent is not None:
+        yield _field("-A", "User-Agent", settings.user_agent)
+    if referer:
+        yield _field("-e", "Referer", referer)
+    if settings.range is not None:
+        wanted = f"{settings.range}-" if settings.range.isdecimal() else settings.range
+        yield _field("-r", "Range", f"bytes={wanted}")
+    if any(data.kind == "json" for data in settings.data):
+        yield "Content-Type", "application/json"
+        yield "Accept", "application/json"
+
+
+def _field(option: str, name: str, value: str) -> tuple[str, str | None]:
+    if _CONTROLS.search(value):
+        raise usage(f"{option}: a control character can't stand in a header", "leave it away")
+    return name, value or None
+
+
+def _referer(given: str | None) -> tuple[str, bool]:
+    """Return what `-e` sends, and whether redirects name where they came from."""
+    url, auto, _ = (given or "").partition(";auto")
+    return url, bool(auto)
+
+
+def _lines(given: str, environment: Environment) -> Sequence[str]:
+    """Return the headers that one -H names: itself, or the lines of a file."""
+    if not given.startswith("@"):
+        return [given]
+    text = os.fsdecode(read_file(given[1:], environment))
+    return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
 
 
 def _header(line: str) -> tuple[str, str | None]:
@@ -119,9 +193,9 @@ def _header(line: str) -> tuple[str, str | None]:
     raise usage(f"{line!r} is no header", "-H 'Name: value' sends one, -H 'Name:' takes it away")
 
 
-def _check_framing(headers: Iterable[tuple[str, str | None]], content: bytes | None) -> None:
+def _check_framing(headers: Iterable[tuple[str, str | None]], content: Content | None) -> None:
     """Refuse fields that contradict how the body is sent: servers disagree on what it is then."""
-    length = None if content is None else str(len(content))
+    length = None if content is None or content.size is None else str(content.size)
     for name, value in headers:
         if name.lower() == "transfer-encoding" and value is not None:
             what = "the body is sent with its length, so it can't have a Transfer-Encoding"
@@ -140,22 +214,3 @@ def _auth(user: str, environment: Environment) -> tuple[str, str]:
     except (EOFError, OSError) as error:
         what = f"the password of {name} can't be asked for without a terminal"
         raise usage(what, "-u USER:PASSWORD") from error
-
-
-def _content(parts: Iterable[str], environment: Environment) -> bytes:
-    return b"&".join(_part(part, environment) for part in parts)
-
-
-def _part(part: str, environment: Environment) -> bytes:
-    if not part.startswith("@"):
-        return os.fsencode(part)
-    # As in curl, a file of form data may have lines: they are not sent.
-    return _read(part[1:], environment).translate(None, b"\r\n\0")
-
-
-def _read(name: str, environment: Environment) -> bytes:
-    try:
-        return environment.stdin.read() if name == "-" else Path(name).read_bytes()
-    except OSError as error:
-        what = f"{name} can't be read: {error.strerror or error}"
-        raise Failure(ExitCode.READ, what) from error

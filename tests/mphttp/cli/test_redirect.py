@@ -10,12 +10,17 @@ import tracemalloc
 import httpx
 import pytest
 
+from mphttp.cli import redirect as following
 from mphttp.cli.exits import ExitCode
-from mphttp.cli.redirect import leads_to, onward
+from mphttp.cli.redirect import Follow, leads_to
 
 from .raw import Raw, raw_server, whole
 
 SECRET = {"Authorization": "Basic c2VjcmV0", "Cookie": "sid=secret", "X-Other": "kept"}
+
+
+def onward(request: httpx.Request, response: httpx.Response) -> httpx.Request:
+    return following.onward(request, response, Follow())[0]
 
 
 def asked(url: str, method: str = "GET", content: bytes | None = None) -> httpx.Request:

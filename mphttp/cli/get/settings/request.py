@@ -2,9 +2,43 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from .option import Option, several, switch, value
+
+Kind = Literal["form", "raw", "binary", "encoded", "json"]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A part of the body.
+
+    Args:
+        kind: what is done with it: as curl's --data, --data-raw, --data-binary, --data-urlencode
+            and --json.
+        text: as it stands on the command line.
+    """
+
+    kind: Kind
+    text: str
+
+
+def _data(kind: Kind) -> Callable[[str], Data]:
+    return lambda text: Data(kind, text)
+
+
+def redirects(text: str) -> int:
+    """Read how many redirects are followed; -1 is any number.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    if not re.fullmatch(r"-1|[0-9]{1,9}", text):
+        raise ValueError(f"{text!r} is no number of redirects, such as 5; -1 is without end")
+    return int(text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,22 +46,84 @@ class RequestSettings:
     """What is sent."""
 
     url: tuple[str, ...] = several(
-        Option(("--url",), "http:// or https://; the option may be left away", "URL", str)
+        Option(
+            ("--url",),
+            "what is asked for; the option may be left away, as may http://",
+            "URL",
+            str,
+        )
     )
     request: str | None = value(
-        "-X", "--request", metavar="METHOD", parse=str, means="another method than GET"
+        "-X",
+        "--request",
+        metavar="METHOD",
+        parse=str,
+        means="another method than the options imply, also after redirects",
     )
-    header: tuple[str, ...] = several(Option(("-H", "--header"), "send 'Name: value'", "LINE", str))
-    data: tuple[str, ...] = several(
+    header: tuple[str, ...] = several(
+        Option(
+            ("-H", "--header"),
+            "send 'Name: value'; 'Name:' takes one away, 'Name;' sends it empty, @FILE reads lines "
+            "from a file (@- from stdin)",
+            "LINE",
+            str,
+        )
+    )
+    data: tuple[Data, ...] = several(
         Option(
             ("-d", "--data"),
-            "send this as a form by POST; @FILE reads it from a file, @- from stdin",
+            "send this as a form by POST, several joined by &; @FILE reads it from a file without "
+            "its CR, LF and NUL, @- from stdin",
             "DATA",
+            _data("form"),
+        ),
+        Option(("--data-ascii",), "the same", "DATA", _data("form")),
+        Option(("--data-raw",), "the same, and @ is a letter like others", "DATA", _data("raw")),
+        Option(("--data-binary",), "the same, every byte of a file", "DATA", _data("binary")),
+        Option(
+            ("--data-urlencode",),
+            "the same, percent-encoded: TEXT, =TEXT, NAME=TEXT, @FILE or NAME@FILE",
+            "DATA",
+            _data("encoded"),
+        ),
+        Option(
+            ("--json",),
+            "send this as JSON by POST, several joined by nothing; @FILE reads a file",
+            "DATA",
+            _data("json"),
+        ),
+    )
+    get: bool = switch("-G", "--get", means="send -d's data in the URL, by GET")
+    upload_file: tuple[str, ...] = several(
+        Option(
+            ("-T", "--upload-file"),
+            "send this file by PUT, its name behind a URL that ends in /; - is stdin, as it comes",
+            "FILE",
             str,
         )
     )
     head: bool = switch("-I", "--head", means="ask for the head only")
+    range: str | None = value(
+        "-r", "--range", metavar="RANGE", parse=str, means="ask for these bytes: 0-99, 500-, -500"
+    )
+    user_agent: str | None = value(
+        "-A", "--user-agent", metavar="NAME", parse=str, means="User-Agent; none if empty"
+    )
+    referer: str | None = value(
+        "-e",
+        "--referer",
+        metavar="URL",
+        parse=str,
+        means="Referer; with ;auto behind it, each redirect names where it came from",
+    )
     location: bool = switch("-L", "--location", means="follow redirects")
+    max_redirs: int = value(
+        "--max-redirs",
+        metavar="N",
+        parse=redirects,
+        default=50,
+        means="follow no more (default 50; -1 is without end)",
+    )
     user: str | None = value(
         "-u", "--user", metavar="USER[:PASSWORD]", parse=str, means="Basic authentication"
     )

@@ -96,7 +96,6 @@ def test_tls_to_a_server_that_speaks_plain_http(run, server) -> None:
 @pytest.mark.parametrize(
     ("url", "hint"),
     [
-        ("example.org/file", "hint: mphttp get https://example.org/file\n"),
         ("http://", ""),
         ("http://[::1", ""),
         ("http://a:port/", ""),

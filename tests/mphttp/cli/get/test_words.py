@@ -9,6 +9,7 @@ import pytest
 from mphttp.cli.exits import ExitCode, Failure
 from mphttp.cli.get.options import parser, read
 from mphttp.cli.get.settings import Settings, all_options
+from mphttp.cli.get.settings.request import Data
 
 URL = "http://a/"
 
@@ -20,7 +21,7 @@ URL = "http://a/"
             "-sSLofile URL",
             {"silent": True, "show_error": True, "location": True, "output": ("file",)},
         ),
-        ("-d -x URL", {"data": ("-x",)}),
+        ("-d -x URL", {"data": (Data("form", "-x"),)}),
         ("-H --next:1 URL", {"header": ("--next:1",)}),
         ("-o - URL -O URL", {"output": ("-", None), "url": (URL, URL)}),
         ("URL -o a URL -o b", {"output": ("a", "b"), "url": (URL, URL)}),
