@@ -52,6 +52,15 @@ def _has_come(sock: socket.socket) -> bool:
         return False
 
 
+def tell_cuts(context: ssl.SSLContext) -> None:
+    """Let what comes with this context end by a closure alert or by an error.
+
+    Python 3.10, and 3.11 as Debian 12 has it, asks OpenSSL 3 to pass over the difference.
+    """
+    if context.options & ssl.OP_IGNORE_UNEXPECTED_EOF:
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+
+
 @dataclass(frozen=True)
 class Hello:
     """The beginning of a handshake.
@@ -71,7 +80,7 @@ class Hello:
     def on_socket(self, sock: socket.socket) -> ssl.SSLSocket:
         """Put a connected socket under TLS; the handshake is still to be done."""
         with _one_at_a_time:  # the context is shared, and what it offers is the connection's
-            self._offer()
+            self._prepare()
             tls = self.context.wrap_socket(
                 sock,
                 server_hostname=self._name,
@@ -85,7 +94,7 @@ class Hello:
     def in_memory(self, come: ssl.MemoryBIO, to_send: ssl.MemoryBIO) -> ssl.SSLObject:
         """Do the same with what comes and what is to be sent."""
         with _one_at_a_time:
-            self._offer()
+            self._prepare()
             return self.context.wrap_bio(
                 come, to_send, server_hostname=self._name, session=self.session
             )
@@ -94,6 +103,7 @@ class Hello:
     def _name(self) -> str | None:
         return None if self.server_hostname is None else in_certificate(self.server_hostname)
 
-    def _offer(self) -> None:
+    def _prepare(self) -> None:
+        tell_cuts(self.context)
         if self.protocols:
             self.context.set_alpn_protocols(list(self.protocols))

@@ -14,6 +14,7 @@ import urllib3.connection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import HTTPResponse
 from urllib3.util import Timeout
+from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs, resolve_ssl_version
 from urllib3.util.ssltransport import SSLTransport
 
 from mphttp.engine import Connection, Request, engine
@@ -24,7 +25,7 @@ from mphttp.network.names import in_ascii, without_zone
 from mphttp.network.proxy import Refused, connect
 from mphttp.network.start import Start
 from mphttp.network.time_limit import TimeLimit
-from mphttp.network.tls import nothing_unread
+from mphttp.network.tls import nothing_unread, tell_cuts
 from mphttp.ranges.carrier import PartsCarrier, wants_parts
 from mphttp.report import Report, report_of, reports
 from mphttp.transports.parts import shared_carrier
@@ -273,6 +274,27 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
 
 class HTTPSConnection(HTTPConnection, urllib3.connection.HTTPSConnection):
     """The same with TLS."""
+
+    def connect(self) -> None:
+        """Connect with contexts that tell when TLS is cut."""
+        if self.ssl_context is None:
+            self.ssl_context = self._usual_context()
+        tell_cuts(self.ssl_context)
+        if self.proxy_config is not None and self.proxy_config.ssl_context is not None:
+            tell_cuts(self.proxy_config.ssl_context)
+        super().connect()
+
+    def _usual_context(self) -> ssl.SSLContext:
+        """Make what urllib3 makes where it is given none."""
+        context = create_urllib3_context(
+            resolve_ssl_version(self.ssl_version),
+            resolve_cert_reqs(self.cert_reqs),
+            ssl_minimum_version=self.ssl_minimum_version,
+            ssl_maximum_version=self.ssl_maximum_version,
+        )
+        if not (self.ca_certs or self.ca_cert_dir or self.ca_cert_data):
+            context.load_default_certs()
+        return context
 
 
 def _has_unread(sock: Any) -> bool:

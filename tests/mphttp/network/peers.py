@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.mphttp.requests.servers import Proxy, Service
+from tests.mphttp.requests.servers import Proxy, Service, under_tls
 
 FORGED = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nforged"
 
@@ -77,7 +77,7 @@ class Trickle(Service):
 
     def _talk(self, sock: socket.socket) -> None:
         if self._context is not None:
-            sock = self._context.wrap_socket(sock, server_side=True)
+            sock = under_tls(sock, self._context)
         with sock:
             sock.recv(65536)
             self.heard.set()

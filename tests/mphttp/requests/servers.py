@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -64,12 +65,50 @@ class Service:
 
     def close(self) -> None:
         """End it, and every connection."""
-        for sock in (self._listener, *self._open):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()  # no more connections come
+        for sock in list(self._open):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
         self._listener.close()
+
+
+def under_tls(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """Do the server's handshake.
+
+    Raises:
+        ConnectionError: the client went away before it, for which Python has no error.
+        ssl.SSLError: the handshake failed.
+    """
+    tls = context.wrap_socket(sock, server_side=True)
+    if tls.version() is None:
+        tls.close()
+        raise ConnectionError("the client went away")
+    return tls
+
+
+def pour(sock: socket.socket, data: bytes) -> int:
+    """Send it again and again until the client leaves, reading what it says; return how much.
+
+    Whoever only sends may wait for long: no reset need follow a client's FIN.
+    """
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | select.POLLOUT)
+    left, sent = data, 0
+    sock.setblocking(False)
+    with contextlib.suppress(ConnectionError):
+        while True:
+            ((_, ready),) = poll.poll()
+            if ready & ~select.POLLOUT and not sock.recv(1 << 16):
+                break
+            if ready & select.POLLOUT:
+                taken = sock.send(left)
+                sent += taken
+                left = left[taken:] or data
+    return sent
 
 
 class Server(Service):
@@ -93,7 +132,7 @@ class Server(Service):
 
     def _converse(self, sock: socket.socket) -> None:
         if self._context is not None:
-            sock = self._context.wrap_socket(sock, server_side=True)
+            sock = under_tls(sock, self._context)
         with sock, sock.makefile("rb") as lines:
             while head := b"".join(_head(lines.readline)):
                 answer = self._answers[min(len(self.heads), len(self._answers) - 1)]
@@ -136,7 +175,7 @@ class Proxy(Service):
 
     def _converse(self, sock: socket.socket) -> None:
         if self._context is not None:
-            sock = self._context.wrap_socket(sock, server_side=True)
+            sock = under_tls(sock, self._context)
         elif sock.recv(1, socket.MSG_PEEK) == b"\x05":
             self._tunnel(sock, self._socks(sock))
             return

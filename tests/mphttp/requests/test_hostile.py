@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import socket
 import ssl
 import threading
@@ -15,7 +14,7 @@ import requests
 
 from .conftest import Open
 from .conftest import Start as StartProxy
-from .servers import Service, answer, chunked, until_closed
+from .servers import Service, answer, chunked, pour, until_closed
 
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -109,8 +108,7 @@ def test_nobody_asked_for_another_protocol(session: requests.Session, start: Sta
 def test_interim_responses_have_an_end(session: requests.Session, start: Start) -> None:
     def flood(sock: socket.socket) -> None:
         head_of(sock)
-        for _ in itertools.count():
-            sock.sendall(INTERIM)
+        pour(sock, INTERIM)
 
     with pytest.raises(requests.ConnectionError, match="interim"):
         session.get(start(flood), timeout=None)
@@ -173,8 +171,7 @@ def test_frames_have_an_end(session: requests.Session, start: Start, line: bytes
     def flood(sock: socket.socket) -> None:
         head_of(sock)
         sock.sendall(CHUNKED)
-        for _ in itertools.count():
-            sock.sendall(line)
+        pour(sock, line)
 
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         session.get(start(flood), timeout=None)
@@ -184,8 +181,7 @@ def test_trailers_have_an_end(session: requests.Session, start: Start) -> None:
     def flood(sock: socket.socket) -> None:
         head_of(sock)
         sock.sendall(CHUNKED + b"0\r\n")
-        for _ in itertools.count():
-            sock.sendall(b"X: y\r\n" * 1000)
+        pour(sock, b"X: y\r\n" * 1000)
 
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         session.get(start(flood), timeout=None)

@@ -156,9 +156,10 @@ def test_no_connection_is_tried_again(run, nobody, waits) -> None:
 
 
 def test_max_time_is_for_each_attempt(run, server, waits, tmp_path: Path) -> None:
-    options = ("--retry", "2", "--max-time", "300ms", "-o", str(tmp_path / "file"))
+    output = ("-o", str(tmp_path / "file"))
+    options = ("--retry", "2", "--retry-delay", "100ms", "--max-time", "300ms", *output)
     result = run("get", *options, f"{server.url}/stuck/1000", sleep=waits.append)
-    assert (result.code, waits) == (ExitCode.TIMEOUT, [1.0, 2.0])
+    assert (result.code, waits) == (ExitCode.TIMEOUT, [0.1, 0.1])
     assert len(server.targets) == 3
     assert list(tmp_path.iterdir()) == []
 

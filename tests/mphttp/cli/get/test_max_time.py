@@ -19,8 +19,8 @@ from ..raw import raw_server, whole
 LIMIT = ("--max-time", "500ms")
 LONG = 30.0
 """Seconds; a command that waits for something takes longer, or until the test's own time-out."""
-BOMB = gzip.compress(gzip.compress(bytes(1 << 30), compresslevel=1), compresslevel=1)
-"""A gigabyte; it takes more than a second to undo."""
+BOMB = gzip.compress(gzip.compress(bytes(1 << 24)) * 64)
+"""A gigabyte in 64 members; it takes more than a second to undo."""
 
 
 def command(*arguments: object, **options) -> subprocess.Popen[bytes]:
