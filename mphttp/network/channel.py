@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from .time_limit import TimeLimit
-from .tls import Hello
+from .tls import Hello, is_cut
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -152,7 +152,9 @@ class TLSChannel:
     def receive(self, max_bytes: int, timeout: float | None) -> bytes:
         try:
             return self._until_done(self.sock.recv, max_bytes, timeout)
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if not is_cut(error):
+                raise
             self.cut = True
             return b""
 
@@ -201,8 +203,10 @@ def receive_now(sock: socket.socket, max_bytes: int) -> bytes | None:
         return sock.recv(max_bytes)
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return None
-    except ssl.SSLEOFError:  # the peer left without a word; what needs one asks for it elsewhere
-        return b""
+    except ssl.SSLError as error:
+        if not is_cut(error):
+            raise
+        return b""  # the peer left without a word; what needs one asks for it elsewhere
 
 
 def send_now(sock: socket.socket, data: bytes) -> int:

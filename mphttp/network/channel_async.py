@@ -12,7 +12,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from .channel import receive_now, send_now
-from .tls import Hello
+from .tls import Hello, is_cut
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -74,7 +74,9 @@ class AsyncChannel:
                 return self.sock.recv(max_bytes)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return await self._until_done(self.sock.recv, max_bytes, timeout)
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if not is_cut(error):
+                raise
             self.cut = True
             return b""
 

@@ -61,6 +61,11 @@ def tell_cuts(context: ssl.SSLContext) -> None:
         context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
 
 
+def is_cut(error: ssl.SSLError) -> bool:
+    """Tell whether no closure alert came before the end; those Pythons have no class for it."""
+    return isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING"
+
+
 @dataclass(frozen=True)
 class Hello:
     """The beginning of a handshake.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .dialogue import Dialogue
-from .tls import Hello
+from .tls import Hello, is_cut
 
 T = TypeVar("T")
 
@@ -40,7 +40,9 @@ class InnerTLS:
         """Return what comes next, in clear; b"" at the end."""
         try:
             return (yield from self._until_done(lambda: self.ssl_object.read(max_bytes)))
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            if not is_cut(error):
+                raise
             self.cut = True
             return b""
 

@@ -19,6 +19,7 @@ from typing import Any
 from mphttp.engine import Connection, Exchange, Request
 from mphttp.engine.carrier import Carrier
 from mphttp.engine.request import current_request
+from mphttp.network.tls import is_cut
 from mphttp.ranges.carrier import PartsCarrier
 from mphttp.report import Report
 
@@ -168,7 +169,9 @@ class Body(io.RawIOBase):
             if self._progressed():
                 self._patience.renew()
             return self._patience.receive(self._receive, buffer)
-        except ssl.SSLEOFError as error:
+        except ssl.SSLError as error:
+            if not is_cut(error):
+                raise
             if self._until_closed:  # RFC 9112, section 9.8
                 words = "peer closed connection without TLS close_notify: the body may be cut short"
                 raise ConnectionResetError(words) from error

@@ -8,6 +8,7 @@ import pytest
 from mphttp.curl import CurlTransport
 from mphttp.strategies import CheapestFirst, DelayedByContentLength, SinglePath, Strategy
 from tests.kernel.namespaces import in_child
+from tests.lab.leaks import eventually
 from tests.mphttp.network.test_first_path import HOST, connections, two_links
 from tests.mphttp.requests.servers import Server, answer
 
@@ -33,7 +34,7 @@ def test_another_path_takes_the_place_of_a_dead_one(
         with httpx.Client(transport=transport, timeout=None) as client:
             response = client.get(f"http://{HOST}:{server.port}/")
             assert response.content == b"abc"
-            assert connections() == 1
+            eventually(connections, 1)
         report = response.extensions["multipath"]
         assert report.subflows[0].path == "c2"
         assert report.problems[0].what.startswith("the connection could not start on c1")
