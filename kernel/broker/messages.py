@@ -202,4 +202,4 @@ Answer = Welcome | Done | Opened | Refused | Watching | EventTold | Lost
 
 
 def _shortened(text: str) -> str:
-    return text.encode()[:_MAX_TEXT].decode(errors="ignore")
+    return text.encode(errors="replace")[:_MAX_TEXT].decode(errors="ignore")

@@ -109,12 +109,14 @@ class Interfaces:
             yield from self.step(news)
 
     def _on_link(self, link: Link) -> Iterator[InterfaceEvent]:
-        was_up = link.index in self._up
+        before = self._up.get(link.index)
         if link.up:
             self._up[link.index] = link.name
-            if not was_up:
+            if before is not None and before != link.name:  # the same interface, by another name
+                yield InterfaceDown(before, link.index)
+            if before != link.name:
                 yield InterfaceUp(link.name, link.index)
-        elif was_up:
+        elif before is not None:
             yield InterfaceDown(self._up.pop(link.index), link.index)
 
     def _on_address(self, address: LocalAddress) -> Iterator[InterfaceEvent]:

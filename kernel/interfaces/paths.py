@@ -6,14 +6,15 @@ is refused, `probing` finds out as much as it can.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TypeVar
 
 from ..addresses import canonical, family, is_link_local, unmapped
-from ..errors import NotPermitted
+from ..errors import KernelError, NotPermitted
 from ..hints import ALLOW_NETLINK
 from ..netlink.sockets import NETLINK_ROUTE, RequestSocket
 from ..values import Path, SocketAddress
@@ -24,6 +25,7 @@ from .routes import (
     Question,
     Route,
     addresses,
+    index_by_other_name,
     route_to,
 )
 
@@ -37,7 +39,8 @@ def paths_to(destination: SocketAddress, names: Sequence[str] | None = None) -> 
 
     Args:
         destination: IP address of the server; its port matters to rules that look at it, if any.
-        names: only these interfaces, in this order; those that don't reach it are left out.
+        names: only these interfaces, in this order, by any name that they have; those that don't
+            reach it are left out.
 
     Returns:
         The preferred path, then the others by interface index; for a destination on this machine
@@ -48,13 +51,16 @@ def paths_to(destination: SocketAddress, names: Sequence[str] | None = None) -> 
         KernelError: neither netlink nor anything else tells.
     """
     known = interfaces()
-    unknown = [name for name in names or () if name not in known]
-    if unknown:
-        raise ValueError(f"no interface {', '.join(unknown)}; there are {', '.join(known)}")
     found = _found(unmapped(destination), known)
     if names is None:
         return found
-    return sorted((path for path in found if path.name in names), key=lambda p: names.index(p.name))
+    chosen = {name: index_of(name) for name in names}
+    unknown = [name for name, index in chosen.items() if index is None]
+    if unknown:
+        raise ValueError(f"no interface {', '.join(unknown)}; there are {', '.join(known)}")
+    by_index = {path.index: path for path in found}
+    order = dict.fromkeys(chosen.values())
+    return [by_index[index] for index in order if index in by_index]
 
 
 def _found(destination: SocketAddress, known: Mapping[str, int]) -> list[Path]:
@@ -106,6 +112,18 @@ def interfaces() -> dict[str, int]:
         return {name: index for index, name in socket.if_nameindex()}
     except OSError:  # it asks netlink
         return _without_netlink(probed_interfaces)
+
+
+def index_of(name: str) -> int | None:
+    """Return the index of an interface, by its name or another one (`ip link property`), or None.
+
+    Names are bytes, and text here as file names are (`os.fsdecode`).
+    """
+    with suppress(OSError, ValueError):  # it finds both, if they are short
+        return socket.if_nametoindex(name)
+    with suppress(KernelError, UnicodeError), closing(RequestSocket(NETLINK_ROUTE)) as requests:
+        return index_by_other_name(requests, os.fsencode(name))
+    return None
 
 
 def _without_netlink(ask: Callable[[], _Answer]) -> _Answer:

@@ -9,6 +9,7 @@ sent, and no privilege is needed since Linux 5.7.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -71,8 +72,8 @@ def probed_interfaces() -> dict[str, int]:
         OSError: /proc can't be read.
     """
     found = {}
-    for line in (_NET / "dev").read_text(errors="surrogateescape").splitlines()[2:]:
-        name = line.rpartition(":")[0].strip()
+    for line in (_NET / "dev").read_bytes().splitlines()[2:]:
+        name = os.fsdecode(line.rpartition(b":")[0].strip())
         with suppress(OSError):  # it has gone meanwhile
             found[name] = socket.if_nametoindex(name)
     return found
@@ -83,7 +84,7 @@ def _source(host: str, interface: str = "") -> str | None:
     with closing(socket.socket(family(host), socket.SOCK_DGRAM)) as probe:
         try:
             if interface:
-                name = interface.encode(errors="surrogateescape")
+                name = os.fsencode(interface)
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
             probe.connect((host, _ANY_PORT))
         except OSError:
@@ -121,7 +122,7 @@ def _ipv4_address(name: str) -> str | None:
     """Return an interface's address, in the words of the kernel: of several, the first."""
     import fcntl
 
-    request = struct.pack("16s24x", name.encode(errors="surrogateescape")[:15])
+    request = struct.pack("16s24x", os.fsencode(name)[:15])
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
         try:
             answer = fcntl.ioctl(probe, _SIOCGIFADDR, request)
@@ -131,8 +132,9 @@ def _ipv4_address(name: str) -> str | None:
 
 
 def _rows(name: str, skip: int = 0) -> list[list[str]]:
-    text = (_NET / name).read_text(errors="surrogateescape")
-    return [line.split() for line in text.splitlines()[skip:]]
+    # As bytes: text would be cut at what else Unicode takes for a space, which names may have.
+    lines = (_NET / name).read_bytes().splitlines()[skip:]
+    return [[os.fsdecode(field) for field in line.split()] for line in lines]
 
 
 _SIOCGIFADDR = 0x8915

@@ -29,6 +29,7 @@ from ..netlink.sockets import RequestError, RequestSocket
 class RouteMessage(IntEnum):
     """RTM_*: message types."""
 
+    GETLINK = 18
     NEWADDR = 20
     GETADDR = 22
     NEWROUTE = 24
@@ -65,6 +66,8 @@ class AddressFlag(IntFlag):
 
 _ROUTE = struct.Struct("=8BI")
 _ADDRESS = struct.Struct("=4BI")
+_LINK = struct.Struct("=BxHiII")  # struct ifinfomsg
+_ALT_IFNAME = 53  # IFLA_ALT_IFNAME
 _FIB_MATCH = 0x2000  # answer with the entry of the table that matched, or with an error
 _LOCAL = 2  # RTN_LOCAL
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.ENODEV)
@@ -163,6 +166,23 @@ def addresses(requests: RequestSocket) -> list[InterfaceAddress]:
     """
     answers = requests.request(RouteMessage.GETADDR, bytes(_ADDRESS.size), dump=True)
     return [unpack_address(answer.payload) for answer in answers]
+
+
+def index_by_other_name(requests: RequestSocket, name: bytes) -> int | None:
+    """Return the index of the interface that has an alternative name, or None if none has.
+
+    Args:
+        requests: a socket of NETLINK_ROUTE.
+        name: up to 127 bytes.
+
+    Raises:
+        KernelError: the kernel doesn't tell; ENODEV where there is none.
+    """
+    if b"\0" in name:
+        return None
+    question = bytes(_LINK.size) + pack_attributes({_ALT_IFNAME: name + b"\0"})
+    answers = requests.request(RouteMessage.GETLINK, question)
+    return int(_LINK.unpack_from(answers[0].payload)[2]) if answers else None
 
 
 def _pack_question(question: Question) -> bytes:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Sequence
 
 from mphttp.kernel.addresses import is_link_local
-from mphttp.kernel.interfaces.paths import path_of, paths_to
+from mphttp.kernel.interfaces.paths import index_of, path_of, paths_to
 from mphttp.kernel.values import Path, SocketAddress
 
 
@@ -15,14 +15,16 @@ def usable_paths(remote: SocketAddress, names: Sequence[str] | None, link: int =
 
     Args:
         remote: the peer.
-        names: the interfaces that may be used, preferred first, or None for all.
+        names: the interfaces that may be used, preferred first, by any name that they have; None
+            for all.
         link: index of the interface whose link the address is of, 0 for none: on another link it
             is another host's (RFC 4007, section 6).
     """
     paths = [path for path in paths_to(remote) if link in (0, path.index)]
     if names is None:
         return paths
-    return [path for name in dict.fromkeys(names) for path in paths if path.name == name]
+    chosen = dict.fromkeys(index_of(name) for name in names)
+    return [path for index in chosen for path in paths if path.index == index]
 
 
 def names_on_link(sock: socket.socket, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -39,4 +41,4 @@ def names_on_link(sock: socket.socket, names: tuple[str, ...] | None) -> tuple[s
     own = path_of(str(sock.getsockname()[0]))
     if own is None:
         return names
-    return (own.name,) if names is None or own.name in names else ()
+    return (own.name,) if names is None or own.index in map(index_of, names) else ()

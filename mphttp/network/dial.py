@@ -269,7 +269,7 @@ def start_on(sock: socket.socket, path: Path | None, local_address: str | None) 
     # Without the device, the route would be looked up by destination alone. Where an old kernel
     # asks for a privilege (before 5.7), the source address alone has to do.
     with contextlib.suppress(PermissionError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, path.name.encode())
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, os.fsencode(path.name))
     sock.bind(on_link(path.address, 0, path))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mphttp.engine.paths import usable_paths
 from mphttp.engine.request import Request, current_request
+from mphttp.kernel.interfaces.paths import index_of
 from mphttp.kernel.values import Path, SocketAddress
 from mphttp.strategies import Path as PathView
 from mphttp.strategies import SinglePath, Strategy
@@ -53,8 +54,9 @@ class Start:
         if not paths:
             words = f"none of the interfaces {', '.join(self._names)} reaches {remote.host}"
             raise OSError(errno.ENETUNREACH, words)
-        rank = {name: place for place, name in enumerate(self._names, _FIRST)}
-        return [*first, *((rank[path.name], path) for path in paths if path != chosen)]
+        order = dict.fromkeys(index_of(name) for name in self._names)
+        rank = {index: place for place, index in enumerate(order, _FIRST)}
+        return [*first, *((rank[path.index], path) for path in paths if path != chosen)]
 
     def paths(self, remote: SocketAddress) -> list[Path | None]:
         """Return the same without the ranks."""
@@ -98,7 +100,8 @@ class Start:
             what = f"{who} ended with {type(error).__name__}: {error}"
             request.problems.append((what, "the system chose where the connection starts"))
             return None
-        chosen = next((path for path in paths if path.name == name), None)
+        index = None if name is None else index_of(name)
+        chosen = next((path for path in paths if path.index == index), None)
         if name is not None and chosen is None:
             what = f"the connection could not start on {name}, which doesn't reach the server"
             request.problems.append((what, "another path took its place"))

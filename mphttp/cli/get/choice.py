@@ -6,11 +6,11 @@ import dataclasses
 import difflib
 import functools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mphttp import registry
-from mphttp.kernel.interfaces.paths import interfaces
+from mphttp.kernel.interfaces.paths import index_of, interfaces
 from mphttp.strategies import Strategy, Together, for_intent
 
 from ..exits import usage
@@ -86,16 +86,12 @@ def hurried(strategy: Strategy, spent: float) -> Strategy:
     return dataclasses.replace(strategy, **changes)
 
 
-def check_paths(names: Iterable[str]) -> None:
-    """Refuse names that are no interface of this machine.
-
-    Raises:
-        Failure: one isn't.
-    """
-    known = list(interfaces())
+def absent(names: Iterable[str]) -> Iterator[str]:
+    """Say which names are no interface of this machine now, though they may be one later."""
     for name in names:
-        if name not in known:
-            raise usage(f"there is no interface {name!r}", _instead(name, known))
+        if index_of(name) is None:
+            hint = _instead(name, list(interfaces()))
+            yield f"warning: there is no interface {name!r} now\nhint: {hint}"
 
 
 def _implied(given: Sequence[_Parameter]) -> list[str]:

@@ -12,7 +12,7 @@ from mphttp.strategies import Strategy
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
 from ..interrupt import TimeIsOver, stoppable, time_limit
-from .choice import check_paths, chosen_strategy
+from .choice import absent, chosen_strategy
 from .client import Client, make_client
 from .download import Download
 from .explain import late
@@ -60,7 +60,9 @@ def _run(settings: Settings, environment: Environment) -> int:
         asked = jobs(settings, environment)
         written = _format(settings.write_out, environment)
     strategy = chosen_strategy(settings)
-    check_paths(settings.path)
+    if not settings.silent:
+        for words in absent(settings.path):
+            environment.say(words)
     with stoppable(), make_client(settings, strategy, environment) as client:
         return Command(settings, environment, strategy, written).run(asked, client)
 

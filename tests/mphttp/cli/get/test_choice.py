@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from mphttp.cli.exits import ExitCode, Failure
-from mphttp.cli.get.choice import check_paths, chosen_strategy, hurried
+from mphttp.cli.get.choice import absent, chosen_strategy, hurried
 from mphttp.cli.get.options import read
 from mphttp.strategies import (
     Background,
@@ -90,15 +90,11 @@ def test_an_unknown_strategy_gets_a_guess_and_the_list() -> None:
     assert caught.value.hint.startswith("did you mean 'deadline'? known are ")
 
 
-def test_an_unknown_interface_gets_the_list() -> None:
-    with pytest.raises(Failure, match="there is no interface 'wlan99'") as caught:
-        check_paths(["lo", "wlan99"])
-    assert caught.value.code == ExitCode.USAGE
-    assert "lo" in caught.value.hint
-
-
-def test_known_interfaces_pass() -> None:
-    check_paths(["lo"])
+def test_an_interface_that_is_absent_is_told_with_the_list() -> None:
+    """It is no error: a modem may be plugged in later."""
+    (told,) = absent(["lo", "wlan99"])
+    assert told.startswith("warning: there is no interface 'wlan99' now\nhint: ")
+    assert "lo" in told
 
 
 def test_a_later_attempt_has_less_time_also_beside_another_strategy() -> None:

@@ -39,7 +39,6 @@ def deaf() -> Iterator[str]:
         ("/redirect-to-ftp", ("-L",), ExitCode.PROTOCOL, "the URL can't be used"),
         ("/stuck/1000", ("--max-time", "300ms"), ExitCode.TIMEOUT, "wasn't done in time"),
         ("/bytes/10", ("-d", "@/no/such/file"), ExitCode.READ, "/no/such/file can't be read"),
-        ("/bytes/10", ("--path", "wlan99"), ExitCode.USAGE, "there is no interface 'wlan99'"),
         ("/bytes/10", ("--strategy", "x"), ExitCode.USAGE, "there is no strategy 'x'"),
         ("/bytes/10", ("-H", "no header"), ExitCode.USAGE, "'no header' is no header"),
         ("/bytes/10", ("-H", "bad name: x"), ExitCode.USAGE, "'bad name: x' is no header"),
@@ -58,6 +57,18 @@ def test_each_fault_has_a_number_and_a_sentence(
     assert result.err.startswith("error: ")
     assert told in result.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interface_that_is_absent_is_no_error_beside_another(run, server) -> None:
+    """But alone it leads nowhere."""
+    url = server.url + "/bytes/10"
+    result = run("get", "--path", "wlan99", "--path", "lo", url)
+    assert (result.code, len(result.out)) == (ExitCode.OK, 10)
+    assert result.err.startswith("warning: there is no interface 'wlan99' now\nhint: ")
+    assert run("get", "-s", "--path", "wlan99", "--path", "lo", url).err == ""
+    result = run("get", "--path", "wlan99", url)
+    assert result.code == ExitCode.CONNECT
+    assert "none of the interfaces wlan99 reaches" in result.err
 
 
 def test_no_connection(run, nobody) -> None:
