@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -22,10 +23,12 @@ from ..printable import decoded, encoded, printable
 from ..redirect import sent
 from .body import Body
 from .client import Client
+from .conditions import modified, save_tag, time_condition
 from .decode import decoded as undone
 from .explain import Asked
 from .jobs import Job
 from .limited import seconds_too_many
+from .outputs import named_by_server
 from .pace import Pace
 from .resume import (
     Answer,
@@ -60,6 +63,8 @@ class Attempt:
         report: what happened, from the moment that the answer's head is there.
         response: the answer, from that moment on.
         needless: whether everything was there already.
+        unmet: whether a condition (-z, --etag-compare) was not met, so that there is no body.
+        heads: of all answers, if -D writes them to a file.
         times: seconds from the beginning to each of "connect", "appconnect", "starttransfer" and
             "total", as far as they came.
     """
@@ -77,6 +82,8 @@ class Attempt:
         self.report: Report | None = None
         self.response: httpx.Response | None = None
         self.needless = False
+        self.unmet = False
+        self.heads: list[bytes] = []
         self.times: dict[str, float] = {}
         self._settings = settings
         self._environment = environment
@@ -85,6 +92,7 @@ class Attempt:
         self._patient = patient
         self._remark = remark
         self._verbose = Verbose(environment) if settings.verbose else None
+        self._condition = time_condition(settings)
         self._began = time.monotonic()
         self._url = job.message.url
         self._proxy: str | None = None
@@ -124,6 +132,8 @@ class Attempt:
                 self._tunnelled = False
             if self._verbose:
                 self._verbose.tell(message)
+            if isinstance(message, httpx.Response):
+                self._dump(message)
 
         self._answered = False
         follow = self._job.message.follow
@@ -133,7 +143,45 @@ class Attempt:
             self._stamp("starttransfer")
             self.response, self.report = response, response.extensions["multipath"]
             self._check_status(response, ranged=held is not None)
-            return self._take(response, body, held)
+            if self._unwanted(response):
+                body.leave()
+                return None
+            again = self._take(response, body, held)
+            if again is None:
+                self._keep(response, body)
+            return again
+
+    def _dump(self, response: httpx.Response) -> None:
+        """Take a head for -D; on stdout it stands before the body."""
+        if self._settings.dump_header == "-":
+            shown = self._environment.hand_out
+            shown(decoded(head(response)), own=False)
+        elif self._settings.dump_header is not None:
+            self.heads.append(head(response))
+
+    def _unwanted(self, response: httpx.Response) -> bool:
+        """Whether nothing came, so that a file that is there stays as it is."""
+        if self._settings.include or self._settings.head:
+            return False
+        condition, date = self._condition, modified(response)
+        unmet = condition is not None and date is not None and not condition.met(date)
+        self.unmet = response.status_code == 304 or (response.status_code == 200 and unmet)
+        return self.unmet
+
+    def _name(self, response: httpx.Response, body: Body) -> None:
+        """Let the server name the file, where it may."""
+        field = response.headers.get("content-disposition") if self._job.named else None
+        name = named_by_server(field) if field else None
+        if name is not None and name != os.path.basename(body.name):
+            body.rename(name)
+
+    def _keep(self, response: httpx.Response, body: Body) -> None:
+        """Keep the date and the entity tag of an object that is here now."""
+        date = modified(response)
+        if self._settings.remote_time and date is not None:
+            body.date(date)
+        if self._settings.etag_save is not None:
+            save_tag(self._settings.etag_save, response, self._environment)
 
     def _check_status(self, response: httpx.Response, *, ranged: bool) -> None:
         code = response.status_code
@@ -156,6 +204,7 @@ class Attempt:
             case StartOver(why):
                 if why:
                     self._remark(f"{why}: starting over")
+                self._name(response, body)
                 body.start_over(version_of(answer), self._heads(response))
                 self._receive(response, body)
             case Append(stop, length):

@@ -93,6 +93,14 @@ class Beside:
         os.close(os.dup(self.descriptor))  # some file systems tell only now that a disk is full
         os.replace(self.own, self.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
 
+    def link(self, name: str) -> None:
+        """Take another name, which nothing has.
+
+        Raises:
+            OSError: something has it.
+        """
+        os.link(self.own, name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+
     def drop(self) -> None:
         """Close it; without the other's name, nothing of it is left."""
         with suppress(OSError):

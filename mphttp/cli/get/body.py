@@ -109,12 +109,35 @@ class Body:
             self._sink.cut(self._head + size)
             self.held = replace(self.held, size=size)
 
+    @property
+    def name(self) -> str:
+        """Where it goes."""
+        return self._sink.name
+
+    def leave(self) -> None:
+        """Let what is there stay: nothing has come that would replace it."""
+        self._sink.unwanted = True
+
+    def rename(self, name: str) -> None:
+        """Give the file another name in the same folder.
+
+        Raises:
+            Failure: there is such a file.
+        """
+        self._sink.rename(name)
+
+    def date(self, modified: float) -> None:
+        """Give the file a time of its last change, in seconds since 1970."""
+        self._sink.modified = modified
+
     def finish(self) -> str | None:
         """Hold the whole body against its digest, and return that.
 
         Raises:
             Failure: it is another one.
         """
+        if self._sink.unwanted:
+            return None
         digest = self._hash.hexdigest() if self._hash is not None else None
         if digest != self._wanted:
             what = f"the body's SHA-256 is {digest}, not {self._wanted}"
@@ -144,6 +167,9 @@ def opened(job: Job, resume: int | str | None, environment: Environment) -> Iter
     Raises:
         Failure: it can't be written.
     """
+    if job.folders and not is_stream(job.output):
+        with said(job.output):
+            os.makedirs(os.path.dirname(job.output) or ".", 0o750, exist_ok=True)
     if resume is None:
         with target(job.output, environment) as sink:
             yield Body(sink, Held(0, rewindable=sink.rewindable), None, job.sha256)

@@ -21,6 +21,7 @@ from .jobs import Job, jobs
 from .options import read
 from .record import write_report
 from .settings import Settings
+from .target import target
 from .writeout import Format, UnknownVariable
 
 
@@ -107,6 +108,7 @@ class Command:
         self._strategy = strategy
         self._written = written
         self._told: list[dict[str, Any]] = []
+        self._heads: list[bytes] = []
 
     def run(self, asked: list[Job], client: Client) -> int:
         """Do one download after the other, and write the report whatever came of it.
@@ -119,7 +121,7 @@ class Command:
             for job in asked:
                 code = self._one(job, client) or code
         finally:
-            unreported = self._written_after(self._report, self._plot)
+            unreported = self._written_after(self._dump, self._report, self._plot)
         return code or unreported
 
     def _one(self, job: Job, client: Client) -> int:
@@ -131,6 +133,7 @@ class Command:
             self._say(failure)
             code = failure.code
         finally:
+            self._heads += download.heads
             if self._settings.report is not None or self._settings.plot is not None:
                 self._told.append(told(download))
         unwritten = self._written_after(lambda: self._write_out(download))
@@ -146,6 +149,12 @@ class Command:
                 self._say(failure)
                 code = failure.code
         return code
+
+    def _dump(self) -> None:
+        name = self._settings.dump_header
+        if name is not None and name != "-":
+            with target(name, self._environment) as sink:
+                sink.write(b"".join(self._heads))
 
     def _report(self) -> None:
         if self._settings.report is not None:

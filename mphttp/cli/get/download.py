@@ -33,6 +33,8 @@ class Download:
 
     Attributes:
         job: what is downloaded.
+        output: the name of the file, as it is in the end.
+        heads: of all answers, for -D.
         strategy: when paths are opened, or None.
         attempt: the last one, or None while none has begun.
         remarks: what people were told on the way.
@@ -49,6 +51,8 @@ class Download:
         strategy: Strategy | None,
     ) -> None:
         self.job = job
+        self.output = job.output
+        self.heads: list[bytes] = []
         self.strategy = strategy
         self.attempt: Attempt | None = None
         self.remarks: list[str] = []
@@ -108,6 +112,7 @@ class Download:
                 opened(self.job, self._settings.continue_at, self._environment) as body,
             ):
                 self._attempts(client, body, anew)
+                self.output = body.name
                 self.sha256 = body.finish()
         except TimeIsOver as error:
             raise late() from error
@@ -136,6 +141,7 @@ class Download:
             patient=self._patient,
             remark=self._remark,
         )
+        attempt.heads = self.heads
         try:
             attempt.run(client, body)
         except Exception as error:
@@ -183,6 +189,10 @@ class Download:
         """
         if not self._settings.silent:
             self._tell()
+        response = self.attempt.response if self.attempt else None
+        if self._settings.fail_with_body and response is not None and response.status_code >= 400:
+            what = f"the server answered {response.status_code} {response.reason_phrase}".rstrip()
+            raise Failure(ExitCode.HTTP, what)
         if self._settings.fail_deadline and self.deadline_met is False:
             assert self.strategy is not None  # without it there is no deadline
             what = f"the deadline of {self.strategy.deadline:g} s was missed"

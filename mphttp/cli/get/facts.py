@@ -74,7 +74,7 @@ def variables(download: Download) -> dict[str, Any]:
 
 
 def _of_command(download: Download) -> dict[str, Any]:
-    message, output = download.job.message, download.job.output
+    message, output = download.job.message, download.output
     return {
         "filename_effective": None if output == "-" else output,
         "method": message.method,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..environment import Environment
 from ..exits import usage
-from ..url import name_from_url, parse_url, with_scheme
+from ..url import parse_url, with_scheme
 from .content import Content, Plain, Upload, in_query, joined, upload_of, upload_url
 from .message import Message, message
+from .outputs import check_outputs, of_url, output_names
 from .settings import Settings
 from .target import is_stream
 
@@ -24,12 +24,16 @@ class Job:
         output: name of the file, "-" for stdout.
         sha256: of the body, in lower-case hexadecimal; None if nobody knows.
         number: counted from 0.
+        named: whether the server may give the file another name.
+        folders: whether missing folders are made.
     """
 
     message: Message
     output: str
     sha256: str | None = None
     number: int = 0
+    named: bool = False
+    folders: bool = False
 
 
 def jobs(settings: Settings, environment: Environment) -> list[Job]:
@@ -48,12 +52,18 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
         message(settings, parse_url(sent_to), environment, content)
         for sent_to, content in zip(_with_names(texts, contents), contents, strict=True)
     ]
-    outputs = _outputs(settings.output, texts)
+    outputs = output_names(settings, texts)
     digests = _digests(settings.sha256, len(texts))
     made = [
-        Job(*parts, number=number)
+        Job(
+            *parts,
+            number=number,
+            named=settings.remote_header_name and of_url(settings, number),
+            folders=settings.create_dirs,
+        )
         for number, parts in enumerate(zip(messages, outputs, digests, strict=True))
     ]
+    check_outputs(settings, len(texts))
     _check_stdout(outputs, report=settings.report, picture=settings.plot)
     if settings.plot is not None and len(texts) > 1:
         raise usage("--plot is for one URL", "--samples --report FILE, and mphttp plot for each")
@@ -94,21 +104,6 @@ def _contents(settings: Settings, count: int, environment: Environment) -> Seque
 def _with_names(texts: Sequence[str], contents: Sequence[Content | None]) -> Iterator[str]:
     for text, content in zip(texts, contents, strict=True):
         yield upload_url(text, content.name) if isinstance(content, Upload) else text
-
-
-def _outputs(given: Sequence[str | None], urls: Sequence[str]) -> list[str]:
-    if len(given) > len(urls):
-        what = f"there are more outputs ({len(given)}) than URLs ({len(urls)})"
-        raise usage(what, "give one -o or -O for each URL, in the same order")
-    padded = [*given, *["-"] * (len(urls) - len(given))]
-    names = [
-        name_from_url(url) if output is None else output
-        for output, url in zip(padded, urls, strict=True)
-    ]
-    for name, count in Counter(names).items():
-        if count > 1 and not is_stream(name):
-            raise usage(f"{count} URLs would go to the same file {name}", "give each its own -o")
-    return names
 
 
 def _digests(given: Sequence[str], count: int) -> Sequence[str | None]:

@@ -14,12 +14,16 @@ import httpx
 from ..environment import Environment
 from ..exits import usage
 from ..redirect import Follow, basic, in_url
+from .conditions import compared_tag, time_condition
 from .content import Content, read_file
 from .decode import offered
 from .settings import Settings
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
+
+_OF_PARTS = {"range", "if-range", "if-none-match", "if-modified-since", "if-unmodified-since"}
+"""Fields that say what is wanted, or whether: so does asking for the rest."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Message:
     def resumable(self) -> bool:
         """Whether the rest of its answer's body can be asked for."""
         given = (*self.headers, *self.own)
-        ranged = any(name.lower() in {"range", "if-range"} for name, _ in given)
+        ranged = any(name.lower() in _OF_PARTS for name, _ in given)
         return self.method == "GET" and self.content is None and not ranged and not self.compressed
 
     def request(
@@ -159,6 +163,10 @@ def _own(settings: Settings, referer: str) -> Iterator[tuple[str, str | None]]:
     if settings.range is not None:
         wanted = f"{settings.range}-" if settings.range.isdecimal() else settings.range
         yield _field("-r", "Range", f"bytes={wanted}")
+    if (tag := compared_tag(settings)) is not None:
+        yield _field("--etag-compare", "If-None-Match", tag)
+    if (condition := time_condition(settings)) is not None:
+        yield condition.field
     if any(data.kind == "json" for data in settings.data):
         yield "Content-Type", "application/json"
         yield "Accept", "application/json"

@@ -28,6 +28,11 @@ class Sink:
         stream: takes the data.
         rewindable: whether what was written can be taken back.
         place: the file, where each byte of a body may be put in its place before its turn.
+
+    Attributes:
+        unwanted: whether what is under the name stays as it is, for nothing has come.
+        renamed: another name in the same folder that it has in the end, which must be new; or None.
+        modified: the time of its last change, in seconds since 1970, if it isn't now.
     """
 
     def __init__(
@@ -41,6 +46,9 @@ class Sink:
         self.name = name
         self.rewindable = rewindable
         self.place = place
+        self.unwanted = False
+        self.renamed: str | None = None
+        self.modified: float | None = None
         self._stream = stream
 
     def write(self, data: bytes) -> None:
@@ -67,6 +75,24 @@ class Sink:
         with said(self.name):
             self._stream.truncate(size)
             self._stream.seek(size)
+
+    def rename(self, name: str) -> None:
+        """Choose another name in the same folder.
+
+        Raises:
+            Failure: there is such a file already, or what is written has no place of its own.
+        """
+        self.name = os.path.join(os.path.dirname(self.name), name)
+        if os.path.lexists(self.name):
+            what = f"{self.name} is there already, and the server chose that name"
+            raise Failure(ExitCode.WRITE, what, "-o FILE names it")
+        self.renamed = name
+
+    def date(self) -> None:
+        """Give it the time of its last change, if there is one to give."""
+        if self.modified is not None and self.rewindable:
+            with suppress(OSError):
+                os.utime(self.descriptor, (self.modified, self.modified))
 
 
 def is_stream(name: str) -> bool:
@@ -125,8 +151,8 @@ def _new_file(name: str) -> Iterator[Sink]:
         beside = Beside.new(name)
     with _grown(name, beside) as sink:
         yield sink
-        with said(name):
-            beside.replace()
+        with said(sink.name):
+            _settle(beside, sink)
 
 
 @contextmanager
@@ -143,11 +169,24 @@ def _written(name: str, there: FileIO) -> Iterator[Sink]:
         return
     with _grown(name, beside) as sink:
         yield sink
-        with said(name):
+        with said(sink.name):
             try:
-                beside.replace()
+                _settle(beside, sink)
+            except FileExistsError:
+                raise
             except OSError:  # such as a file that something is mounted on
                 _copy(beside.descriptor, there)
+
+
+def _settle(beside: Beside, sink: Sink) -> None:
+    """Give what has grown its name."""
+    sink.date()
+    if sink.unwanted:
+        return
+    if sink.renamed is None:
+        beside.replace()
+    else:
+        beside.link(sink.renamed)
 
 
 @contextmanager
@@ -163,9 +202,15 @@ def _grown(name: str, beside: Beside) -> Iterator[Sink]:
 def _in_place(name: str, there: FileIO) -> Iterator[Sink]:
     with said(name):
         _lock(name, there)
-    yield Sink(name, there, rewindable=True)
+    sink = Sink(name, there, rewindable=True)
+    yield sink
     with said(name):
-        there.truncate()
+        if sink.renamed is not None:
+            what = f"{name} can't be written under another name"
+            raise Failure(ExitCode.WRITE, what, "-o FILE names it")
+        if not sink.unwanted:
+            there.truncate()
+        sink.date()
 
 
 def _copy(source: int, there: FileIO) -> None:
@@ -188,7 +233,9 @@ def growing_file(name: str) -> Iterator[Sink]:
         stream, made = _open_growing(name)
     with stream:
         try:
-            yield Sink(name, stream, rewindable=True)
+            sink = Sink(name, stream, rewindable=True)
+            yield sink
+            sink.date()
         except BaseException:
             if made:
                 remove_if_empty(name, stream.fileno())

@@ -121,7 +121,8 @@ def add_to(group: argparse._ActionsContainer, settings: type[object]) -> None:
 
 def opposite(switch: Option[object]) -> str:
     """Return the name that takes a switch back."""
-    return f"--no-{switch.name.removeprefix('--')}"
+    bare = switch.name.removeprefix("--")
+    return f"--{bare.removeprefix('no-')}" if bare.startswith("no-") else f"--no-{bare}"
 
 
 def _add(

@@ -38,8 +38,48 @@ class OutputSettings:
         ),
         Option(("-O", "--remote-name"), "write to the file named in the URL"),
     )
+    remote_name_all: bool = switch(
+        "--remote-name-all", means="-O for each URL that has no -o of its own"
+    )
+    remote_header_name: bool = switch(
+        "-J",
+        "--remote-header-name",
+        means="with -O: the name that the server gives, without a path; never over another file",
+    )
+    output_dir: str | None = value(
+        "--output-dir", metavar="FOLDER", parse=str, means="where -o and -O write"
+    )
+    create_dirs: bool = switch("--create-dirs", means="make the folders that -o needs")
+    dump_header: str | None = value(
+        "-D",
+        "--dump-header",
+        metavar="FILE",
+        parse=str,
+        means="write the heads there (- is stdout), those of redirects, too",
+    )
+    remote_time: bool = switch("-R", "--remote-time", means="give the file the object's date")
+    time_cond: str | None = value(
+        "-z",
+        "--time-cond",
+        metavar="DATE",
+        parse=str,
+        means="only what is newer than this date, or than a file of this name; with a - before it, "
+        "older",
+    )
+    etag_save: str | None = value(
+        "--etag-save", metavar="FILE", parse=str, means="write the object's entity tag there"
+    )
+    etag_compare: str | None = value(
+        "--etag-compare", metavar="FILE", parse=str, means="only what hasn't the entity tag there"
+    )
+    no_buffer: bool = switch(
+        "-N", "--no-buffer", means="write what comes at once; so it is in any case"
+    )
     include: bool = switch("-i", "--include", means="write the head, too")
     fail: bool = switch("-f", "--fail", means="no output if status is 400 or up")
+    fail_with_body: bool = switch(
+        "--fail-with-body", means="the output is written, and the exit code is that of -f"
+    )
     sha256: tuple[str, ...] = several(
         Option(
             ("--sha256",),
