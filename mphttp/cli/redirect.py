@@ -10,6 +10,7 @@ import base64
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 from urllib.parse import unquote
 
 import httpx
@@ -28,6 +29,16 @@ _OF_CONTENT = ("content-", "transfer-encoding", "expect")
 _OF_ORIGIN = ("authorization", "cookie", "host")
 
 Tell = Callable[[httpx.Request | httpx.Response], None]
+
+
+class Session(Protocol):
+    """What several requests share, such as cookies."""
+
+    def prepare(self, request: httpx.Request, first: httpx.Request) -> None:
+        """Add fields to a request; `first` is as it was before all redirects."""
+
+    def learn(self, response: httpx.Response) -> None:
+        """Take what an answer sets."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,8 @@ def sent(
     *,
     follow: Follow | None,
     tell: Tell = lambda _: None,
+    session: Session | None = None,
+    auth: httpx.Auth | None = None,
 ) -> httpx.Response:
     """Send a request, and follow where the answer leads.
 
@@ -62,6 +75,8 @@ def sent(
         request: with all its header fields.
         follow: how redirects are followed; None if they aren't.
         tell: gets each request before it is sent, and the head of each answer.
+        session: sees each request before that, and each answer.
+        auth: authenticates with the origin of the request, and with no other.
 
     Returns:
         the last answer, its body unread; those before it are its `history`, without their bodies.
@@ -72,8 +87,19 @@ def sent(
         httpx.TransportError: what the transport raised.
     """
     history: list[httpx.Response] = []
-    while True:
+    first = httpx.Request(request.method, request.url, headers=request.headers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if session is not None:
+            session.prepare(request, first)
         response = _answer(transport, request, tell)
+        if session is not None:
+            session.learn(response)
+        return response
+
+    while True:
+        here = origin(request.url) == origin(first.url)
+        response = _authenticated(answer, request, auth if here else None)
         response.history = list(history)
         try:
             if follow is None or not is_redirect(response):
@@ -86,6 +112,28 @@ def sent(
         history.append(response)
         if -1 < follow.most < len(history):
             raise httpx.TooManyRedirects("too many redirects", request=request)
+
+
+def _authenticated(
+    answer: Callable[[httpx.Request], httpx.Response],
+    request: httpx.Request,
+    auth: httpx.Auth | None,
+) -> httpx.Response:
+    """Send a request, and once more with what the answer asks for."""
+    if auth is None:
+        return answer(request)
+    flow = auth.sync_auth_flow(request)
+    response = answer(next(flow))
+    while True:
+        try:
+            following = flow.send(response)
+        except StopIteration:
+            return response
+        except BaseException:
+            response.close()
+            raise
+        _let_go(response)
+        response = answer(following)
 
 
 def is_redirect(response: httpx.Response) -> bool:

@@ -136,8 +136,15 @@ class Attempt:
                 self._dump(message)
 
         self._answered = False
-        follow = self._job.message.follow
-        response = sent(client.transport, request, follow=follow, tell=tell)
+        asked = self._job.message
+        response = sent(
+            client.transport,
+            request,
+            follow=asked.follow,
+            tell=tell,
+            session=client.session,
+            auth=httpx.DigestAuth(*asked.login) if asked.digest and asked.login else None,
+        )
         with closing(response):
             self._answered = True
             self._stamp("starttransfer")

@@ -15,7 +15,9 @@ from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
+from .message import login
 from .proxies import Proxies, Routes, chosen_proxies
+from .session import Session, make_session
 from .settings import Settings
 
 
@@ -25,11 +27,13 @@ class Client(httpx.Client):
     Args:
         transport: for all requests.
         timeout: of each.
+        session: what they share.
     """
 
-    def __init__(self, transport: Routes, timeout: httpx.Timeout) -> None:
+    def __init__(self, transport: Routes, timeout: httpx.Timeout, session: Session) -> None:
         super().__init__(transport=transport, timeout=timeout)
         self.transport = transport
+        self.session = session
 
 
 def make_client(settings: Settings, strategy: Strategy | None, environment: Environment) -> Client:
@@ -39,6 +43,8 @@ def make_client(settings: Settings, strategy: Strategy | None, environment: Envi
         Failure: a proxy, the trusted certificates or the backend can't be used.
     """
     proxies = chosen_proxies(settings.proxy, settings.noproxy, environment.environ)
+    if settings.proxy_user is not None:
+        proxies = proxies.with_login(*login(settings.proxy_user, environment))
     make_transport, trust = _BACKENDS[settings.backend](settings, proxies)
 
     def make(proxy: str | None, scheme: str) -> httpx.BaseTransport:
@@ -54,9 +60,8 @@ def make_client(settings: Settings, strategy: Strategy | None, environment: Envi
             )
 
     # As in curl, only connecting has a limit of its own: a slow body is no fault.
-    return Client(
-        Routes(proxies, make), httpx.Timeout(None, connect=settings.connect_timeout or None)
-    )
+    timeout = httpx.Timeout(None, connect=settings.connect_timeout or None)
+    return Client(Routes(proxies, make), timeout, make_session(settings, environment))
 
 
 _Backend = tuple[Callable[..., httpx.BaseTransport], Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from .facts import told, variables
 from .jobs import Job, jobs
 from .options import read
 from .record import write_report
+from .session import write_jar
 from .settings import Settings
 from .target import target
 from .writeout import Format, UnknownVariable
@@ -121,7 +123,8 @@ class Command:
             for job in asked:
                 code = self._one(job, client) or code
         finally:
-            unreported = self._written_after(self._dump, self._report, self._plot)
+            jar = partial(self._jar, client)
+            unreported = self._written_after(jar, self._dump, self._report, self._plot)
         return code or unreported
 
     def _one(self, job: Job, client: Client) -> int:
@@ -149,6 +152,10 @@ class Command:
                 self._say(failure)
                 code = failure.code
         return code
+
+    def _jar(self, client: Client) -> None:
+        if self._settings.cookie_jar is not None:
+            write_jar(client.session, self._settings.cookie_jar, self._environment)
 
     def _dump(self) -> None:
         name = self._settings.dump_header

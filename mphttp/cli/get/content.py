@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase, FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 from urllib.parse import quote
 
 import httpx
@@ -87,12 +87,28 @@ class _FileStream(httpx.SyncByteStream):
         if self._upload.name == "-":
             yield from _blocks(self._upload.stdin, None)
             return
-        with _readable(self._upload.name), FileIO(self._upload.name) as file:
+        with readable(self._upload.name), FileIO(self._upload.name) as file:
             # What is appended meanwhile was not announced.
             yield from _blocks(file, self._upload.size)
 
 
-Content = Plain | Upload
+class Content(Protocol):
+    """The body of a request."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, or None where only the end tells."""
+
+    @property
+    def media_type(self) -> str:
+        """What it is, "" if nobody says so."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it can be sent once more."""
+
+    def stream(self) -> httpx.SyncByteStream:
+        """Return it from its beginning."""
 
 
 def _blocks(file: BinaryIO | FileIO, most: int | None) -> Iterator[bytes]:
@@ -112,7 +128,7 @@ def upload_of(name: str, environment: Environment) -> Upload:
     """
     if name == "-":
         return Upload(name, environment.stdin, None)
-    with _readable(name):
+    with readable(name):
         found = os.stat(name)
         if not os.access(name, os.R_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -193,12 +209,17 @@ def read_file(name: str, environment: Environment) -> bytes:
     Raises:
         Failure: it can't be read.
     """
-    with _readable(name):
+    with readable(name):
         return environment.stdin.read() if name == "-" else Path(name).read_bytes()
 
 
 @contextmanager
-def _readable(name: str) -> Iterator[None]:
+def readable(name: str) -> Iterator[None]:
+    """Say which file can't be read.
+
+    Raises:
+        Failure: the system refused.
+    """
     try:
         yield
     except OSError as error:

@@ -9,6 +9,7 @@ from ..environment import Environment
 from ..exits import usage
 from ..url import parse_url, with_scheme
 from .content import Content, Plain, Upload, in_query, joined, upload_of, upload_url
+from .form import Form
 from .message import Message, message
 from .outputs import check_outputs, of_url, output_names
 from .settings import Settings
@@ -76,13 +77,14 @@ def _check_body(settings: Settings) -> None:
     given = {
         "-I asks for the head only": settings.head,
         "-d sends a body": bool(settings.data) and not settings.get,
+        "-F sends a form": bool(settings.form),
         "-T sends a file": bool(settings.upload_file),
     }
     both = [does for does, there in given.items() if there]
     if len(both) > 1:
         raise usage(f"{both[0]}, and {both[1]}", "give one of them")
-    if settings.get and settings.upload_file:
-        raise usage("-G and -T can't go together", "give one of them")
+    if settings.get and both and not settings.head:
+        raise usage(f"-G asks for something, and {both[0]}", "give one of them")
     if settings.range is not None and both and not settings.head:
         raise usage(f"-r asks for a part, and {both[0]}", "give one of them")
 
@@ -96,6 +98,8 @@ def _contents(settings: Settings, count: int, environment: Environment) -> Seque
             raise usage(what, "give one -T for each URL, in the same order")
         sent = [upload_of(name, environment) for name in files]
         return [*sent, *[None] * (count - len(sent))]
+    if settings.form:
+        return [Form(settings.form, environment)] * count
     if settings.data and not settings.get:
         return [Plain(joined(settings.data, environment))] * count
     return [None] * count

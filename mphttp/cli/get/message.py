@@ -39,6 +39,7 @@ class Message:
         compressed: whether the server may send a coding that can be undone here.
         own: fields that options of their own ask for; `headers` count before them.
         follow: how redirects are followed; None if they aren't.
+        digest: whether user and password are told by Digest (RFC 7616), not by Basic.
     """
 
     method: str
@@ -49,6 +50,12 @@ class Message:
     compressed: bool = False
     own: tuple[tuple[str, str | None], ...] = ()
     follow: Follow | None = None
+    digest: bool = False
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """User and password, or None."""
+        return self.auth or in_url(self.url)
 
     @property
     def resumable(self) -> bool:
@@ -79,7 +86,7 @@ class Message:
         # The body is written as it comes unless --compressed, so no coding is asked for; as curl.
         del request.headers["accept-encoding"]
         defaults = {"user-agent": f"mphttp/{version('mphttp')}"}
-        auth = self.auth or in_url(self.url)
+        auth = None if self.digest else self.login
         defaults |= {"authorization": basic(*auth)} if auth else {}
         defaults |= {"accept-encoding": offered()} if self.compressed else {}
         media_type = self.content.media_type if self.content is not None else ""
@@ -139,10 +146,11 @@ def message(
         url=url,
         headers=headers,
         content=content,
-        auth=_auth(settings.user, environment) if settings.user else None,
+        auth=login(settings.user, environment) if settings.user else None,
         compressed=settings.compressed,
         own=tuple(_own(settings, referer)),
         follow=follow if settings.location else None,
+        digest=settings.digest,
     )
 
 
@@ -213,7 +221,12 @@ def _check_framing(headers: Iterable[tuple[str, str | None]], content: Content |
             raise usage(f"{what}, and no other", "leave that -H away")
 
 
-def _auth(user: str, environment: Environment) -> tuple[str, str]:
+def login(user: str, environment: Environment) -> tuple[str, str]:
+    """Return user and password; a password that isn't there is asked for.
+
+    Raises:
+        Failure: there is nobody to ask.
+    """
     name, colon, password = user.partition(":")
     if colon:
         return name, password

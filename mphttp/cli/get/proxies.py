@@ -8,10 +8,12 @@ So the choice is a function here, and `Routes` asks it for each request, a redir
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 import httpx
 
@@ -33,10 +35,16 @@ class Proxies:
     Args:
         by_scheme: URL of the proxy for "http" and "https"; a scheme that isn't there has none.
         without: hosts that are reached without, as `no_proxy` lists them.
+        login: user and password for all of them, in place of those in their URLs; or None.
     """
 
     by_scheme: Mapping[str, str]
     without: tuple[str, ...] = ()
+    login: tuple[str, str] | None = None
+
+    def with_login(self, user: str, password: str) -> Proxies:
+        """Return the same, and each proxy is told this user and password."""
+        return replace(self, login=(user, password))
 
     def of(self, url: httpx.URL) -> str | None:
         """Return the proxy for a URL, or None.
@@ -47,7 +55,11 @@ class Proxies:
         proxy = self.by_scheme.get(url.scheme)
         if proxy is None or excepted(url.raw_host.decode(), self.without, port_of(url)):
             return None
-        return checked_proxy(proxy)
+        checked = checked_proxy(proxy)
+        if self.login is None:
+            return checked
+        userinfo = ":".join(quote(os.fsencode(part), safe="") for part in self.login)
+        return str(httpx.URL(checked).copy_with(userinfo=userinfo.encode()))
 
 
 def chosen_proxies(proxy: str | None, noproxy: str | None, environ: Mapping[str, str]) -> Proxies:

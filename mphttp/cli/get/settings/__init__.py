@@ -15,6 +15,7 @@ from .option import Option, add_to, options_of
 from .output import OutputSettings, ToldSettings
 from .paths import PathSettings
 from .request import RequestSettings
+from .session import SessionSettings
 
 __all__ = [
     "GROUPS",
@@ -32,6 +33,7 @@ GROUPS: Mapping[str, type[object]] = MappingProxyType(
     {
         "paths": PathSettings,
         "request": RequestSettings,
+        "users and cookies": SessionSettings,
         "output": OutputSettings,
         "what is told": ToldSettings,
         "going on and trying again": AgainSettings,
@@ -43,7 +45,13 @@ GROUPS: Mapping[str, type[object]] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(
-    PathSettings, RequestSettings, OutputSettings, ToldSettings, AgainSettings, ConnectionSettings
+    PathSettings,
+    RequestSettings,
+    SessionSettings,
+    OutputSettings,
+    ToldSettings,
+    AgainSettings,
+    ConnectionSettings,
 ):
     """What a command line asks for."""
 

@@ -30,6 +30,14 @@ def _data(kind: Kind) -> Callable[[str], Data]:
     return lambda text: Data(kind, text)
 
 
+def _form(text: str) -> tuple[bool, str]:
+    return False, text
+
+
+def _plain_form(text: str) -> tuple[bool, str]:
+    return True, text
+
+
 def redirects(text: str) -> int:
     """Read how many redirects are followed; -1 is any number.
 
@@ -93,6 +101,16 @@ class RequestSettings:
             _data("json"),
         ),
     )
+    form: tuple[tuple[bool, str], ...] = several(
+        Option(
+            ("-F", "--form"),
+            "send a form of several parts by POST: NAME=TEXT, NAME=@FILE as a file, NAME=<FILE as "
+            "text; with ;type=TYPE and ;filename=NAME",
+            "PART",
+            _form,
+        ),
+        Option(("--form-string",), "the same, and every letter is meant", "PART", _plain_form),
+    )
     get: bool = switch("-G", "--get", means="send -d's data in the URL, by GET")
     upload_file: tuple[str, ...] = several(
         Option(
@@ -123,9 +141,6 @@ class RequestSettings:
         parse=redirects,
         default=50,
         means="follow no more (default 50; -1 is without end)",
-    )
-    user: str | None = value(
-        "-u", "--user", metavar="USER[:PASSWORD]", parse=str, means="Basic authentication"
     )
     compressed: bool = switch(
         "--compressed", means="take the codings that can be undone here, and undo them"

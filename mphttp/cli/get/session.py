@@ -1,0 +1,85 @@
+"""What requests of one command line share: cookies and logins, each for whom it is."""
+
+from __future__ import annotations
+
+import netrc
+import os
+from dataclasses import dataclass, field
+
+import httpx
+
+from ..environment import Environment
+from ..exits import ExitCode, Failure
+from ..redirect import basic
+from ..url import origin
+from .cookies import Cookies, read_cookies
+from .settings import Settings
+from .target import target
+
+
+@dataclass(frozen=True)
+class Session:
+    """Looks at each request before it is sent, and at each answer.
+
+    Args:
+        cookies: what is sent to whom.
+        logins: user and password by the names of hosts; "" stands for all others.
+    """
+
+    cookies: Cookies = field(default_factory=lambda: Cookies(keep=False))
+    logins: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def prepare(self, request: httpx.Request, first: httpx.Request) -> None:
+        """Add what a request needs beside its own fields.
+
+        Args:
+            request: on its way out.
+            first: the one that the user asked for, whose origin redirects may have left.
+        """
+        here = origin(request.url) == origin(first.url)
+        self.cookies.send(request, own=first.headers.get("cookie") if here else None, first=here)
+        login = self.logins.get(request.url.host) or self.logins.get("")
+        downgraded = first.url.scheme == "https" and request.url.scheme != "https"
+        if login and not downgraded and "authorization" not in request.headers:
+            request.headers["authorization"] = basic(*login)
+
+    def learn(self, response: httpx.Response) -> None:
+        """Take what an answer sets."""
+        self.cookies.take(response)
+
+
+def make_session(settings: Settings, environment: Environment) -> Session:
+    """Return the session that a command line asks for.
+
+    Raises:
+        Failure: a file can't be read.
+    """
+    keep = settings.cookie_jar is not None
+    cookies = read_cookies(settings.cookie, environment, keep=keep)
+    wanted = settings.netrc and settings.user is None
+    return Session(cookies, _logins(environment) if wanted else {})
+
+
+def write_jar(session: Session, name: str, environment: Environment) -> None:
+    """Write what servers have set.
+
+    Raises:
+        Failure: it can't be written.
+    """
+    with target(name, environment) as sink:
+        sink.write(session.cookies.text().encode(errors="surrogateescape"))
+
+
+def _logins(environment: Environment) -> dict[str, tuple[str, str]]:
+    name = os.path.join(environment.environ.get("HOME") or os.path.expanduser("~"), ".netrc")
+    if not os.path.exists(name):
+        return {}
+    try:
+        hosts = netrc.netrc(name).hosts
+    except (OSError, netrc.NetrcParseError, UnicodeError) as error:
+        reason = error.msg if isinstance(error, netrc.NetrcParseError) else error
+        raise Failure(ExitCode.READ, f"{name} can't be used: {reason}") from error
+    return {
+        "" if host == "default" else host.lower(): (login, password or "")
+        for host, (login, _, password) in hosts.items()
+    }

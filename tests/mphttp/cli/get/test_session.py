@@ -1,0 +1,210 @@
+"""Users, passwords and cookies: the same by both backends and by curl itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mphttp.cli.exits import ExitCode
+
+from .seen import Answer, Client, Seen, serving
+
+NETRC = "machine 127.0.0.1 login me password secret\ndefault login any password thing\n"
+BASIC = "Basic bWU6c2VjcmV0"
+
+
+def test_cookies_of_the_command_line(client: Client, seen: Seen) -> None:
+    assert client("-L", "-b", "a=b; c=d", "-b", "e=f", f"{seen.url}/302/x").code == 0
+    assert [re.sub("; ?", ";", r["cookie"] or "") for r in seen.requests] == ["a=b;c=d;e=f"] * 2
+
+
+def test_cookies_that_servers_set(client: Client, seen: Seen) -> None:
+    seen.answers["/a"] = Answer(
+        302,
+        (
+            ("Location", "/d/x"),
+            ("Set-Cookie", "k=1; Path=/d"),
+            ("Set-Cookie", "s=1; Secure; Domain=other.example"),
+            ("Set-Cookie", "h=1; Path=/; HttpOnly"),
+        ),
+    )
+    done = client("-L", "-b", "none", "-c", "jar", f"{seen.url}/a", f"{seen.url}/y")
+    assert done.code == 0
+    assert [r["cookie"] for r in seen.requests] == [None, "k=1; h=1", "h=1"]
+    lines = sorted(line for line in Path("jar").read_text().splitlines() if "\t" in line)
+    assert lines == [
+        "#HttpOnly_127.0.0.1\tFALSE\t/\tFALSE\t0\th\t1",
+        "127.0.0.1\tFALSE\t/d\tFALSE\t0\tk\t1",
+    ]
+    assert client("-b", "jar", f"{seen.url}/d/e").code == 0
+    assert seen.requests[-1]["cookie"] == "k=1; h=1"
+
+
+def test_a_cookie_that_is_deleted(client: Client, seen: Seen) -> None:
+    Path("jar").write_text("127.0.0.1\tFALSE\t/\tFALSE\t0\tk\t1\n")
+    seen.answers["/a"] = Answer(fields=(("Set-Cookie", "k=; Path=/; Max-Age=0"),))
+    assert client("-b", "jar", "-c", "jar", f"{seen.url}/a").code == 0
+    assert seen.requests[0]["cookie"] == "k=1"
+    assert "\tk\t" not in Path("jar").read_text()
+
+
+def test_the_jar_on_stdout(client: Client, seen: Seen) -> None:
+    seen.answers["/a"] = Answer(fields=(("Set-Cookie", "k=1; Max-Age=1000"),))
+    out = client("-c", "-", "-o", "x", f"{seen.url}/a").out.decode()
+    assert re.search(r"^127\.0\.0\.1\tFALSE\t/\tFALSE\t\d{10}\tk\t1$", out, re.MULTILINE)
+
+
+def test_a_file_of_cookies_that_came_from_elsewhere(client: Client, seen: Seen) -> None:
+    """Each only for whom it is: other domains, paths, TLS, and times that are over."""
+    Path("jar").write_text(
+        "# Netscape HTTP Cookie File\n\n"
+        "127.0.0.1\tFALSE\t/\tFALSE\t9999999999\ta\t1\n"
+        "127.0.0.1\tFALSE\t/other\tFALSE\t0\tb\t2\n"
+        "example.org\tFALSE\t/\tFALSE\t0\tc\t3\n"
+        "127.0.0.1\tFALSE\t/\tFALSE\t1000000000\td\t4\n"
+        "127.0.0.1\tFALSE\t/\tFALSE\t0\te\n"
+        "no cookie\n"
+    )
+    assert client("-b", "jar", f"{seen.url}/x").code == 0
+    assert sorted(re.split("; ", seen.requests[0]["cookie"] or "")) == ["a=1", "e="]
+
+
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+@pytest.mark.parametrize("option", [("-b", "k=v"), ("-u", "a:b"), ("-H", "Cookie: k=v")])
+def test_nothing_goes_to_another_origin(run, seen: Seen, backend: str, option) -> None:
+    """Another port is one."""
+    pytest.importorskip("pycurl")
+    with serving() as other:
+        seen.answers["/a"] = Answer(302, (("Location", f"{other.url}/x"),))
+        assert run("get", "-L", "--backend", backend, *option, f"{seen.url}/a").code == 0
+        assert (other.requests[0]["cookie"], other.requests[0]["authorization"]) == (None, None)
+
+
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+def test_what_is_secure_goes_by_tls_only(run, tmp_path, monkeypatch, backend) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("jar").write_text("127.0.0.1\tFALSE\t/\tTRUE\t0\ta\t1\n")
+    with serving() as seen:
+        seen.answers["/a"] = Answer(fields=(("Set-Cookie", "s=1; Secure"),))
+        run("get", "--backend", backend, "-b", "jar", f"{seen.url}/a", f"{seen.url}/b")
+        assert [request["cookie"] for request in seen.requests] == [None, None]
+
+
+@pytest.mark.parametrize("option", [("-n",), ("--netrc",)])
+def test_a_login_of_netrc(client: Client, seen: Seen, option) -> None:
+    Path(".netrc").write_text(NETRC)
+    assert client(*option, f"{seen.url}/x").code == 0
+    assert seen.requests[0]["authorization"] == BASIC
+
+
+def test_a_login_of_the_command_line_comes_first(client: Client, seen: Seen) -> None:
+    Path(".netrc").write_text(NETRC)
+    assert client("-n", "-u", "a:b", f"{seen.url}/x").code == 0
+    assert seen.requests[0]["authorization"] == "Basic YTpi"
+
+
+def test_a_netrc_for_others(client: Client, seen: Seen) -> None:
+    Path(".netrc").write_text("machine example.org login me password secret\n")
+    assert client("-n", f"{seen.url}/x").code == 0
+    assert seen.requests[0]["authorization"] is None
+
+
+def test_a_netrc_that_cannot_be_read_tells_no_password(run, tmp_path, seen: Seen) -> None:
+    (tmp_path / ".netrc").write_text("machine a login b password secret nonsense\n")
+    result = run("get", "-n", seen.url, environ={"HOME": str(tmp_path)})
+    assert (result.code, seen.requests) == (ExitCode.READ, [])
+    assert "secret" not in result.err
+
+
+def test_digest(client: Client, seen: Seen) -> None:
+    challenge = 'Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256'
+    seen.answers["/x"] = Answer(401, (("WWW-Authenticate", challenge),))
+    assert client("--digest", "-u", "me:secret", "-d", "abc", f"{seen.url}/x").code == 0
+    first, second = seen.requests
+    assert first["authorization"] is None
+    assert second.body == b"abc"
+    told = second["authorization"] or ""
+    assert told.startswith("Digest ")
+    assert {'username="me"', 'realm="r"', 'uri="/x"', "nc=00000001"} <= set(
+        re.split(", ?", told[7:])
+    )
+
+
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+def test_digest_stays_with_its_origin(run, seen: Seen, backend: str) -> None:
+    with serving() as other:
+        challenge = (("WWW-Authenticate", 'Digest realm="r", nonce="n", qop="auth"'),)
+        seen.answers["/a"] = Answer(302, (("Location", f"{other.url}/x"),))
+        other.answers["/x"] = Answer(401, challenge)
+        assert (
+            run("get", "-L", "--backend", backend, "--digest", "-u", "a:b", f"{seen.url}/a").code
+            == 0
+        )
+        assert [request["authorization"] for request in other.requests] == [None]
+
+
+def test_a_login_for_the_proxy(client: Client, seen: Seen) -> None:
+    done = client("-x", seen.url, "-U", "me:sec/ret@", "http://example.invalid/x")
+    assert done.code == 0
+    assert seen.requests[0]["proxy-authorization"] == "Basic bWU6c2VjL3JldEA="
+    assert seen.requests[0]["authorization"] is None
+
+
+FORM = re.compile(rb"--(?P<boundary>[^\r\n]+)\r\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["-F", "a=b"], [b'name="a"\r\n\r\nb']),
+        (
+            ["-F", "a=b", "-F", "c=d;type=text/html"],
+            [b'name="a"\r\n\r\nb', b'name="c"\r\nContent-Type: text/html\r\n\r\nd'],
+        ),
+        (
+            ["-F", "a=@f.txt"],
+            [b'name="a"; filename="f.txt"\r\nContent-Type: text/plain\r\n\r\none\r\n'],
+        ),
+        (
+            ["-F", "a=@f.css"],
+            [b'name="a"; filename="f.css"\r\nContent-Type: application/octet-stream\r\n\r\n{}'],
+        ),
+        (
+            ["-F", 'a=@f.css;filename="x\\"y.html";type=text/x'],
+            [b'name="a"; filename="x%22y.html"\r\nContent-Type: text/x\r\n\r\n{}'],
+        ),
+        (["-F", "a=<f.css"], [b'name="a"\r\n\r\n{}']),
+        (["-F", 'a="b;c"'], [b'name="a"\r\n\r\nb;c']),
+        (["--form-string", "a=@b;type=c"], [b'name="a"\r\n\r\n@b;type=c']),
+        (
+            ["-F", "a=@-;filename=x;type=text/x"],
+            [b'name="a"; filename="x"\r\nContent-Type: text/x\r\n\r\nstdin'],
+        ),
+        (["-F", "a="], [b'name="a"\r\n\r\n']),
+    ],
+)
+def test_forms(client: Client, seen: Seen, words: list[str], parts: list[bytes]) -> None:
+    Path("f.txt").write_bytes(b"one\r\n")
+    Path("f.css").write_bytes(b"{}")
+    assert client(*words, f"{seen.url}/x", stdin=b"stdin").code == 0
+    (request,) = seen.requests
+    boundary = (request["content-type"] or "").partition("boundary=")[2].encode()
+    disposition = b"\r\nContent-Disposition: form-data; "
+    expected = b"".join(b"--" + boundary + disposition + part + b"\r\n" for part in parts)
+    assert (request.method, request.body) == ("POST", expected + b"--" + boundary + b"--\r\n")
+
+
+def test_a_form_is_sent_once_more(client: Client, seen: Seen) -> None:
+    Path("f").write_bytes(bytes(200_000))
+    assert client("-L", "-F", "a=@f", f"{seen.url}/307/x").code == 0
+    assert seen.requests[0].body == seen.requests[1].body
+    assert len(seen.requests[0].body) > 200_000
+
+
+@pytest.mark.parametrize("part", ["a", "a=(;type=x", "a=b;c", "a=@f,g", "a=@-", "a=@missing"])
+def test_a_part_that_is_not_understood(run, seen: Seen, part: str) -> None:
+    result = run("get", "-F", part, seen.url)
+    assert result.code == (ExitCode.READ if part == "a=@missing" else ExitCode.USAGE)
+    assert seen.requests == []
