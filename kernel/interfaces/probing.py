@@ -43,6 +43,10 @@ def probed_paths(host: str) -> list[Path]:
         for name, index in probed_interfaces().items()
         if (with_route is None or name in with_route) and (source := _source(host, name))
     ]
+    if preferred and found and preferred not in {path.address for path in found}:
+        # A rule leads past the main table, as for a VPN: nothing goes around what it leads to.
+        path = probed_path_of(preferred)
+        return [] if path is None else [path]
     return sorted(found, key=lambda path: (path.address != preferred, path.index))
 
 

@@ -34,6 +34,7 @@ class RouteMessage(IntEnum):
     GETADDR = 22
     NEWROUTE = 24
     GETROUTE = 26
+    GETRULE = 34
 
 
 class RouteAttribute(IntEnum):
@@ -42,6 +43,7 @@ class RouteAttribute(IntEnum):
     DST = 1
     SRC = 2
     OIF = 4
+    GATEWAY = 5
     PREFSRC = 7
     TABLE = 15
     IP_PROTO = 27
@@ -69,6 +71,7 @@ _ADDRESS = struct.Struct("=4BI")
 _LINK = struct.Struct("=BxHiII")  # struct ifinfomsg
 _ALT_IFNAME = 53  # IFLA_ALT_IFNAME
 _FIB_MATCH = 0x2000  # answer with the entry of the table that matched, or with an error
+_LOOKUP_TABLE = 0x1000  # and tell which table that is, which IPv4 else calls the main one
 _LOCAL = 2  # RTN_LOCAL
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.ENODEV)
 
@@ -168,6 +171,24 @@ def addresses(requests: RequestSocket) -> list[InterfaceAddress]:
     return [unpack_address(answer.payload) for answer in answers]
 
 
+def far_hosts(requests: RequestSocket) -> set[int]:
+    """List the interfaces through whose gateways a route to a single host leads, of both families.
+
+    Raises:
+        ProtocolError: the answer can't be read.
+    """
+    answers = requests.request(RouteMessage.GETROUTE, bytes(_ROUTE.size), dump=True)
+    return {index for answer in answers if (index := _far_host(answer.payload))}
+
+
+def _far_host(payload: bytes) -> int:
+    attributes = unpack_attributes(payload[_ROUTE.size :])
+    whole = len(attributes.get(RouteAttribute.DST, b"")) * 8
+    if not whole or payload[1] != whole or RouteAttribute.GATEWAY not in attributes:
+        return 0
+    return optional_integer(attributes, RouteAttribute.OIF, 4) or 0
+
+
 def index_by_other_name(requests: RequestSocket, name: bytes) -> int | None:
     """Return the index of the interface that has an alternative name, or None if none has.
 
@@ -199,7 +220,7 @@ def _pack_question(question: Question) -> bytes:
     if question.source:
         attributes[RouteAttribute.SRC] = ipaddress.ip_address(question.source).packed
         from_length = destination.max_prefixlen
-    flags = _FIB_MATCH if question.in_table else 0
+    flags = _FIB_MATCH | _LOOKUP_TABLE if question.in_table else 0
     lengths = destination.max_prefixlen, from_length
     header = _ROUTE.pack(family(question.host), *lengths, 0, 0, 0, 0, 0, flags)
     return header + pack_attributes(attributes)

@@ -17,6 +17,7 @@ from mphttp.strategies.commands import Command
 
 from .account import Account
 from .guard import LOST_WITHIN
+from .paths import why_alone
 from .stepping import Stepping
 
 if TYPE_CHECKING:
@@ -322,8 +323,7 @@ class Exchange:
         paths = tuple(Path(path.name) for path in self._carrier.paths())
         allowed = self._carrier.path_names
         if not paths or (len(paths) < 2 and (allowed is None or len(set(allowed)) > 1)):
-            what = f"only {paths[0].name} reaches the server" if paths else "no path is left"
-            self.problem(what, "`mphttp doctor URL` tells what other interfaces lack")
+            self.problem(*why_alone(paths[0].name if paths else "", self._carrier.remote))
         return paths
 
     def subflows(self) -> tuple[Subflow, ...]:
