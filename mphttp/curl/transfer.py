@@ -12,7 +12,6 @@ import pycurl
 
 from mphttp.engine import Connection, Exchange, Request
 from mphttp.engine.carrier import Carrier
-from mphttp.ranges.carrier import wants_parts
 from mphttp.report import Report
 
 from .deadlines import Deadlines
@@ -358,7 +357,7 @@ class Transfer:
 
     def _carrier(self, head: Head, connection: Connection) -> Carrier:
         """Return what the response comes over: its connection, or several."""
-        if not wants_parts(connection, self._request):
+        if not connection.wants_parts(self._request):
             return connection
         if self._stepper is not None:
             self._request.not_in_parts = "the strategy runs in libcurl's write callback"

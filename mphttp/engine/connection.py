@@ -18,6 +18,7 @@ from mphttp.kernel.hints import SWITCH_ON
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.reading.info import IPPROTO_MPTCP
 from mphttp.kernel.values import SocketAddress
+from mphttp.strategies import SinglePath
 
 from .account import Taken
 from .carrier import Carrier
@@ -26,7 +27,7 @@ from .in_kernel import opened_by_kernel
 from .loop import Engine
 from .paths import names_on_link
 from .reader import SocketReader
-from .request import current_request
+from .request import Request, current_request
 
 _WATCH_EVERY = 1.0
 """Seconds; a connection without a subflow at two looks in a row is given up."""
@@ -222,6 +223,17 @@ class Connection(Carrier):
         with contextlib.suppress(OSError):
             # Not an SSLSocket's own, which would have the rest pass as plain text.
             socket.socket.shutdown(self.reader.sock, socket.SHUT_RDWR)
+
+    def wants_parts(self, asked: Request) -> bool:
+        """Tell whether a response shall be fetched in parts (`mphttp.ranges`), if it can be.
+
+        Args:
+            asked: the request.
+        """
+        if asked.multipath in ("mptcp", "off") or isinstance(asked.strategy, SinglePath):
+            return False
+        # With "auto", subflows that can be controlled, and aren't refused, are preferred.
+        return asked.multipath == "ranges" or self.missing() is not None or self.refuses_joins
 
     @property
     def refuses_joins(self) -> bool:

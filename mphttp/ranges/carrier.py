@@ -12,9 +12,7 @@ from mphttp.engine.account import Taken
 from mphttp.engine.carrier import Carrier
 from mphttp.engine.connection import Connection
 from mphttp.engine.exchange import Exchange
-from mphttp.engine.request import Request
 from mphttp.kernel.errors import KernelError
-from mphttp.strategies import SinglePath
 
 from .assembly import Assembly
 from .control import PartsControl, State
@@ -22,21 +20,6 @@ from .link import Linker
 from .recovery import Recovery
 from .resource import Resource
 from .store import Place
-
-
-def wants_parts(connection: Connection, asked: Request) -> bool:
-    """Tell whether a response shall be fetched in parts, if it can be.
-
-    Args:
-        connection: of the response.
-        asked: the request, as the engine knows it.
-    """
-    if asked.multipath in ("mptcp", "off") or isinstance(asked.strategy, SinglePath):
-        return False
-    # With "auto", subflows that can be controlled, and aren't refused, are preferred.
-    if asked.multipath == "ranges" or connection.missing() is not None:
-        return True
-    return connection.refuses_joins
 
 
 class _Reader:

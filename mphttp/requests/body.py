@@ -14,17 +14,20 @@ import ssl
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mphttp.engine import Connection, Exchange, Request
 from mphttp.engine.carrier import Carrier
 from mphttp.engine.request import current_request
 from mphttp.network.tls import is_cut
-from mphttp.ranges.carrier import PartsCarrier
 from mphttp.report import Report
 
-from .joined import Joined
 from .patience import Patience
+
+if TYPE_CHECKING:
+    from mphttp.ranges.carrier import PartsCarrier
+
+    from .joined import Joined
 
 _BUFFER = 64 * 1024
 """Bytes that one system call can bring; the usual 8 KiB take eight of them."""
@@ -343,6 +346,8 @@ class Response(http.client.HTTPResponse):
         if shared is None:
             return self._connection
         ahead = self.fp.peek()
+        from .joined import Joined
+
         self.body.join(Joined(self._sock, shared.assembly, ahead, self._hang_up))
         return shared
 
@@ -350,4 +355,4 @@ class Response(http.client.HTTPResponse):
         self.body.hang_up(partial(self._let_go, self._sock))
 
 
-Share = Callable[[Response, Request], PartsCarrier | None]
+Share = Callable[[Response, Request], "PartsCarrier | None"]

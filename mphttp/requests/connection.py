@@ -7,7 +7,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3.connection
@@ -26,15 +26,15 @@ from mphttp.network.proxy import Refused, connect
 from mphttp.network.start import Start
 from mphttp.network.time_limit import TimeLimit
 from mphttp.network.tls import nothing_unread, tell_cuts
-from mphttp.ranges.carrier import PartsCarrier, wants_parts
 from mphttp.report import Report, report_of, reports
-from mphttp.transports.parts import shared_carrier
 
 from .body import Response
 from .hurried import Hurried
-from .parts import obstacle, options_of, sent_by
 from .recorder import Recorder
 from .socks import SocksProxy
+
+if TYPE_CHECKING:
+    from mphttp.ranges.carrier import PartsCarrier
 
 
 def report(response: requests.Response) -> Report | None:
@@ -232,8 +232,12 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
     def _share(self, response: Response, asked: Request) -> PartsCarrier | None:
         """Return what a response comes over if others may help to bring its body, else None."""
         assert self._multipath is not None
-        if not wants_parts(self._multipath, asked):
+        if not self._multipath.wants_parts(asked):
             return None
+        from mphttp.transports.parts import shared_carrier
+
+        from .parts import obstacle, options_of, sent_by
+
         return shared_carrier(
             self._multipath,
             asked,

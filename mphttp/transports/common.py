@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mphttp.engine import Exchange, Request
 from mphttp.engine.request import checked_multipath, checked_paths, checked_strategy, plain
 from mphttp.network.dial import SocketOption
 from mphttp.network.names import checked_port, one_line, to_dial
-from mphttp.ranges.carrier import PartsCarrier, wants_parts
 from mphttp.report import Report
 from mphttp.strategies import Strategy
 
@@ -21,10 +20,11 @@ from .asked import fields_of, port_of
 from .body import Body
 from .dialer import Dialer
 from .host import Host
-from .joined import AsyncJoinedBody, JoinedBody
 from .origin import AsyncOriginConnection, Options, OriginConnection
-from .parts import Sent, shared_carrier
 from .route import Proxy, Routes
+
+if TYPE_CHECKING:
+    from mphttp.ranges.carrier import PartsCarrier
 
 _CODED = 64 * 1024
 """Bytes that httpcore reads at once."""
@@ -159,6 +159,8 @@ class Multipath:
         carrier, parts = connection, response.stream
         shared = self._shared(connection, core, response, asked)
         if shared is not None:
+            from .joined import AsyncJoinedBody, JoinedBody
+
             carrier = shared
             joined = JoinedBody if isinstance(body, Body) else AsyncJoinedBody
             parts = joined(response.stream, body, shared.assembly, core, self.host.httpcore)
@@ -170,8 +172,10 @@ class Multipath:
         self, connection: Any, core: Any, response: Any, asked: Request
     ) -> PartsCarrier | None:
         """Return what a response comes over if further connections may help, or None."""
-        if not wants_parts(connection, asked):
+        if not connection.wants_parts(asked):
             return None
+        from .parts import Sent, shared_carrier
+
         tls = response.extensions["network_stream"].get_extra_info("ssl_object")
         options = replace(self._options, session=None if tls is None else tls.session)
         url, named = core.url, core.extensions.get("sni_hostname") or ""
