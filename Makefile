@@ -10,6 +10,9 @@ other_report := $(venv)/other.xml
 # Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
 export PATH := $(PATH):/usr/sbin:/sbin
 
+# Tests start Python hundreds of times, which shouldn't compile everything each time.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test quick check fuzz bpf bench bench-full kernel test-kernel
 
 demo: $(runs)

@@ -32,7 +32,13 @@ def confined(refusal: tuple[int, ...], *command: str) -> subprocess.CompletedPro
     )
 
 
-@pytest.mark.parametrize("refusal", [SYSTEMD, SECCOMP], ids=["systemd", "seccomp"])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(SYSTEMD, id="systemd"),
+        pytest.param(SECCOMP, id="seccomp", marks=pytest.mark.slow),
+    ],
+)
 def test_every_client_downloads_with_every_strategy(refusal: tuple[int, ...]) -> None:
     """asyncio itself needs a Unix socket pair, which a filter for AF_UNIX doesn't refuse."""
     done = confined(refusal, sys.executable, "-m", confined_downloads.__name__)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ..namespaces import Net
 
 ROOT = Path(__file__).parents[3]
@@ -17,6 +19,7 @@ def table(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("| ") and line[2:4].isupper()]
 
 
+@pytest.mark.slow
 def test_the_table_is_what_the_command_says(root_net: Net) -> None:
     """Measured again, it has the same options; on the kernel that it names, the same answers."""
     page = table((ROOT / "docs" / "subflow-options.md").read_text())

@@ -37,6 +37,7 @@ from ..two_subflows import IP, IPV6, SO_NETNS_COOKIE, SOCKET, TCP, integer, ss, 
 VALUES = [struct.pack("=i", value) for value in (1, 100, 1000, 200_000)] + [b"reno", b"lo"]
 
 
+@pytest.mark.slow
 def test_the_table_is_what_the_kernel_says(root_net: Net) -> None:
     """Asked for each option of each level, it takes those of the table on a subflow, no other."""
     listener = root_net.listen("::")
@@ -137,7 +138,13 @@ def test_a_subflow_that_is_gone(root_net: Net) -> None:
             control.getsockopt(gone, TCP, socket.TCP_INFO, 8)
 
 
-@pytest.mark.parametrize("host", ["10.0.1.2", "fd00:1::2", "::ffff:10.0.1.2"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "10.0.1.2",
+        *(pytest.param(host, marks=pytest.mark.slow) for host in ("fd00:1::2", "::ffff:10.0.1.2")),
+    ],
+)
 def test_each_bit_of_the_tuple_counts(root_net: Net, host: str) -> None:
     """With any bit of an address or a port turned, it is another socket, which isn't there."""
     client, _ = root_net.connection(host)

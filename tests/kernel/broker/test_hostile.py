@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import threading
 import time
@@ -154,6 +155,7 @@ def test_what_was_said_unasked_is_nobodys_answer(tmp_path: Path, asked: socket.s
         requests = channel.RequestChannel(path)
         for _ in range(3):
             assert requests.ask(SetBackup(1, True), asked) == Done(b"first")
+            assert select.select([requests._socket], [], [], 20)[0]  # the stale one is there
         requests.close()
 
 

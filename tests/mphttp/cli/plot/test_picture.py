@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mphttp.cli.plot.facts import Facts, NoPicture
@@ -119,6 +119,7 @@ def test_a_name_can_be_anything() -> None:
     assert '<&">\ufffd' in words(drawn(subflows=[subflow(1, name, 0.0)], samples=samples))
 
 
+@settings(max_examples=40)  # in each place of a report
 @given(
     st.recursive(
         st.none() | st.floats() | st.text(),
