@@ -40,6 +40,7 @@ class ExitCode(IntEnum):
     EMPTY = 52, "the server closed the connection without an answer"
     SEND = 55, "the request can't be sent"
     RECEIVE = 56, "the answer can't be received"
+    OWN_CERTIFICATE = 58, "the certificate to show can't be used"
     CERTIFICATE = 60, "the server's certificate can't be trusted"
     ENCODING = 61, "the body's coding can't be undone (with --compressed)"
     REWIND = 65, "what was sent can't be sent once more"

@@ -18,7 +18,8 @@ from ..exits import ExitCode, Failure, usage
 from .message import login
 from .proxies import Proxies, Routes, chosen_proxies
 from .session import Session, make_session
-from .settings import Settings
+from .settings import Settings, all_options
+from .trust import show, shown, trusted
 
 
 class Client(httpx.Client):
@@ -42,6 +43,7 @@ def make_client(settings: Settings, strategy: Strategy | None, environment: Envi
     Raises:
         Failure: a proxy, the trusted certificates or the backend can't be used.
     """
+    check_backend(settings)
     proxies = chosen_proxies(settings.proxy, settings.noproxy, environment.environ)
     if settings.proxy_user is not None:
         proxies = proxies.with_login(*login(settings.proxy_user, environment))
@@ -52,16 +54,42 @@ def make_client(settings: Settings, strategy: Strategy | None, environment: Envi
             return make_transport(
                 scheme,
                 strategy=strategy,
-                paths=settings.path or None,
+                paths=paths(settings) or None,
                 strict=settings.strict,
                 verify=trust,
                 proxy=proxy,
                 multipath=settings.multipath,
+                http2=settings.http2,
             )
 
     # As in curl, only connecting has a limit of its own: a slow body is no fault.
     timeout = httpx.Timeout(None, connect=settings.connect_timeout or None)
     return Client(Routes(proxies, make), timeout, make_session(settings, environment))
+
+
+def check_backend(settings: Settings) -> None:
+    """Refuse what only the other backend can do.
+
+    Raises:
+        Failure: something is.
+    """
+    for name, option in all_options():
+        if option.backend not in ("", settings.backend) and getattr(settings, name):
+            what = f"{option.name} can't be had with --backend {settings.backend}"
+            raise usage(what, f"--backend {option.backend} can do it")
+
+
+def paths(settings: Settings) -> tuple[str, ...]:
+    """Return the interfaces that may be used; () allows all.
+
+    Raises:
+        Failure: two options name them.
+    """
+    if settings.interface is None:
+        return settings.path
+    if settings.path:
+        raise usage("--interface names the one path, and --path others", "give one of them")
+    return (settings.interface.removeprefix("if!"),)
 
 
 _Backend = tuple[Callable[..., httpx.BaseTransport], Any]
@@ -71,14 +99,29 @@ _Backend = tuple[Callable[..., httpx.BaseTransport], Any]
 def _httpx(settings: Settings, proxies: Proxies) -> _Backend:
     if any(url.startswith("socks") for url in proxies.by_scheme.values()):
         _need("socksio", "a SOCKS proxy", "pip install 'httpx[socks]'")
-    trust = _trusted(settings) or not settings.insecure
+    if settings.http2:
+        for package in ("hpack", "hyperframe"):
+            _need(package, "--http2", "pip install 'mphttp[http2]'")
+    trust = trusted(settings) or not settings.insecure
+    own = _own_context(settings, trust)
 
     def make(scheme: str, *, proxy: str | None, verify: Any, **options: Any) -> httpx.BaseTransport:
         # Without TLS, nobody needs the certificates: reading them takes longer than a small object.
-        needed = verify if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls = verify if own is None else own
+        needed = tls if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return MultipathTransport(proxy=_proxy(proxy, trust), verify=needed, **options)
 
     return make, trust
+
+
+def _own_context(settings: Settings, trust: ssl.SSLContext | bool) -> ssl.SSLContext | None:
+    """Return the TLS of those who see a certificate of ours: servers, and no proxy."""
+    cert = shown(settings)
+    if cert is None:
+        return None
+    context = trusted(settings) or httpx.create_ssl_context(verify=trust)
+    show(context, cert)
+    return context
 
 
 def _proxy(url: str | None, trust: ssl.SSLContext | bool) -> httpx.Proxy | None:
@@ -93,10 +136,12 @@ def _curl(settings: Settings, _: Proxies) -> _Backend:
     _need("pycurl", "--backend curl", "pip install pycurl")
     from mphttp.curl import CurlTransport
 
-    _trusted(settings)  # libcurl reads the file by itself, and would tell later that it can't
+    trusted(settings)  # libcurl reads the file by itself, and would tell later that it can't
+
+    cert = shown(settings)
 
     def make(_: str, **options: Any) -> httpx.BaseTransport:
-        return CurlTransport(**options)
+        return CurlTransport(cert=cert, **options)
 
     return make, not settings.insecure and (settings.cacert or True)
 
@@ -107,17 +152,6 @@ def _need(package: str, who: str, hint: str) -> None:
     except ImportError as error:
         what = f"{who} needs the package {package}, which can't be imported: {error}"
         raise usage(what, hint) from error
-
-
-def _trusted(settings: Settings) -> ssl.SSLContext | None:
-    """Return what trusts the certificates of --cacert, None without it or with -k."""
-    if settings.insecure or settings.cacert is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=settings.cacert)
-    except OSError as error:
-        what = f"{settings.cacert} can't be used: {error.strerror or error}"
-        raise Failure(ExitCode.CA_FILE, what, "--cacert takes a file in PEM format") from error
 
 
 @contextmanager

@@ -209,4 +209,7 @@ class Download:
                 self._environment.say(f"warning: {problem.what}{hint}")
         if self._environment.words_on_terminal and not self.attempt.needless:
             name = f"{self.job.output}: " if len(self._settings.url) > 1 else ""
-            self._environment.say(f"{name}{summary(report)}")
+            response = self.attempt.response
+            assert response is not None  # it comes with the report
+            status = f"{response.status_code} {response.reason_phrase}".rstrip()
+            self._environment.say(f"{name}{status}, {summary(report)}")

@@ -82,6 +82,31 @@ class ConnectionSettings:
     cacert: str | None = value(
         "--cacert", metavar="FILE", parse=str, means="trust the certificates in this file"
     )
+    capath: str | None = value(
+        "--capath",
+        metavar="FOLDER",
+        parse=str,
+        backend="httpx",
+        means="trust the certificates in this folder, too",
+    )
+    cert: str | None = value(
+        "-E",
+        "--cert",
+        metavar="FILE[:PASSWORD]",
+        parse=str,
+        means="show the server this certificate, a file in PEM format",
+    )
+    key: str | None = value(
+        "--key", metavar="FILE", parse=str, means="the certificate's key, if it is in another file"
+    )
+    password: str | None = value(
+        "--pass", metavar="WORDS", parse=str, means="the password of that key"
+    )
+    http1: bool = switch("--http1.1", means="speak HTTP/1.1, the default")
+    http2: bool = switch("--http2", means="offer HTTP/2 where there is TLS")
+    interface: str | None = value(
+        "--interface", metavar="IFACE", parse=str, means="use this interface alone, as one --path"
+    )
     proxy: str | None = value(
         "-x", "--proxy", metavar="URL", parse=str, means="go through this proxy (none if empty)"
     )

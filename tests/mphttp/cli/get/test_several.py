@@ -80,8 +80,8 @@ def test_one_report_is_an_object_and_several_are_a_line_each(run, server, nobody
 def test_a_person_is_told_which_is_which(run, server) -> None:
     urls = [f"{server.url}/bytes/{n}" for n in (10, 20)]
     told = run("get", "-o", "a", "-o", "b", *urls, terminal=True).err
-    assert "a: 10 B in " in told
-    assert "b: 20 B in " in told
+    assert "a: 200 OK, 10 B in " in told
+    assert "b: 200 OK, 20 B in " in told
 
 
 def test_a_digest_that_is_right_is_reported(run, server) -> None:
