@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
     """
     environment = environment or Environment.of_process()
     try:
+        if environment.environ.get("MPHTTP_LOG"):
+            from .logs import begin
+
+            begin(environment)
         code = _run(sys.argv[1:] if arguments is None else arguments, environment)
         environment.stdout.flush()
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ the calls that it wants, without a lock, and tells the responses.
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import threading
 import time
@@ -45,6 +46,7 @@ from .exchange import Exchange
 from .loop import Engine
 from .paths import usable_paths
 
+_log = logging.getLogger("mphttp.engine")
 _LOOK_EVERY = 0.2
 """Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
 _PATHS_FOR = 1.0
@@ -256,6 +258,7 @@ class Carrier:
 
     def command(self, exchange: Exchange, command: Command, now: float, path: Path | None) -> None:
         """Take what a strategy asks for; under the lock. `make_calls` is to follow without it."""
+        _log.debug("%s: %s", exchange.name, command)
         self._manager.command(exchange, command, now, path)
         self._look_at = min(self._look_at, now + _LOOK_EVERY)
         self._tell()
@@ -269,6 +272,8 @@ class Carrier:
                 case Failure(Exchange() as exchange, error, hint):
                     exchange.fail(error, hint)
                 case Note(kind, record, detail, transfer):
+                    where = f" {record.id} on {record.path}" if record else ""
+                    _log.debug("%s%s %s", kind, where, detail)
                     for exchange in self._concerned(transfer):
                         exchange.note(kind, record, detail)
                 case Trouble(what, hint, transfer):
@@ -383,6 +388,7 @@ class Carrier:
 
     def fail(self, error: Exception) -> None:
         """Take a fault of ours: the strategies end, the bytes go on."""
+        _log.warning("a turn failed; the bytes go on without strategies", exc_info=error)
         for exchange in list(self._exchanges):
             exchange.give_up(f"mphttp itself failed with {type(error).__name__}: {error}")
 

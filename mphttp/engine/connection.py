@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import logging
 import math
 import socket
 import struct
@@ -29,6 +30,7 @@ from .paths import names_on_link
 from .reader import SocketReader
 from .request import Request, current_request
 
+_log = logging.getLogger("mphttp.engine")
 _WATCH_EVERY = 1.0
 """Seconds; a connection without a subflow at two looks in a row is given up."""
 
@@ -68,6 +70,7 @@ class Connection(Carrier):
         self._close_socket: Callable[[], None] | None = None
         self._mechanism = engine.mechanism
         self._begin(self._new_control(), self.reader.all(), self._asked_at)
+        _log.debug("connected to %s, %s by %s", self.remote, self.protocol, self.mechanism_name)
 
     def _new_control(self) -> Control | None:
         try:

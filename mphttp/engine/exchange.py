@@ -75,6 +75,11 @@ class Exchange:
             self.problem(what, hint)
 
     @property
+    def name(self) -> str:
+        """The strategy's."""
+        return self._strategy.name
+
+    @property
     def sent_at(self) -> float:
         """When the request was sent, in seconds of the engine's clock."""
         return self._account.sent_at
