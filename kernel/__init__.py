@@ -2,8 +2,9 @@
 
 What all rooms speak of is here: values, errors, events, and `mechanism`, what a way to carry out
 the calls has to be. `path_manager`, `broker`, `sockopt` and `readonly` are such ways, `probe` finds
-the best that works, and `connection` has the calls on a socket. Each room imports only from those
-before it: netlink, reading, interfaces, bpf, readonly, path_manager, broker, sockopt, connection.
+the best that works, `diagnosis` says what a machine lacks and what mends it, and `connection` has
+the calls on a socket. Each room imports only from those before it:
+netlink, reading, interfaces, bpf, readonly, path_manager, broker, sockopt, diagnosis, connection.
 """
 
 if __name__ == "kernel":  # the folder's bare name would give every class a second identity
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .connection.establishment import Draining, Opening
     from .connection.event_stream import EventStream
     from .connection.subflows import Subflows
+    from .diagnosis.findings import Finding, findings
     from .errors import (
         CallRefused,
         KernelError,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from .interfaces.paths import path_of, paths_to
     from .mechanism import Control, Mechanism
     from .path_manager.mechanism import NetlinkMechanism
-    from .probe import Finding, best_mechanism, findings
+    from .probe import best_mechanism
     from .reading.info import Capture, capture, tcp_info
     from .readonly.mechanism import ReadonlyMechanism
     from .values import ConnectionInfo, FourTuple, Path, SocketAddress, SubflowInfo, TCPState
@@ -76,7 +78,7 @@ _HOMES = {
     "Control": ".mechanism",
     "Draining": ".connection.establishment",
     "EventStream": ".connection.event_stream",
-    "Finding": ".probe",
+    "Finding": ".diagnosis.findings",
     "FourTuple": ".values",
     "KernelError": ".errors",
     "Mechanism": ".mechanism",
@@ -97,7 +99,7 @@ _HOMES = {
     "TCPState": ".values",
     "best_mechanism": ".probe",
     "capture": ".reading.info",
-    "findings": ".probe",
+    "findings": ".diagnosis.findings",
     "path_of": ".interfaces.paths",
     "paths_to": ".interfaces.paths",
     "tcp_info": ".reading.info",

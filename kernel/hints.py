@@ -29,14 +29,23 @@ SWITCH_ON = "sudo sysctl -w net.mptcp.enabled=1"
 INSTALL_LIBBPF = "sudo apt-get install libbpf1"
 
 
-def select_userspace_manager() -> str:
-    """The command that makes new connections take the userspace path manager.
+USERSPACE_MANAGER = {
+    "path_manager": "net.mptcp.path_manager=userspace",
+    "pm_type": "net.mptcp.pm_type=1",
+}
+"""What selects the userspace path manager, by the setting that the kernel has, the newer first."""
+
+
+def select_userspace_manager(sysctl: Path = SYSCTL) -> str:
+    """What makes new connections take the userspace path manager: a command, or another kernel.
+
+    Args:
+        sysctl: the folder of MPTCP's settings.
 
     Source: Documentation/networking/mptcp-sysctl.rst (`path_manager` replaces `pm_type`).
     """
-    if (SYSCTL / "path_manager").exists():
-        return "sudo sysctl -w net.mptcp.path_manager=userspace"
-    return "sudo sysctl -w net.mptcp.pm_type=1"
+    setting = next((s for name, s in USERSPACE_MANAGER.items() if (sysctl / name).exists()), None)
+    return NEEDS_LINUX if setting is None else f"sudo sysctl -w {setting}"
 
 
 ALLOW_NETLINK = (
@@ -53,5 +62,8 @@ def hint_for(number: int) -> str:
     return ""
 
 
-NEEDS_LINUX = "Linux 5.19 or later with CONFIG_MPTCP is needed"
+NEEDS_LINUX = (
+    "another kernel: Linux 5.19 or later with CONFIG_MPTCP, as Debian has since 12; until then, "
+    "servers that offer ranges are downloaded from over all paths"
+)
 NEEDS_BPF = "Linux 5.16 or later with CONFIG_BPF_SYSCALL and CONFIG_DEBUG_INFO_BTF is needed"

@@ -30,7 +30,14 @@ class ControllerAttribute(IntEnum):
     FAMILY_ID = 1
     FAMILY_NAME = 2
     VERSION = 3
+    OPS = 6
     MCAST_GROUPS = 7
+
+
+class OperationAttribute(IntEnum):
+    """What it tells about one command."""
+
+    ID = 1
 
 
 class GroupAttribute(IntEnum):
@@ -51,10 +58,12 @@ class Family:
     Args:
         id: the message type that it got when it was registered.
         groups: the numbers of its multicast groups, by name.
+        commands: those that it knows.
     """
 
     id: int
     groups: Mapping[str, int]
+    commands: frozenset[int] = frozenset()
 
 
 def pack_generic(command: int, version: int, attributes: Mapping[int, bytes]) -> bytes:
@@ -89,9 +98,14 @@ def unpack_family(payload: bytes) -> Family:
     if command != ControllerCommand.NEWFAMILY:
         raise ProtocolError(f"the controller answered with its command {command}")
     groups = unpack_attributes(attributes.get(ControllerAttribute.MCAST_GROUPS, b""))
+    operations = unpack_attributes(attributes.get(ControllerAttribute.OPS, b""))
     return Family(
         integer(attributes, ControllerAttribute.FAMILY_ID, 2),
         dict(_group(unpack_attributes(group)) for group in groups.values()),
+        frozenset(
+            integer(unpack_attributes(operation), OperationAttribute.ID, 4)
+            for operation in operations.values()
+        ),
     )
 
 

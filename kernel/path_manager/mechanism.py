@@ -5,16 +5,32 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping, Sequence
 
-from ..errors import KernelError, ProtocolError
+from ..errors import KernelError, NotSupported, ProtocolError
 from ..events import Event, Overflow
+from ..hints import NEEDS_LINUX
+from ..netlink.genetlink import Family
 from ..netlink.sockets import EventSocket, RequestSocket, get_family
 from ..values import SocketAddress
 from .commands import PathManagerMessage, decode, encode
 from .control import NetlinkControl
 from .event_reader import EventReader
-from .tables import MPTCP_PM_EV_GRP_NAME, MPTCP_PM_NAME
+from .tables import MPTCP_PM_EV_GRP_NAME, MPTCP_PM_NAME, Command
 
 _MAX_EVENTS = 64  # in one go, so that a flood can't hold up the caller
+
+
+def event_group(family: Family) -> int:
+    """Return the number of the group that tells events, of a family that opens subflows.
+
+    Raises:
+        NotSupported: it has no such command (before 5.19), or no such group (before 5.12).
+    """
+    group = family.groups.get(MPTCP_PM_EV_GRP_NAME)
+    lacks = bool(family.commands) and Command.SUBFLOW_CREATE not in family.commands
+    if group is None or lacks:
+        what = "this kernel's path manager opens no subflow that a program asks for"
+        raise NotSupported(what, hint=NEEDS_LINUX)
+    return group
 
 
 class NetlinkMechanism:
@@ -35,14 +51,14 @@ class NetlinkMechanism:
             receive_buffer: bytes of events that may wait to be read; None for the system's default.
 
         Raises:
-            NotSupported: this kernel has no such family.
+            NotSupported: this kernel has no such family, or one that takes no orders.
             NotPermitted: CAP_NET_ADMIN is missing.
         """
         self._requests = RequestSocket()
         try:
             found = get_family(self._requests, MPTCP_PM_NAME)
             self._family = found.id
-            self._events = EventSocket(found.groups[MPTCP_PM_EV_GRP_NAME], receive_buffer)
+            self._events = EventSocket(event_group(found), receive_buffer)
         except KernelError:
             self._requests.close()
             raise

@@ -14,6 +14,7 @@ import select
 import socket
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -55,6 +56,15 @@ _getsockopt.argtypes = (
     ctypes.c_void_p,
     ctypes.c_void_p,
 )
+
+
+def mptcp_error() -> int:
+    """Try to create an MPTCP socket: 0, or EPROTONOSUPPORT, ENOPROTOOPT or EINVAL."""
+    try:
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)):
+            return 0
+    except OSError as error:
+        return error.errno or errno.EPROTONOSUPPORT
 
 
 class FullCapture(NamedTuple):

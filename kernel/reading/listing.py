@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from ..netlink.codec import Message
 from ..netlink.sockets import RequestSocket
+from ..values import FourTuple
 from .info import IPPROTO_MPTCP
 from .sock_diag import (
     SOCK_DIAG_BY_FAMILY,
     ListedConnection,
     ListedSubflow,
     decode_connection,
+    decode_device,
     decode_subflow,
     pack_question,
 )
@@ -56,6 +58,25 @@ class SocketLister:
             if subflow is not None and subflow.token in there:
                 subflows[subflow.token].append(subflow)
         return [_listing(there[token], subflows[token]) for token in there]
+
+    def device_of(self, pair: FourTuple) -> int | None:
+        """Return the index of the interface that a TCP socket is bound to, 0 if to none.
+
+        Of a subflow that is what the kernel made of the index it was asked to use; no privilege is
+        needed.
+
+        Args:
+            pair: the socket's addresses and ports.
+
+        Returns:
+            None if there is no such socket.
+
+        Raises:
+            RequestError: this kernel can't list sockets.
+            ProtocolError: its answer can't be read.
+        """
+        told = (decode_device(m.payload) for m in self._answers(socket.IPPROTO_TCP))
+        return next((device for found, device in told if found == pair), None)
 
     def close(self) -> None:
         """Let go of the descriptor."""

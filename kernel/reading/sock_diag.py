@@ -173,10 +173,21 @@ def decode_subflow(payload: bytes) -> ListedSubflow | None:
     )
 
 
+def decode_device(payload: bytes) -> tuple[FourTuple, int]:
+    """Read an answer about any socket: its addresses, and the interface that it is bound to, or 0.
+
+    Raises:
+        ProtocolError: something doesn't fit.
+    """
+    message = _unpack(payload)
+    return message.tuple, message.device
+
+
 @dataclass(frozen=True, slots=True)
 class _DiagMessage:
     state: TCPState
     tuple: FourTuple
+    device: int
     cookie: int
     user: int
     inode: int
@@ -186,15 +197,16 @@ class _DiagMessage:
 def _unpack(payload: bytes) -> _DiagMessage:
     if len(payload) < _MESSAGE.size:
         raise ProtocolError("a listed socket is shorter than its header")
-    (family, state, _, _, source_port, destination_port, source, destination, _, low, high) = (
-        _MESSAGE.unpack_from(payload)[:11]
-    )
-    user, inode = _MESSAGE.unpack_from(payload)[14:]
+    fields = _MESSAGE.unpack_from(payload)
+    family, state, _, _, source_port, destination_port, source, destination = fields[:8]
+    device, low, high = fields[8:11]
+    user, inode = fields[14:]
     return _DiagMessage(
         _state(state),
         FourTuple(
             _address(family, source, source_port), _address(family, destination, destination_port)
         ),
+        device,
         high << 32 | low,
         user,
         inode,

@@ -16,7 +16,8 @@ from mphttp.kernel.netlink.sockets import NETLINK_ROUTE, EventSocket, RequestSoc
 from mphttp.kernel.path_manager.commands import PathManagerMessage, decode, encode
 from mphttp.kernel.path_manager.event_reader import EventReader
 from mphttp.kernel.path_manager.events import token_of
-from mphttp.kernel.path_manager.tables import MPTCP_PM_EV_GRP_NAME, MPTCP_PM_NAME
+from mphttp.kernel.path_manager.mechanism import event_group
+from mphttp.kernel.path_manager.tables import MPTCP_PM_NAME
 from mphttp.kernel.values import SocketAddress
 
 _EVENTS_ROOM = 1 << 20  # bytes that may wait: the machine's connections in a busy moment
@@ -40,7 +41,7 @@ class Namespace:
         self._datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             found = get_family(self._requests, MPTCP_PM_NAME)
-            self._events = EventSocket(found.groups[MPTCP_PM_EV_GRP_NAME], _EVENTS_ROOM)
+            self._events = EventSocket(event_group(found), _EVENTS_ROOM)
         except KernelError:
             for each in (self._requests, self._routes, self._datagrams):
                 each.close()

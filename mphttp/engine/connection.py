@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import logging
 import math
@@ -15,7 +14,6 @@ from collections.abc import Callable
 
 from mphttp.kernel.connection.receive_buffer import enlarge, is_stuck
 from mphttp.kernel.errors import KernelError, NotMultipath
-from mphttp.kernel.hints import SWITCH_ON
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.reading.info import IPPROTO_MPTCP
 from mphttp.kernel.values import SocketAddress
@@ -249,18 +247,14 @@ class Connection(Carrier):
 
     def missing(self) -> tuple[str, str] | None:
         """Say what keeps strategies from opening subflows, and what mends it, or None."""
-        from mphttp.kernel.probe import mptcp_error
+        from mphttp.kernel.probe import without_mptcp
 
         if not self.reader.multipath:
-            if self.reader.sock.proto != IPPROTO_MPTCP and mptcp_error() == errno.ENOPROTOOPT:
-                return "MPTCP is switched off: one path carries it all", SWITCH_ON
-            told = (
-                opened_by_kernel(self.remote.host)
-                if self.reader.sock.proto != IPPROTO_MPTCP
-                else None
-            )
-            if told is not None:
-                return f"one path carries it all, over plain TCP: {told[0]}", told[1]
+            if self.reader.sock.proto != IPPROTO_MPTCP:
+                if (here := without_mptcp()) is not None:
+                    return here
+                if (told := opened_by_kernel(self.remote.host)) is not None:
+                    return f"one path carries it all, over plain TCP: {told[0]}", told[1]
             return (
                 "the connection is plain TCP: one path carries it all",
                 "the server, or a middlebox on the way, has no MPTCP: `mphttp doctor URL`",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mphttp.kernel.probe import mptcp_error
+from mphttp.kernel.reading.info import mptcp_error
 
 from .namespaces import Net, in_child, skip_without_bpf
 

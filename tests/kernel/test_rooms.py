@@ -12,7 +12,7 @@ import mphttp.kernel
 
 KERNEL = Path(mphttp.kernel.__file__ or "").parent
 assert mphttp.kernel.__doc__
-ROOMS = mphttp.kernel.__doc__.rpartition(": ")[2].rstrip().rstrip(".").split(", ")
+ROOMS = mphttp.kernel.__doc__.rpartition(":\n")[2].rstrip().rstrip(".").split(", ")
 """In the order that the package's docstring gives them."""
 
 

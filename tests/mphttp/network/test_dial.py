@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from mphttp.engine import Request
-from mphttp.kernel.probe import mptcp_error
+from mphttp.kernel.reading.info import mptcp_error
 from mphttp.kernel.values import SocketAddress
 from mphttp.network.dial import IPPROTO_MPTCP, dial, multipath_socket
 from mphttp.network.start import Start

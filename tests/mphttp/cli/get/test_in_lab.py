@@ -120,8 +120,9 @@ def test_tls_over_both_paths(run, lab) -> None:
 def test_doctor_finds_full_control_and_both_paths(run, lab) -> None:
     result = run("doctor", "--json", os.environ[names.ORIGIN])
     assert result.code == 0
-    told = [(entry["path"], entry["protocol"]) for entry in result.json["server"]]
-    assert told == [("wifi", "mptcp"), ("lte", "mptcp")]
+    told = [(e["path"], e["protocol"], e["join"]["ok"]) for e in result.json["server"]]
+    assert told == [("wifi", "mptcp", True), ("lte", "mptcp", True)]
+    assert result.json["auto"] == "subflows"
 
 
 def test_doctor_sees_that_a_link_is_cut(run, lab) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from mphttp.cli.exits import ExitCode
 from mphttp.kernel import Subflows
-from mphttp.kernel.probe import mptcp_error
+from mphttp.kernel.reading.info import mptcp_error
 from mphttp.network.dial import IPPROTO_MPTCP
 
 ME = str(os.getpid())
