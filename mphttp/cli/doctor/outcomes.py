@@ -143,8 +143,8 @@ class Outcomes:
         addresses: of the name, in the order in which they are tried.
         probed: what came of each route, the preferred path first.
         answers: by the name of the path.
-        around: why some interfaces aren't used (a VPN), and how to use them all the same; None if all
-            are.
+        around: why some interfaces aren't used (a VPN), and how to use them all the same; None if
+            all are.
         disabled: connections that this kernel made plain TCP by itself meanwhile.
         in_time: whether all was done within the limit.
         counters: MPTCP's counters that moved meanwhile, by name, and by how much; those of other
