@@ -64,6 +64,9 @@ class Attempt:
         response: the answer, from that moment on.
         needless: whether everything was there already.
         unmet: whether a condition (-z, --etag-compare) was not met, so that there is no body.
+        size_header: bytes of all answers' heads.
+        size_request: bytes of all requests' heads.
+        size_upload: bytes of the last request's body, as it was announced.
         heads: of all answers, if -D writes them to a file.
         times: seconds from the beginning to each of "connect", "appconnect", "starttransfer" and
             "total", as far as they came.
@@ -83,6 +86,9 @@ class Attempt:
         self.response: httpx.Response | None = None
         self.needless = False
         self.unmet = False
+        self.size_header = 0
+        self.size_request = 0
+        self.size_upload = 0
         self.heads: list[bytes] = []
         self.times: dict[str, float] = {}
         self._settings = settings
@@ -127,12 +133,14 @@ class Attempt:
         request = message.request(client, more, self._extensions(body))
 
         def tell(message: httpx.Request | httpx.Response) -> None:
+            if self._verbose:
+                self._verbose.tell(message)
             if isinstance(message, httpx.Request):
                 self._url, self._proxy = message.url, client.transport.proxy_of(message.url)
                 self._tunnelled = False
-            if self._verbose:
-                self._verbose.tell(message)
-            if isinstance(message, httpx.Response):
+                self._count(message)
+            else:
+                self.size_header += len(head(message))
                 self._dump(message)
 
         self._answered = False
@@ -157,6 +165,15 @@ class Attempt:
             if again is None:
                 self._keep(response, body)
             return again
+
+    def _count(self, request: httpx.Request) -> None:
+        """Count a request that goes out, its head as HTTP/1.1 writes it."""
+        if self.size_request:
+            self._stamp("redirect")
+        line = len(request.method) + len(request.url.raw_path) + len("  HTTP/1.1\r\n\r\n")
+        self.size_request += line + sum(len(n) + len(v) + 4 for n, v in request.headers.raw)
+        told = request.headers.get("content-length", "")
+        self.size_upload = int(told) if told.isdecimal() else 0
 
     def _dump(self, response: httpx.Response) -> None:
         """Take a head for -D; on stdout it stands before the body."""

@@ -13,6 +13,7 @@ from mphttp.strategies import Strategy
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
 from ..interrupt import TimeIsOver, stoppable, time_limit
+from ..printable import encoded
 from .choice import absent, chosen_strategy
 from .client import Client, make_client
 from .download import Download
@@ -23,8 +24,8 @@ from .options import read
 from .record import write_report
 from .session import write_jar
 from .settings import Settings
-from .target import target
-from .writeout import Format, UnknownVariable
+from .target import said, target
+from .writeout import Format, Piece
 
 
 def run(words: Sequence[str], environment: Environment) -> int:
@@ -61,7 +62,7 @@ def _run(settings: Settings, environment: Environment) -> int:
     # All that can be wrong with the command line is found before the first packet leaves.
     with _in_time(settings):
         asked = jobs(settings, environment)
-        written = _format(settings.write_out, environment)
+        written = _format(settings, environment)
     strategy = chosen_strategy(settings)
     if not settings.silent:
         for words in absent(settings.path):
@@ -111,6 +112,7 @@ class Command:
         self._written = written
         self._told: list[dict[str, Any]] = []
         self._heads: list[bytes] = []
+        self._begun: set[str] = set()
 
     def run(self, asked: list[Job], client: Client) -> int:
         """Do one download after the other, and write the report whatever came of it.
@@ -182,17 +184,29 @@ class Command:
         if self._written is None:
             return
         for piece in self._written.written(variables(download)):
+            if piece.stream == "file":
+                self._append(piece)
+                continue
             on_stderr = piece.stream == "stderr"
             self._environment.hand_out(piece.text, own=piece.own, on_stderr=on_stderr)
 
+    def _append(self, piece: Piece) -> None:
+        """Write to a file of -w; what %output{} names begins anew, unless by >>."""
+        name = piece.file.removeprefix(">>")
+        grows = piece.file.startswith(">>") or name in self._begun
+        self._begun.add(name)
+        with said(name), open(name, "ab" if grows else "wb") as file:
+            file.write(encoded(piece.text))
 
-def _format(given: str | None, environment: Environment) -> Format | None:
+
+def _format(settings: Settings, environment: Environment) -> Format | None:
+    given = settings.write_out
     if given is None:
         return None
-    try:
-        return Format(_read(given[1:], environment) if given.startswith("@") else given)
-    except UnknownVariable as error:
-        raise usage(f"-w: {error}", error.hint) from error
+    made = Format(_read(given[1:], environment) if given.startswith("@") else given)
+    for unknown in () if settings.silent else made.unknown:
+        environment.say(f"warning: -w: {unknown}\nhint: {unknown.hint}")
+    return made
 
 
 def _read(name: str, environment: Environment) -> str:

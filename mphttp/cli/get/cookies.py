@@ -67,13 +67,15 @@ class Cookies:
             own: the user's own field, which counts alone; or None.
             first: whether it goes to the origin that the user named.
         """
+        if own is not None:
+            request.headers.setdefault("Cookie", own)
+            return
         request.headers.pop("cookie", None)
-        if self._keep and own is None:
+        if self._keep:
             self._cookies.set_cookie_header(request)
-        literal = self._literal if own is None and first else own
-        if literal:
-            kept = request.headers.get("cookie")
-            request.headers["cookie"] = f"{kept}; {literal}" if kept else literal
+        if first and self._literal:
+            found = [request.headers.pop("cookie", ""), self._literal]
+            request.headers["Cookie"] = "; ".join(part for part in found if part)
 
     def take(self, response: httpx.Response) -> None:
         """Keep what a server sets."""

@@ -79,7 +79,6 @@ def _of_command(download: Download) -> dict[str, Any]:
         "filename_effective": None if output == "-" else output,
         "method": message.method,
         "num_retries": download.retries,
-        "size_upload": (message.content.size or 0) if message.content is not None else 0,
         "strategy": download.strategy.name if download.strategy else None,
         "deadline_met": download.deadline_met,
         "sha256": download.sha256,
@@ -92,14 +91,18 @@ def _of_answer(response: httpx.Response | None) -> dict[str, Any]:
     if response is None:
         return {"http_code": 0, "response_code": 0, "num_redirects": 0, "num_headers": 0}
     onward = leads_to(response)
-    fields = _fields(response.headers)
+    lists = _field_lists(response.headers)
+    fields = {name: values[0] for name, values in lists.items()}  # the first, as curl does
     return {
         "content_type": fields.get("content-type"),
         "headers": fields,
+        "header_lists": lists,
         "http_code": response.status_code,
         "http_version": response.http_version.removeprefix("HTTP/"),
         "num_headers": len(response.headers.multi_items()),
         "num_redirects": len(response.history),
+        "referer": response.request.headers.get("referer"),
+        "method": response.request.method,
         "redirect_url": _shown(onward) if onward else None,
         "response_code": response.status_code,
         "scheme": response.url.scheme.upper(),
@@ -112,12 +115,11 @@ def _shown(url: httpx.URL) -> str:
     return str(url.copy_with(userinfo=b""))
 
 
-def _fields(headers: httpx.Headers) -> dict[str, str]:
-    """Return fields by names in lower case, those of one name in one."""
-    told: dict[str, str] = {}
+def _field_lists(headers: httpx.Headers) -> dict[str, list[str]]:
+    """Return the values of all fields by names in lower case."""
+    told: dict[str, list[str]] = {}
     for name, value in headers.raw:
-        key, text = decoded(name).lower(), decoded(value)
-        told[key] = f"{told[key]}, {text}" if key in told else text
+        told.setdefault(decoded(name).lower(), []).append(decoded(value))
     return told
 
 
@@ -126,11 +128,19 @@ def _of_transfer(download: Download) -> dict[str, Any]:
     report = attempt.report if attempt else None
     times = attempt.times if attempt else {}
     size, total = report.bytes if report else 0, times.get("total", 0.0)
+    uploaded = attempt.size_upload if attempt else 0
     return {
         "size_download": size,
+        "size_header": attempt.size_header if attempt else 0,
+        "size_request": attempt.size_request if attempt else 0,
+        "size_upload": uploaded,
+        "speed_upload": int(uploaded / total) if total else 0,
+        "ssl_verify_result": 0,
         "speed_download": int(size / total) if total else 0,
         "time_appconnect": times.get("appconnect", 0.0),
         "time_connect": times.get("connect", 0.0),
+        "time_pretransfer": times.get("appconnect", times.get("connect", 0.0)),
+        "time_redirect": times.get("redirect", 0.0),
         "time_starttransfer": times.get("starttransfer", 0.0),
         "time_total": total,
         **(_of_paths(report) if report else {"subflows": 0}),

@@ -10,7 +10,10 @@ from typing import Any, Literal, NamedTuple
 
 from ..printable import json_text
 
-_TOKEN = re.compile(r"%header\{(?P<header>[^}]*)\}|%\{(?P<name>[^}]*)\}|(?P<escape>%%|\\[nrt])")
+_TOKEN = re.compile(
+    r"%header\{(?P<header>[^}]*)\}|%output\{(?P<output>[^}]*)\}|%\{(?P<name>[^}]*)\}"
+    r"|(?P<escape>%%|\\[nrt])"
+)
 _ESCAPES = {"%%": "%", "\\n": "\n", "\\r": "\r", "\\t": "\t"}
 
 VARIABLES = (
@@ -19,6 +22,7 @@ VARIABLES = (
     "errormsg",
     "exitcode",
     "filename_effective",
+    "header_json",
     "http_code",
     "http_version",
     "local_ip",
@@ -31,18 +35,25 @@ VARIABLES = (
     "problems",
     "protocol",
     "redirect_url",
+    "referer",
     "remote_ip",
     "remote_port",
     "response_code",
     "scheme",
     "sha256",
     "size_download",
+    "size_header",
+    "size_request",
     "size_upload",
     "speed_download",
+    "speed_upload",
+    "ssl_verify_result",
     "strategy",
     "subflows",
     "time_appconnect",
     "time_connect",
+    "time_pretransfer",
+    "time_redirect",
     "time_starttransfer",
     "time_total",
     "url",
@@ -52,10 +63,20 @@ VARIABLES = (
 """curl's, with curl's meanings, and ours: deadline_met, mechanism, problems, protocol, sha256,
 strategy and subflows."""
 
+_OF_CURL = {
+    "certs",
+    "ftp_entry_path",
+    "http_connect",
+    "num_certs",
+    "num_connects",
+    "proxy_ssl_verify_result",
+    "time_namelookup",
+}
+
 SWITCHES = ("json", "onerror", "stderr", "stdout")
 
-Kind = Literal["text", "variable", "header", "switch"]
-Stream = Literal["stdout", "stderr"]
+Kind = Literal["text", "variable", "header", "switch", "output"]
+Stream = Literal["stdout", "stderr", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +89,38 @@ class Piece(NamedTuple):
     """Something that is written.
 
     Args:
-        stream: "stdout" or "stderr".
+        stream: "stdout", "stderr", or "file".
         text: what.
         own: whether it is the user's or this program's own, and not what a server said.
+        file: where a "file" is, after ">>" if it grows.
     """
 
     stream: Stream
     text: str
     own: bool
+    file: str = ""
 
 
-class UnknownVariable(ValueError):
-    """A format has a variable that there isn't.
+class Unknown(NamedTuple):
+    """A variable that there isn't; nothing is written for it.
 
     Args:
-        name: the variable.
-
-    Attributes:
-        hint: what may have been meant.
+        name: of the variable.
     """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"there is no variable %{{{name}}}")
-        close = difflib.get_close_matches(name, [*VARIABLES, *SWITCHES], n=1)
+    name: str
+
+    def __str__(self) -> str:
+        return f"there is no variable %{{{self.name}}}"
+
+    @property
+    def hint(self) -> str:
+        """What may have been meant."""
+        if self.name in _OF_CURL:
+            return "curl has it, and nobody knows it here"
+        close = difflib.get_close_matches(self.name, [*VARIABLES, *SWITCHES], n=1)
         guess = f"did you mean %{{{close[0]}}}? " if close else ""
-        self.hint = f"{guess}mphttp get --help lists them all"
+        return f"{guess}mphttp get --help lists them all"
 
 
 class Format:
@@ -101,12 +129,14 @@ class Format:
     Args:
         text: such as `%{http_code} %{time_total}\n`.
 
-    Raises:
-        UnknownVariable: it has a variable that there isn't.
+    Attributes:
+        unknown: variables that there aren't.
     """
 
     def __init__(self, text: str) -> None:
-        self._parts = tuple(_parts(text))
+        parts = tuple(_parts(text))
+        self.unknown = tuple(part for part in parts if isinstance(part, Unknown))
+        self._parts = tuple(part for part in parts if isinstance(part, _Part))
 
     def written(self, facts: Mapping[str, Any]) -> list[Piece]:
         """Return what is written, and where.
@@ -116,6 +146,7 @@ class Format:
                 case), and what else `%{json}` is to tell.
         """
         stream: Stream = "stdout"
+        file = ""
         pieces: list[Piece] = []
         for part in self._parts:
             match part:
@@ -123,20 +154,24 @@ class Format:
                     if not facts.get("exitcode"):
                         break
                 case _Part("switch", ("stdout" | "stderr") as stream):
-                    pass
+                    file = ""
+                case _Part("output", file):
+                    stream = "file"
                 case _:
                     own = part.kind in ("text", "switch")
-                    pieces.append(Piece(stream, _written(part, facts), own))
+                    pieces.append(Piece(stream, _written(part, facts), own, file))
         return pieces
 
 
-def _parts(text: str) -> Iterable[_Part]:
+def _parts(text: str) -> Iterable[_Part | Unknown]:
     at = 0
     for match in _TOKEN.finditer(text):
         yield _Part("text", text[at : match.start()])
         at = match.end()
         if match["escape"] is not None:
             yield _Part("text", _ESCAPES[match["escape"]])
+        elif match["output"] is not None:
+            yield _Part("output", match["output"])
         elif match["header"] is not None:
             yield _Part("header", match["header"].strip().lower())
         else:
@@ -144,12 +179,12 @@ def _parts(text: str) -> Iterable[_Part]:
     yield _Part("text", text[at:])
 
 
-def _variable(name: str) -> _Part:
+def _variable(name: str) -> _Part | Unknown:
     if name in SWITCHES:
         return _Part("switch", name)
     if name in VARIABLES:
         return _Part("variable", name)
-    raise UnknownVariable(name)
+    return Unknown(name)
 
 
 def _written(part: _Part, facts: Mapping[str, Any]) -> str:
@@ -157,9 +192,21 @@ def _written(part: _Part, facts: Mapping[str, Any]) -> str:
         return part.value
     if part.kind == "header":
         return str(facts.get("headers", {}).get(part.value, ""))
+    if part.value == "header_json":
+        return _header_json(facts.get("header_lists", {}))
     if part.kind == "switch":
-        return json_text({name: value for name, value in facts.items() if name != "headers"})
+        return json_text({name: value for name, value in facts.items() if name not in _APART})
     return words(part.value, facts.get(part.value))
+
+
+_APART = ("headers", "header_lists")
+"""What stands beside the variables for %header{} and %{header_json}."""
+
+
+def _header_json(fields: Mapping[str, Any]) -> str:
+    """Write header fields as curl does: each with a list of its values, a line each."""
+    lines = (f"{json_text(name)}:{json_text(values)}" for name, values in fields.items())
+    return "{" + ",\n".join(lines) + "\n}"
 
 
 def words(name: str, value: Any) -> str:

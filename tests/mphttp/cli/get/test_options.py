@@ -129,9 +129,10 @@ def test_w_comes_from_a_file_or_stdin(run, server, tmp_path: Path) -> None:
     assert run("get", "-w", "@/no/such", url).code == ExitCode.READ
 
 
-def test_a_variable_that_there_is_not_is_said_before_anything_is_sent(run, server) -> None:
-    result = run("get", "-w", "%{http_cod}", f"{server.url}/bytes/10")
-    assert (result.code, server.targets) == (ExitCode.USAGE, [])
+def test_a_variable_that_there_is_not_is_a_warning(run, server) -> None:
+    result = run("get", "-w", "%{http_cod}|", f"{server.url}/bytes/10")
+    assert (result.code, result.out) == (0, content(10) + b"|")
+    assert "warning: -w: there is no variable %{http_cod}" in result.err
     assert "hint: did you mean %{http_code}?" in result.err
 
 
