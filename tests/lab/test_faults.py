@@ -243,7 +243,7 @@ def test_a_subflow_reset_while_it_carries_data(lab: LabClient, path: str) -> Non
 
 def test_a_subflow_reset_while_the_other_drains(lab: LabClient) -> None:
     """One stays for the next response, though it was to be closed."""
-    lab.change("wifi", delay="300ms")
+    lab.change("wifi", delay="100ms")  # more would lose against lte before it begins
     drains, is_reset = threading.Event(), threading.Event()
 
     def moves_to_lte(transfer: Transfer) -> Steps:
