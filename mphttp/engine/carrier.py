@@ -15,6 +15,7 @@ import math
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -33,18 +34,18 @@ from mphttp.core import (
     Trouble,
     WithdrawAddress,
 )
-from mphttp.kernel.addresses import unmapped
+from mphttp.kernel.addresses import family, unmapped
 from mphttp.kernel.errors import KernelError, NoSuchSubflow
 from mphttp.kernel.events import Event, Overflow
 from mphttp.kernel.interfaces.paths import path_of
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.values import Path, SocketAddress, SubflowInfo
-from mphttp.strategies import Command, Open
+from mphttp.strategies import Command, Open, Remote
 
 from .account import Taken
 from .exchange import Exchange
 from .loop import Engine
-from .paths import usable_paths
+from .paths import paths_to_any, usable_paths
 
 _log = logging.getLogger("mphttp.engine")
 _LOOK_EVERY = 0.2
@@ -98,6 +99,7 @@ class Carrier:
         self.engine = engine
         self.remote = unmapped(remote)
         self.path_names = path_names
+        self.also_at: tuple[SocketAddress, ...] = ()  # the peer, in the other family
         self._reader = reader
         self._control: Control | None = None
         self._listens = False
@@ -206,7 +208,7 @@ class Carrier:
         now = time.monotonic()
         self._paths_until = now + _PATHS_FOR
         with contextlib.suppress(KernelError):
-            paths = usable_paths(self.remote, self.path_names)
+            paths = paths_to_any(self.remote, self.also_at, self.path_names)
             with self.lock:
                 before, self._paths = self._paths, paths
                 if before and before != paths:
@@ -227,6 +229,12 @@ class Carrier:
             return path
         # Another address may need another source address, if only one of its family.
         return next(iter(usable_paths(remote, (name,))), None)
+
+    def reached_from(self, path: Path, remote: SocketAddress) -> SocketAddress:
+        """Return an address of the peer, or the one of the other family if only that is reached."""
+        if remote.host != self.remote.host or family(path.address) == family(remote.host):
+            return remote
+        return next(iter(self.also_at), remote)
 
     def bytes_received(self) -> int | None:
         """Return the bytes that have come over the connection; None when it is closed."""
@@ -259,6 +267,9 @@ class Carrier:
     def command(self, exchange: Exchange, command: Command, now: float, path: Path | None) -> None:
         """Take what a strategy asks for; under the lock. `make_calls` is to follow without it."""
         _log.debug("%s: %s", exchange.name, command)
+        if isinstance(command, Open) and path is not None:
+            towards = self._manager.remote_of(command)
+            command = replace(command, remote=Remote(*self.reached_from(path, towards)))
         self._manager.command(exchange, command, now, path)
         self._look_at = min(self._look_at, now + _LOOK_EVERY)
         self._tell()

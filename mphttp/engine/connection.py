@@ -11,6 +11,7 @@ import struct
 import termios
 import time
 from collections.abc import Callable
+from functools import cached_property
 
 from mphttp.kernel.connection.receive_buffer import enlarge, is_stuck
 from mphttp.kernel.errors import KernelError, NotMultipath
@@ -24,7 +25,7 @@ from .carrier import Carrier
 from .exchange import Exchange
 from .in_kernel import opened_by_kernel
 from .loop import Engine
-from .paths import names_on_link
+from .paths import names_on_link, of_other_family, paths_to_any
 from .reader import SocketReader
 from .request import Request, current_request
 
@@ -43,6 +44,7 @@ class Connection(Carrier):
 
     Attributes:
         reader: takes down the state of the socket.
+        addresses: of the peer's name, in the other family.
     """
 
     refused_hint = (
@@ -58,6 +60,10 @@ class Connection(Carrier):
         peer = sock.getpeername()
         names = names_on_link(sock, path_names)
         super().__init__(self.reader, SocketAddress(*peer[:2]), engine, names)
+        request = current_request()
+        self.addresses = of_other_family(self.remote, request.addresses if request else ())
+        if sock.family != socket.AF_INET:  # whose MPTCP takes subflows of IPv4 alone
+            self.also_at = self.addresses
         self._asked_at = time.monotonic()
         self._whole_at = -math.inf
         self._stuck = False
@@ -234,7 +240,9 @@ class Connection(Carrier):
         if asked.multipath in ("mptcp", "off") or isinstance(asked.strategy, SinglePath):
             return False
         # With "auto", subflows that can be controlled, and aren't refused, are preferred.
-        return asked.multipath == "ranges" or self.missing() is not None or self.refuses_joins
+        if asked.multipath == "ranges" or self.missing() is not None:
+            return True
+        return self.refuses_joins or self.joins_miss_paths
 
     @property
     def refuses_joins(self) -> bool:
@@ -244,6 +252,13 @@ class Connection(Carrier):
         began = {record.tuple.local.host for record in self.table.open() if record.initial}
         others = {path.address for path in self.paths()} - began
         return self.engine.joins.all_refused(others, self.remote, time.monotonic())
+
+    @cached_property
+    def joins_miss_paths(self) -> bool:
+        """Whether subflows have one path, and others lead to the peer's address of IPv6 alone."""
+        if self.also_at or not self.addresses or len(self.paths()) > 1:
+            return False
+        return len(paths_to_any(self.remote, self.addresses, self.path_names)) > 1
 
     def missing(self) -> tuple[str, str] | None:
         """Say what keeps strategies from opening subflows, and what mends it, or None."""

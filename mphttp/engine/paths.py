@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 from collections.abc import Sequence
 
-from mphttp.kernel.addresses import is_link_local
+from mphttp.kernel.addresses import family, is_link_local, unmapped
 from mphttp.kernel.errors import KernelError
 from mphttp.kernel.interfaces.paths import index_of, path_of, paths_outside, paths_to
 from mphttp.kernel.values import Path, SocketAddress
@@ -29,6 +30,38 @@ def usable_paths(remote: SocketAddress, names: Sequence[str] | None, link: int =
         return paths
     chosen = dict.fromkeys(index_of(name) for name in names)
     return [path for index in chosen for path in paths if path.index == index]
+
+
+def paths_to_any(
+    remote: SocketAddress, others: Sequence[SocketAddress], names: Sequence[str] | None
+) -> list[Path]:
+    """Return the paths that reach a peer, and those that reach only another address of it.
+
+    Args:
+        remote: the peer.
+        others: further addresses of it, the most preferred first.
+        names: the interfaces that may be used, preferred first, or None for all.
+    """
+    paths = usable_paths(remote, names)
+    if not others or (names is None and paths_outside(remote)):
+        return paths
+    for other in others:
+        there = {path.index for path in paths}
+        paths += [path for path in usable_paths(other, names) if path.index not in there]
+    if names is None:
+        return paths
+    order = [index_of(name) for name in names]
+    return sorted(paths, key=lambda path: order.index(path.index))
+
+
+def of_other_family(
+    remote: SocketAddress, addresses: Sequence[SocketAddress]
+) -> tuple[SocketAddress, ...]:
+    """Return the first address of the family that a peer's own isn't of, if there is one."""
+    own = family(remote.host)
+    found = (other for other in map(unmapped, addresses) if family(other.host) != own)
+    usable = (other for other in found if not is_link_local(other.host))
+    return tuple(itertools.islice(usable, 1))
 
 
 def why_alone(name: str, remote: SocketAddress) -> tuple[str, str]:

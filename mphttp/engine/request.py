@@ -8,6 +8,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
+from mphttp.kernel.values import SocketAddress
 from mphttp.strategies import SinglePath, Strategy
 
 Multipath = Literal["auto", "mptcp", "ranges", "off"]
@@ -35,6 +36,7 @@ class Request:
     Attributes:
         problems: what didn't work while connecting, each with what mends it; the report tells.
         sent_at: when its last byte was sent, of `time.monotonic`.
+        addresses: all that the name has to which a connection was made for it, last.
         not_in_parts: why its response can't be fetched in parts, where that would help; or "".
     """
 
@@ -44,6 +46,7 @@ class Request:
     multipath: Multipath = "auto"
     problems: list[tuple[str, str]] = field(default_factory=list)
     sent_at: float = field(default_factory=time.monotonic)
+    addresses: tuple[SocketAddress, ...] = ()
     not_in_parts: str = ""
     _token: Token[Request | None] | None = None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mphttp.engine.request import current_request
 from mphttp.kernel.values import Path, SocketAddress
 
 from .race import interleaved
@@ -88,6 +89,9 @@ class Candidates:
 
     def chosen(self, winner: Candidate) -> None:
         """Take that a candidate did, and tell which paths that are preferred to it didn't."""
+        request = current_request()
+        if request is not None:
+            request.addresses = tuple(_place(address)[0] for *_, address in self._found)
         if self._start is None:
             return
         told: dict[str, tuple[Path, OSError | None]] = {}

@@ -71,6 +71,7 @@ class PartsCarrier(Carrier):
         self._changed = False
         self._parts = PartsControl(self.assembly, first, linker, server)
         super().__init__(_Reader(self._parts, first), first.remote, first.engine, first.path_names)
+        self.also_at = first.addresses
         self._begin(self._parts, self._parts.before, time.monotonic())
         myself = weakref.ref(self)
         self.assembly.on_change = lambda: _wake(myself)
@@ -124,7 +125,7 @@ class PartsCarrier(Carrier):
         if path is None:
             return False
         try:
-            self._parts.open(path, self.remote)
+            self._parts.open(path, self.reached_from(path, self.remote))
         except KernelError as error:
             self._trouble(str(error))
             return False

@@ -136,6 +136,7 @@ class Origin:
         first: answers requests for the whole.
         part: answers requests for parts.
         contexts: of TLS, for one connection after the other, the last for all that follow.
+        listener: where it listens; None for a port of its own.
 
     Attributes:
         gate: lets the first response go on.
@@ -150,6 +151,7 @@ class Origin:
         part: Answer = right,
         *,
         contexts: tuple[ssl.SSLContext, ...] = (),
+        listener: socket.socket | None = None,
     ) -> None:
         self.gate = threading.Event()
         self.asked: list[Asked] = []
@@ -157,7 +159,7 @@ class Origin:
         self.most = 0
         self._answers = (first, part)
         self._contexts = contexts
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = listener or socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
