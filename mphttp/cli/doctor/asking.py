@@ -21,18 +21,21 @@ _WAIT = 5.0
 _MOST_REDIRECTS = 20
 
 
-def ask(url: httpx.URL, path: str, limit: TimeLimit) -> Answer:
+def ask(
+    url: httpx.URL, path: str, limit: TimeLimit, verify: ssl.SSLContext | bool = True
+) -> Answer:
     """Ask for an object, and then for its first byte, over one path.
 
     Args:
         url: http:// or https://; redirects are followed.
         path: the interface's name.
         limit: for all of it.
+        verify: whose certificates are trusted, as httpx takes it.
     """
     from mphttp import MultipathTransport
 
     try:
-        with MultipathTransport(multipath="off", paths=[path]) as transport:
+        with MultipathTransport(verify=verify, multipath="off", paths=[path]) as transport:
             with closing(_answered(transport, url, limit)) as response:
                 answer, found = _read(path, response)
             if isinstance(found, NotInParts):

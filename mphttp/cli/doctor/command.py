@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,9 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "ranges;\n       without URL: subflows can be opened and closed\n"
         f"  {ExitCode.MISSING.value:>3}  something is missing for that, as a line says\n"
         f"  {ExitCode.RESOLVE.value:>3}  {ExitCode.RESOLVE.meaning}\n"
-        f"  {ExitCode.CONNECT.value:>3}  no path leads to the host"
+        f"  {ExitCode.CONNECT.value:>3}  no path leads to the host\n"
+        f"  {ExitCode.CA_FILE.value:>3}  {ExitCode.CA_FILE.meaning}"
     )
     parser.add_argument("url", nargs="?", metavar="URL", help="try this server, too")
+    parser.add_argument("--cacert", metavar="FILE", help="trust these certificates (PEM)")
+    parser.add_argument("-k", "--insecure", action="store_true", help="trust any certificate")
     parser.add_argument("--json", action="store_true", help="tell it as JSON (docs/doctor.md)")
     parser.add_argument(
         "--max-time",
@@ -52,16 +57,35 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
     """Look at everything, and say what was found.
 
     Raises:
-        Failure: the URL can't be used, its name can't be resolved, or no path leads there.
+        Failure: the URL can't be used, its name can't be resolved, no path leads there, or the
+            trusted certificates can't be read.
     """
     with _progress_on(environment) as progress:
-        diagnosis = _diagnose(arguments.url, arguments.max_time, progress)
-    text = json_text(to_dict(diagnosis), 2) if arguments.json else "\n".join(lines(diagnosis))
+        verify = _trusted(arguments.cacert, insecure=arguments.insecure)
+        diagnosis = _diagnose(arguments.url, arguments.max_time, verify, progress)
+    width = shutil.get_terminal_size().columns if environment.stdout.isatty() else None
+    if arguments.json:
+        text = json_text(to_dict(diagnosis), 2)
+    else:
+        text = "\n".join(lines(diagnosis, width))
     environment.write(text + "\n")
     return ExitCode.OK if diagnosis.healthy else ExitCode.MISSING
 
 
-def _diagnose(text: str | None, within: float, progress: Progress) -> Diagnosis:
+def _trusted(file: str | None, *, insecure: bool) -> ssl.SSLContext | bool:
+    if insecure or file is None:
+        return not insecure
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError as error:  # of which ssl.SSLError is one
+        what = f"the trusted certificates can't be read: {file}: {error.strerror or error}"
+        hint = "--cacert takes a file in PEM format"
+        raise Failure(ExitCode.CA_FILE, what, hint) from error
+
+
+def _diagnose(
+    text: str | None, within: float, verify: ssl.SSLContext | bool, progress: Progress
+) -> Diagnosis:
     if text is None:
         progress("looking at this machine")
         paths = [path for remote in _ELSEWHERE for path in paths_to(remote)]
@@ -72,7 +96,9 @@ def _diagnose(text: str | None, within: float, progress: Progress) -> Diagnosis:
     found = resolved(url)
     progress("looking at this machine")
     machine = look()
-    outcomes = probe(url, found, limit, control=in_control(machine), progress=progress)
+    outcomes = probe(
+        url, found, limit, control=in_control(machine), verify=verify, progress=progress
+    )
     if not outcomes.probed:
         hint = "mphttp doctor lists the paths"
         raise Failure(ExitCode.CONNECT, f"no path leads to {url.host}", hint)

@@ -15,6 +15,8 @@ from mphttp.network.dial import unconnected
 
 from .outcomes import Connected, Route
 
+_TELL_EVERY = 0.2
+"""Seconds."""
 _REFUSED_BY_NOBODY = (errno.ETIMEDOUT, errno.EHOSTUNREACH)
 
 
@@ -36,13 +38,16 @@ class Attempt:
 Told = Callable[[Attempt, Connected, socket.socket | None], None]
 
 
-def connect_all(attempts: Iterable[Attempt], tell: Told) -> None:
+def connect_all(
+    attempts: Iterable[Attempt], tell: Told, waiting: Callable[[list[Route]], None]
+) -> None:
     """Connect over all routes at the same time.
 
     Args:
         attempts: what is wanted.
         tell: gets each attempt, what came of it, and the socket that is connected, which is its
             from then on; or None.
+        waiting: gets the routes that are under way, several times a second.
     """
     began = time.monotonic()
     poll = select.poll()
@@ -55,8 +60,10 @@ def connect_all(attempts: Iterable[Attempt], tell: Told) -> None:
             else:
                 _settle(attempt, sock, number, 0.0, tell)
         while under_way:
+            waiting([attempt.route for attempt, _ in under_way.values()])
             first = min(attempt.within for attempt, _ in under_way.values())
-            for descriptor, _ in poll.poll(1e3 * max(0.0, began + first - time.monotonic())):
+            left = max(0.0, began + first - time.monotonic())
+            for descriptor, _ in poll.poll(1e3 * min(left, _TELL_EVERY)):
                 attempt, sock = under_way.pop(descriptor)
                 poll.unregister(descriptor)
                 number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

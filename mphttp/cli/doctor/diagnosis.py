@@ -24,6 +24,7 @@ _OF_CONTROL = ("mptcp", "blackhole", "path manager", "control")
 """Findings on which it depends whether any subflow can be opened."""
 _ON_SERVER = "MPTCP on the server, such as: mptcpize run nginx"
 _RANGES = "mphttp get --multipath ranges, which needs no MPTCP"
+_TRUST = "--cacert FILE names certificates to trust; -k trusts any"
 _AROUND = "another network, or a VPN through what is in the way"
 
 
@@ -41,6 +42,7 @@ class Diagnosis:
         auto: the way that `--multipath auto` takes; "" without a server.
         outcomes: what the probes of the server left; None if none was named.
         others: paths that bring another answer, and which.
+        not_in_parts: why the object can't be had in parts, "" if it can; None if nobody told.
     """
 
     findings: tuple[Finding, ...]
@@ -50,6 +52,7 @@ class Diagnosis:
     auto: str = ""
     outcomes: Outcomes | None = None
     others: Mapping[str, Other] | None = None
+    not_in_parts: str | None = None
 
 
 def of_machine(machine: Machine, paths: Iterable[Path]) -> Diagnosis:
@@ -102,6 +105,7 @@ def of_server(machine: Machine, outcomes: Outcomes) -> Diagnosis:
         view.auto,
         outcomes,
         view.others,
+        None if view.reference is None else view.reference.not_in_parts,
     )
 
 
@@ -228,7 +232,8 @@ class _View:
         multipath = {p.route.path.name for p in self._probed if p.protocol is Protocol.MPTCP}
         joined = {p.route.path.name for p in self._probed if p.joined and p.joined.ok}
         first = next((p.route.path.name for p in self._probed if _reached(p)), "")
-        if first not in multipath:
+        answer = self._outcomes.answers.get(first)
+        if first not in multipath or answer is None or answer.error:
             return ()
         return tuple(name for name in self._names if name == first or name in joined)
 
@@ -347,7 +352,7 @@ class _View:
         if name in self.others:
             yield self._portal(name, self.others[name])
         elif answer.error:
-            mend = "mphttp get --cacert FILE" if answer.untrusted else self._leave_out(name)
+            mend = _TRUST if answer.untrusted else self._leave_out(name)
             yield Finding(f"{name} {kind}", False, _why(answer), mend)
         elif len(self._names) > 1:
             same = " as over the other paths" if len(self._outcomes.answers) > 1 else ""

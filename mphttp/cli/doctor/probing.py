@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
@@ -75,6 +76,7 @@ def probe(
     limit: TimeLimit,
     *,
     control: bool,
+    verify: ssl.SSLContext | bool = True,
     progress: Progress = lambda _: None,
 ) -> Outcomes:
     """Try everything on every path to a server.
@@ -84,11 +86,12 @@ def probe(
         found: the server's addresses, as `socket.getaddrinfo` has them.
         limit: for all of it.
         control: whether subflows can be opened at all.
+        verify: whose certificates are trusted, as httpx takes it.
         progress: is told now and then what is under way.
     """
     server = Server(url.host, url.netloc.decode(), url.scheme == "https")
     before = counters()
-    run = _Run(url, server, limit, progress)
+    run = _Run(url, server, limit, verify, progress)
     run.connect(routes_to(found))
     run.exchange()
     if control:
@@ -125,11 +128,17 @@ class _Run:
     """The probes of one server; only the main thread changes what is here."""
 
     def __init__(
-        self, url: httpx.URL, server: Server, limit: TimeLimit, progress: Progress
+        self,
+        url: httpx.URL,
+        server: Server,
+        limit: TimeLimit,
+        verify: ssl.SSLContext | bool,
+        progress: Progress,
     ) -> None:
         self._url = url
         self._server = server
         self._limit = limit
+        self._verify = verify
         self._progress = progress
         self._sockets: dict[Route, socket.socket] = {}
         self.probed: dict[Route, Probed] = {}
@@ -150,8 +159,11 @@ class _Run:
             for route in self.probed
             for plain, within in kinds.items()
         ]
-        self._progress(f"connecting over {_names(self.probed)}")
-        connect_all(attempts, self._connected)
+        connect_all(
+            attempts,
+            self._connected,
+            lambda waiting: self._progress(f"connecting over {_names(waiting)}"),
+        )
 
     def _connected(self, attempt: Attempt, came: Connected, sock: socket.socket | None) -> None:
         probed = self.probed[attempt.route]
@@ -172,12 +184,15 @@ class _Run:
             for route, sock in self._sockets.items()
         }
         live = [route.path.name for route, probed in self.probed.items() if _is_live(probed)]
-        jobs |= {name: _asking(self._url, name, self._limit) for name in live}
+        jobs |= {name: self._asking(name) for name in live}
         for key, came in self._together("asking", jobs).items():
             if isinstance(came, Answer):
                 self.answers[came.path] = came
             elif isinstance(key, Route):
                 self.probed[key] = _after_exchange(self.probed[key], came)
+
+    def _asking(self, name: str) -> Callable[[], Answer]:
+        return lambda: ask(self._url, name, self._limit, self._verify)
 
     def join(self) -> None:
         """Open a subflow on each path where TCP works, of a connection on another path."""
@@ -244,10 +259,6 @@ def _exchanging(sock: socket.socket, server: Server, limit: TimeLimit) -> Callab
             return Exchanged(protocol_of(sock), shown)
 
     return work
-
-
-def _asking(url: httpx.URL, name: str, limit: TimeLimit) -> Callable[[], Answer]:
-    return lambda: ask(url, name, limit)
 
 
 def _joining(base: Route, target: Path, server: Server, limit: TimeLimit) -> Callable[[], Joined]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
+from textwrap import wrap
 from typing import Any
 
 from mphttp.cli.printable import printable
@@ -14,15 +15,25 @@ from .diagnosis import Diagnosis
 from .outcomes import Answer, Connected, Probed, Protocol
 
 _MANY = 4
+_NARROW = 40
+"""Columns, below which a terminal's own wrapping is no worse."""
 _PROTOCOLS = {Protocol.MPTCP: "mptcp", Protocol.TCP: "tcp", Protocol.TCP_WITH_DATA: "tcp"}
 
 
-def lines(diagnosis: Diagnosis) -> Iterator[str]:
-    """Tell it to people."""
+def lines(diagnosis: Diagnosis, width: int | None = None) -> Iterator[str]:
+    """Tell it to people.
+
+    Args:
+        diagnosis: what was found.
+        width: columns of the terminal; None if it is none. What mends something may be a command,
+            which a line break would spoil, so that only what is told beside it is wrapped.
+    """
     for alike in _alike(diagnosis.findings):
         finding = alike[0]
         names = ", ".join(each.name for each in alike)
-        yield printable(f"{_state(finding):8} {names}: {finding.meaning}", breaks=False)
+        text = printable(f"{_state(finding):8} {names}: {finding.meaning}", breaks=False)
+        wide = width is None or width < _NARROW or len(text) <= width
+        yield from [text] if wide else wrap(text, width or _NARROW, subsequent_indent=" " * 9)
         if finding.mend:
             yield printable(f"{'':8} fix: {finding.mend}", breaks=False)
 
@@ -54,6 +65,8 @@ def to_dict(diagnosis: Diagnosis) -> dict[str, Any]:
         **told,
         "ways": {way: list(names) for way, names in diagnosis.ways.items()},
         "auto": diagnosis.auto,
+        "in_parts": diagnosis.not_in_parts == "",
+        "not_in_parts": diagnosis.not_in_parts,
         "addresses": list(outcomes.addresses),
         "in_time": outcomes.in_time,
         "server": [_route(probed) for probed in outcomes.probed],

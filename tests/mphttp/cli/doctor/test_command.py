@@ -44,7 +44,13 @@ def test_the_exit_code_says_whether_all_is_there(run) -> None:
 
 def test_every_exit_code_is_in_the_help(run) -> None:
     told = run("doctor", "--help").out.decode()
-    for code in (ExitCode.OK, ExitCode.MISSING, ExitCode.RESOLVE, ExitCode.CONNECT):
+    for code in (
+        ExitCode.OK,
+        ExitCode.MISSING,
+        ExitCode.RESOLVE,
+        ExitCode.CONNECT,
+        ExitCode.CA_FILE,
+    ):
         assert f"\n  {code.value:>3}  " in told
 
 
@@ -104,6 +110,15 @@ def test_a_server_that_does_not_answer(run, nobody) -> None:
     result = run("doctor", nobody)
     assert "doesn't answer: Connection refused" in result.out.decode()
     assert result.code == ExitCode.MISSING
+
+
+def test_whose_certificates_are_trusted(run, tls_server, authority) -> None:
+    """With --cacert and -k as in `mphttp get`; nobody is trusted otherwise."""
+    url = f"{tls_server.url}/bytes/10"
+    assert "lo tls: the certificate isn't trusted" in run("doctor", url).out.decode()
+    for options in (("--cacert", str(authority)), ("-k",)):
+        assert " tls: " not in run("doctor", *options, url).out.decode()
+    assert run("doctor", "--cacert", "/nowhere", url).code == ExitCode.CA_FILE
 
 
 @pytest.mark.parametrize(

@@ -137,13 +137,28 @@ def test_a_certificate_that_nobody_trusts_is_no_portal() -> None:
     bad = [Answer(p, error="self-signed", untrusted=True, tls=True) for p in ("wifi", "lte")]
     found = of_server(MACHINE, outcomes(*GOOD, *bad, https=True))
     told = [f for f in found.findings if f.name.endswith("tls")]
-    assert [f.mend for f in told] == ["mphttp get --cacert FILE"] * 2
+    assert [f.mend for f in told] == [
+        "--cacert FILE names certificates to trust; -k trusts any"
+    ] * 2
+    assert not found.healthy
 
 
 def test_nothing_of_a_server_breaks_a_line() -> None:
     odd = Answer("lte", 200, "http://\x1b[2Jhost", "1\nok downloads: all", '"\u202e"')
     told = list(lines(of_server(MACHINE, outcomes(*GOOD, FILE, odd))))
     assert all(line.isprintable() for line in told)
+
+
+def test_a_terminal_gets_whole_words_and_whole_commands() -> None:
+    """Every word is as it was, and what mends something stays on one line."""
+    elsewhere = replace(GOOD[1], joined=Joined("wifi", elsewhere=True))
+    found = of_server(MACHINE, outcomes(GOOD[0], elsewhere))
+    wrapped, whole = list(lines(found, 60)), list(lines(found))
+    assert " ".join(wrapped).split() == " ".join(whole).split()
+    assert all(len(line) <= 60 for line in wrapped if " fix: " not in line)
+    assert [line for line in whole if " fix: " in line] == [
+        line for line in wrapped if " fix: " in line
+    ]
 
 
 def test_many_that_are_alike_share_a_line() -> None:
