@@ -225,7 +225,7 @@ def test_v_hides_secrets(run, server, tmp_path: Path, backend) -> None:
     result = run("get", "--backend", backend, *secrets, *options, f"{url}/redirect/bytes/3")
     assert result.code == 0
     assert "authorization: Basic ***" in result.err
-    assert "cookie: ***" in result.err
+    assert "Cookie: ***" in result.err
     for told in (result.err, result.out.decode("latin-1"), report.read_text()):
         assert "hunter2" not in told
         assert "dXNlcjpo" not in told  # user:h in base64
