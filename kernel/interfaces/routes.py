@@ -108,6 +108,7 @@ class Route:
         source: the local address that the kernel would choose, or None.
         table: the table that has it, 0 if that isn't told.
         length: bits of the destination that the entry fixes, if an entry was asked for.
+        gateway: the next host on the way, None if the destination is on the link, or isn't told.
     """
 
     index: int
@@ -115,6 +116,7 @@ class Route:
     source: str | None
     table: int = 0
     length: int = 0
+    gateway: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +233,14 @@ def _unpack_route(payload: bytes) -> Route:
         raise ProtocolError("a route is shorter than its header")
     attributes = unpack_attributes(payload[_ROUTE.size :])
     source = attributes.get(RouteAttribute.PREFSRC)
+    gateway = attributes.get(RouteAttribute.GATEWAY)
     return Route(
         integer(attributes, RouteAttribute.OIF, 4) if RouteAttribute.OIF in attributes else 0,
         payload[7] == _LOCAL,
         None if source is None else _host(source),
         optional_integer(attributes, RouteAttribute.TABLE, 4) or payload[4],
         payload[1],
+        None if gateway is None else _host(gateway),
     )
 
 

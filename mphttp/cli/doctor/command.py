@@ -20,6 +20,7 @@ from mphttp.network.time_limit import TimeLimit
 
 from .diagnosis import Diagnosis, in_control, of_machine, of_server
 from .probing import Progress, probe
+from .routing import tables_for
 from .told import lines, to_dict
 
 _ELSEWHERE = (SocketAddress("192.0.2.1", 443), SocketAddress("2001:db8::1", 443))
@@ -88,8 +89,8 @@ def _diagnose(
 ) -> Diagnosis:
     if text is None:
         progress("looking at this machine")
-        paths = [path for remote in _ELSEWHERE for path in paths_to(remote)]
-        return of_machine(look(), paths)
+        paths = [(path, remote.host) for remote in _ELSEWHERE for path in paths_to(remote)]
+        return of_machine(look(), (path for path, _ in paths), tables_for(paths))
     url = parse_url(text)
     limit = TimeLimit(within)
     progress(f"resolving {url.host}")

@@ -55,16 +55,20 @@ class Diagnosis:
     not_in_parts: str | None = None
 
 
-def of_machine(machine: Machine, paths: Iterable[Path]) -> Diagnosis:
+def of_machine(
+    machine: Machine, paths: Iterable[Path], tables: Iterable[str] | None = None
+) -> Diagnosis:
     """Say what a machine can do, whatever the server.
 
     Args:
         machine: as it was found.
         paths: to the Internet, the preferred one first; those of both families.
+        tables: commands for paths that need a routing table of their own on a kernel that ignores
+            the interface of a subflow; None if nobody has looked.
     """
     paths = tuple(paths)
     second = _after_first(path for path in paths if ":" not in path.address)
-    found = findings(_strict_on(machine, second))
+    found = _with_tables(findings(_strict_on(machine, second)), tables)
     lines = [Finding(f"path {path.name}", True, f"from {path.address}") for path in paths]
     if not paths:
         lines = [Finding("path", False, "no interface has a route to the Internet", _CONNECT)]
@@ -73,6 +77,13 @@ def of_machine(machine: Machine, paths: Iterable[Path]) -> Diagnosis:
         lines.append(Finding("second path", False, what, _CONNECT, needed=False))
     healthy = bool(paths) and all(finding.ok for finding in found if finding.needed)
     return Diagnosis((*found, *lines), paths, healthy, {})
+
+
+def _with_tables(found: Iterable[Finding], tables: Iterable[str] | None) -> list[Finding]:
+    """Say the exact commands, or nothing where each path has a routing table of its own."""
+    told = None if tables is None else "; ".join(tables)
+    named = (replace(f, mend=told or f.mend) if f.name == "interfaces" else f for f in found)
+    return [finding for finding in named if finding.name != "interfaces" or told != ""]
 
 
 def in_control(machine: Machine) -> bool:
@@ -93,6 +104,9 @@ def of_server(machine: Machine, outcomes: Outcomes) -> Diagnosis:
     paths = tuple(probed.route.path for probed in outcomes.probed)
     here = findings(_strict_on(machine, silent & set(_after_first(paths))))
     here = [f for f in here if f.name != "rp_filter" or not silent]
+    joined = [p.joined for p in outcomes.probed if p.joined is not None and p.joined.tried]
+    if joined:  # the joins tell it better
+        here = [f for f in here if f.name != "interfaces"]
     view = _View(outcomes, {f.name: f for f in here})
     told = [*view.name(), *view.routes(), *view.ranges(), *view.downloads()]
     needed = not view.healthy
@@ -328,7 +342,7 @@ class _View:
         elif joined.elsewhere:
             path = probed.route.path
             what = f"a subflow from {path.address} leaves by another interface on this kernel"
-            yield Finding(name, False, what, _table(path))
+            yield Finding(name, False, what, joined.hint)
         else:
             why = "" if probed.protocol is Protocol.MPTCP else ", for the same reason"
             what = f"no subflow joins a connection on {joined.base}{why}: {joined.error}"
@@ -387,15 +401,6 @@ def _why(answer: Answer) -> str:
 def _seconds(probed: Probed) -> str:
     came = [c for c in (probed.plain, probed.multipath) if c is not None and c.ok]
     return f", in {1e3 * min(c.seconds for c in came):.0f} ms"
-
-
-def _table(path: Path) -> str:
-    """The commands that have what leaves from a path's address leave by its interface."""
-    six, table = "-6 " if ":" in path.address else "", 1000 + path.index
-    return (
-        f"sudo ip {six}route add default via GATEWAY dev {path.name} table {table}; "
-        f"sudo ip {six}rule add from {path.address} table {table}"
-    )
 
 
 def _and(names: Iterable[str]) -> str:

@@ -9,8 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from mphttp.kernel import KernelError, NotMultipath, NotReady, Path, Subflows, capture
-from mphttp.kernel.interfaces.routes import Question, route_to
-from mphttp.kernel.netlink.sockets import NETLINK_ROUTE, RequestSocket
 from mphttp.kernel.reading.listing import SocketLister
 from mphttp.network.candidates import Candidate
 from mphttp.network.dial import connect, unconnected
@@ -18,6 +16,7 @@ from mphttp.network.names import in_certificate
 from mphttp.network.time_limit import TimeLimit
 
 from .outcomes import Joined, Protocol, Route
+from .routing import leaves_elsewhere, table_for
 
 _ANSWER_WITHIN = 5.0
 _JOIN_WITHIN = 4.0
@@ -101,16 +100,11 @@ def _opened(sock: socket.socket, base: str, target: Path, limit: TimeLimit) -> J
         pair = subflows.tuple_of(opened)
         with closing(SocketLister()) as lister:
             device = lister.device_of(pair)
-        elsewhere = device == 0 and _leaves_by(pair.local.host, pair.remote.host) != target.index
+        mends = ""
+        if device == 0 and leaves_elsewhere(target, pair.remote.host):
+            mends = table_for(target, pair.remote.host)
         subflows.close(opened)
-        return Joined(base, elsewhere=elsewhere)
-
-
-def _leaves_by(local: str, remote: str) -> int | None:
-    """Return the interface by which the routing tables let what has these addresses leave."""
-    with closing(RequestSocket(NETLINK_ROUTE)) as requests:
-        route = route_to(requests, Question(remote, source=local))
-    return None if route is None else route.index
+        return Joined(base, hint=mends, elsewhere=bool(mends))
 
 
 def _handshake(sock: socket.socket, server: Server) -> str:

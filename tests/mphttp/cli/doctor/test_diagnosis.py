@@ -20,12 +20,13 @@ from mphttp.cli.doctor.outcomes import (
 )
 from mphttp.cli.doctor.told import lines
 from mphttp.kernel import Path
-from mphttp.kernel.diagnosis.machine import Machine
+from mphttp.kernel.diagnosis.machine import Loopback, Machine
 from mphttp.kernel.errors import NotSupported
 
 WIFI, LTE = Path("wifi", 2, "10.0.0.1"), Path("lte", 3, "10.1.0.1")
 MACHINE = Machine(settings={"pm_type": "1"}, sockopt=NotSupported("no"), strict=("docker0",))
 DONE = Connected(0.01)
+TABLE = "sudo ip route add default via 10.1.0.2 dev lte table 1003; sudo ip rule add …"
 FILE = Answer("wifi", 200, "http://host", "1000", '"one"')
 HTTPS = replace(FILE, host="https://host")
 
@@ -65,12 +66,26 @@ def test_what_is_missing_is_missing_only_if_nothing_else_does() -> None:
 
 def test_a_subflow_that_leaves_by_another_interface() -> None:
     """Its path counts for nothing, and the commands that mend it have its names."""
-    elsewhere = replace(GOOD[1], joined=Joined("wifi", elsewhere=True))
+    elsewhere = replace(GOOD[1], joined=Joined("wifi", hint=TABLE, elsewhere=True))
     found = of_server(MACHINE, outcomes(GOOD[0], elsewhere))
     (finding,) = (f for f in found.findings if f.name == "lte join")
-    assert "dev lte table 1003" in finding.mend
-    assert "rule add from 10.1.0.1 table 1003" in finding.mend
+    assert finding.mend == TABLE
     assert found.ways["subflows"] == ("wifi",)
+
+
+IGNORES = replace(MACHINE, loopback=Loopback(honours_device=False))
+
+
+@pytest.mark.parametrize(("tables", "mends"), [([TABLE], [TABLE]), ([], [])])
+def test_a_kernel_that_ignores_interfaces(tables: list[str], mends: list[str]) -> None:
+    """Nothing is wrong where each path has a routing table of its own."""
+    found = of_machine(IGNORES, (WIFI, LTE), tables)
+    assert [f.mend for f in found.findings if f.name == "interfaces"] == mends
+    assert found.healthy == (not mends)
+
+
+def test_a_kernel_that_ignores_interfaces_where_joins_work_all_the_same() -> None:
+    assert "interfaces" not in {f.name for f in of_server(IGNORES, outcomes(*GOOD)).findings}
 
 
 def test_where_every_join_is_refused_the_server_is_asked_to_change() -> None:
@@ -151,7 +166,7 @@ def test_nothing_of_a_server_breaks_a_line() -> None:
 
 def test_a_terminal_gets_whole_words_and_whole_commands() -> None:
     """Every word is as it was, and what mends something stays on one line."""
-    elsewhere = replace(GOOD[1], joined=Joined("wifi", elsewhere=True))
+    elsewhere = replace(GOOD[1], joined=Joined("wifi", hint=TABLE, elsewhere=True))
     found = of_server(MACHINE, outcomes(GOOD[0], elsewhere))
     wrapped, whole = list(lines(found, 60)), list(lines(found))
     assert " ".join(wrapped).split() == " ".join(whole).split()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
 
 import pytest
 
+from mphttp.cli.doctor.routing import tables_for
 from mphttp.cli.exits import ExitCode
+from mphttp.kernel import SocketAddress, paths_to
 from mphttp.kernel.diagnosis.machine import counters
 from mphttp.kernel.reading.info import IPPROTO_MPTCP
 from tests.kernel.namespaces import Net, ip
@@ -210,6 +213,18 @@ def test_without_the_privilege(net: Net) -> None:
     assert "the nearest: a broker" in said.lines["control"][1]
     assert "c2 join" not in said.lines
     assert said.lines["downloads"][1] == "over c1 and c2, by ranges (TCP)"
+
+
+@pytest.mark.parametrize("host", [HOST, HOST6])
+def test_the_commands_for_a_path_that_needs_a_routing_table(net: Net, host: str) -> None:
+    """They are exact, and they mend it."""
+    serve(net)
+    (path,) = (p for p in paths_to(SocketAddress(host, PORT)) if p.name == "c2")
+    (commands,) = tables_for([(path, host)])
+    assert "via " in commands
+    for command in commands.split("; "):
+        subprocess.run(command.removeprefix("sudo ").split(), check=True)
+    assert list(tables_for([(path, host)])) == []
 
 
 def test_with_mptcp_switched_off(net: Net) -> None:
