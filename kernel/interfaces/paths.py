@@ -75,11 +75,16 @@ def _found(destination: SocketAddress, known: Mapping[str, int]) -> Found:
         return _without_netlink(lambda: Found(probed_paths(destination.host), []))
 
 
-def path_of(address: str) -> Path | None:
+def path_of(address: str, *, remote: str = "", device: int = 0) -> Path | None:
     """Find the interface that has a local address, such as a connection's first subflow uses.
+
+    Two may have the same one, as two modems of the same maker: then a socket's device tells, and
+    else the route.
 
     Args:
         address: IP address of this machine.
+        remote: IP address of the peer, "" if there is none.
+        device: index of the interface to which the socket is bound, 0 for none.
 
     Returns:
         Its path, or None if no interface has the address (any more).
@@ -90,14 +95,18 @@ def path_of(address: str) -> Path | None:
     """
     host = canonical(address)
     try:
-        return _path_of(host)
+        return _path_of(host, remote, device)
     except NotPermitted:
         return _without_netlink(lambda: probed_path_of(host))
 
 
-def _path_of(host: str) -> Path | None:
+def _path_of(host: str, remote: str, device: int) -> Path | None:
     with closing(RequestSocket(NETLINK_ROUTE)) as requests:
-        index = next((own.index for own in addresses(requests) if own.host == host), None)
+        owners = [own.index for own in addresses(requests) if own.host == host]
+        if len(owners) > 1 and remote and device not in owners:
+            towards = route_to(requests, Question(remote, source=host))
+            device = towards.index if towards is not None else 0
+        index = device if device in owners else next(iter(owners), None)
         if index is None:
             # 127.0.0.0/8 and the like: the machine's own, though no interface lists them.
             route = route_to(requests, Question(host))

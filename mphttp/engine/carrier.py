@@ -99,6 +99,7 @@ class Carrier:
         self.engine = engine
         self.remote = unmapped(remote)
         self.path_names = path_names
+        self.device = 0  # index of the interface to which the first socket is bound, if to any
         self.also_at: tuple[SocketAddress, ...] = ()  # the peer, in the other family
         self._reader = reader
         self._control: Control | None = None
@@ -191,7 +192,11 @@ class Carrier:
 
     def new_table(self) -> SubflowTable:
         """Make an empty table that knows the interfaces of this machine."""
-        return SubflowTable(_interface_of, self._initial)
+        return SubflowTable(self._interface_of, self._initial)
+
+    def _interface_of(self, address: str) -> str:
+        """Name the interface that has a local address, as it was within the last second."""
+        return _interface_in(address, self.remote.host, self.device, int(time.monotonic()))
 
     def gone(self) -> frozenset[int]:
         """Return the ids of subflows that ended with earlier responses, or are about to."""
@@ -444,14 +449,9 @@ class Carrier:
             self._orphans.pop().stop()
 
 
-def _interface_of(address: str) -> str:
-    """Name the interface that has a local address, as it was within the last second."""
-    return _interface_in(address, int(time.monotonic()))
-
-
 @lru_cache(maxsize=256)
-def _interface_in(address: str, _second: int) -> str:
+def _interface_in(address: str, remote: str, device: int, _second: int) -> str:
     path = None
     with contextlib.suppress(KernelError):
-        path = path_of(address)
+        path = path_of(address, remote=remote, device=device)
     return path.name if path else "?"

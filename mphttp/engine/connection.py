@@ -30,6 +30,7 @@ from .reader import SocketReader
 from .request import Request, current_request
 
 _log = logging.getLogger("mphttp.engine")
+_SO_BINDTOIFINDEX = 62
 _WATCH_EVERY = 1.0
 """Seconds; a connection without a subflow at two looks in a row is given up."""
 
@@ -60,6 +61,7 @@ class Connection(Carrier):
         peer = sock.getpeername()
         names = names_on_link(sock, path_names)
         super().__init__(self.reader, SocketAddress(*peer[:2]), engine, names)
+        self.device = sock.getsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX)
         request = current_request()
         self.addresses = of_other_family(self.remote, request.addresses if request else ())
         if sock.family != socket.AF_INET:  # whose MPTCP takes subflows of IPv4 alone

@@ -71,7 +71,7 @@ class PartsCarrier(Carrier):
         self._changed = False
         self._parts = PartsControl(self.assembly, first, linker, server)
         super().__init__(_Reader(self._parts, first), first.remote, first.engine, first.path_names)
-        self.also_at = first.addresses
+        self.also_at, self.device = first.addresses, first.device
         self._begin(self._parts, self._parts.before, time.monotonic())
         myself = weakref.ref(self)
         self.assembly.on_change = lambda: _wake(myself)
