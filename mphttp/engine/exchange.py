@@ -156,7 +156,7 @@ class Exchange:
         if stepping.prompt or not self.engaged:
             stepping.stop()
         elif self._request.strict:  # what goes wrong at the very end is an error, too
-            stepping.done.wait(LOST_WITHIN)
+            stepping.wait(LOST_WITHIN)
 
     # The engine's side.
 
@@ -410,7 +410,7 @@ class Exchange:
         Args:
             timeout: seconds, at most.
         """
-        return self._stepping.done.wait(0.0 if self._account.ended_at is None else timeout)
+        return self._stepping.wait(0.0 if self._account.ended_at is None else timeout)
 
     def _rows_of(self, table: SubflowTable) -> tuple[SubflowReport, ...]:
         alive = self._carrier.table.alive

@@ -55,7 +55,6 @@ class Stepping:
         pending: whether it awaits what comes of a command; under the lock.
         unseen: events since its last step; under the lock.
         prompt: whether it is known to return at once.
-        done: set when it has ended, or is given up.
         now: when the current step, or the last one, began, in seconds of the engine's clock.
     """
 
@@ -69,7 +68,8 @@ class Stepping:
         self.pending = False
         self.unseen: list[Event] = []
         self.prompt = returns_at_once(strategy)
-        self.done = threading.Event()
+        self._done = False  # it has ended, or is given up
+        self._waited_for: threading.Event | None = None
         self.now = 0.0
         self._strategy = strategy
         self._view = view
@@ -175,7 +175,26 @@ class Stepping:
         if run is not None and not run.done:
             self.guarded(run.stop)
         self._note_crash()
-        self.done.set()
+        self._tell_done()
+
+    def _tell_done(self) -> None:
+        with self._owner.lock:
+            self._done = True
+            if self._waited_for is not None:
+                self._waited_for.set()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until it has ended, or is given up; tell whether that is so.
+
+        Args:
+            timeout: seconds, at most.
+        """
+        with self._owner.lock:
+            if self._done or timeout <= 0:
+                return self._done
+            # Made here, since it costs much of what a short response does.
+            waited_for = self._waited_for = self._waited_for or threading.Event()
+        return waited_for.wait(timeout)
 
     def guarded(self, function: Callable[[], T]) -> T | None:
         """Call the strategy's code; None if it isn't called, since that of others is stuck."""
@@ -194,7 +213,7 @@ class Stepping:
             self._run = Run(SinglePath(), self._view)
             self._ended, self.pending, self._since = True, False, None
             self._say_stuck(PATIENCE)
-        self.done.set()
+        self._tell_done()
 
     def _say_stuck(self, seconds: float) -> None:
         if not self._told:

@@ -135,7 +135,8 @@ class Places:
             self._places.append(place)
 
     def _give_out(self) -> list[Any]:
-        closing = [*self._swept(), *self._surplus()]
+        # Whether an idle one has expired costs a system call, and matters to those who wait alone.
+        closing = [*self._swept(expired=bool(self._waiting)), *self._surplus()]
         free = [place for place in reversed(self._places) if self._is_free(place)]
         for ticket in list(self._waiting):
             full = self._most is not None and len(self._places) >= self._most
@@ -169,13 +170,19 @@ class Places:
     def _is_free(place: Place) -> bool:
         return bool(place.connection.is_available() and (not place.users or place.shared))
 
-    def _swept(self) -> Iterator[Any]:
-        """Drop what is of no use any more; give what is still to be closed."""
+    def _swept(self, *, expired: bool) -> Iterator[Any]:
+        """Drop what is of no use any more; give what is still to be closed.
+
+        Args:
+            expired: whether to look if an idle connection has expired, or ended.
+        """
         for place in list(self._places):
             connection = place.connection
             if connection.is_closed():
                 self._places.remove(place)
-            elif not place.users and (not connection.is_idle() or connection.has_expired()):
+            elif not place.users and (
+                not connection.is_idle() or (expired and connection.has_expired())
+            ):
                 self._places.remove(place)
                 yield connection
 
