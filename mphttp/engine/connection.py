@@ -61,7 +61,8 @@ class Connection(Carrier):
         peer = sock.getpeername()
         names = names_on_link(sock, path_names)
         super().__init__(self.reader, SocketAddress(*peer[:2]), engine, names)
-        self.device = sock.getsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX)
+        with contextlib.suppress(OSError):  # before 5.0, and where a sandbox is the kernel
+            self.device = sock.getsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX)
         request = current_request()
         self.addresses = of_other_family(self.remote, request.addresses if request else ())
         if sock.family != socket.AF_INET:  # whose MPTCP takes subflows of IPv4 alone
