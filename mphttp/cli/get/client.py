@@ -17,7 +17,7 @@ from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
 from .message import login
 from .proxies import Proxies, Routes, chosen_proxies
-from .session import Session, make_session
+from .session import Session
 from .settings import Settings, all_options
 from .trust import show, shown, trusted
 
@@ -37,7 +37,9 @@ class Client(httpx.Client):
         self.session = session
 
 
-def make_client(settings: Settings, strategy: Strategy | None, environment: Environment) -> Client:
+def make_client(
+    settings: Settings, strategy: Strategy | None, environment: Environment, session: Session
+) -> Client:
     """Make the client.
 
     Raises:
@@ -64,7 +66,7 @@ def make_client(settings: Settings, strategy: Strategy | None, environment: Envi
 
     # As in curl, only connecting has a limit of its own: a slow body is no fault.
     timeout = httpx.Timeout(None, connect=settings.connect_timeout or None)
-    return Client(Routes(proxies, make), timeout, make_session(settings, environment))
+    return Client(Routes(proxies, make), timeout, session)
 
 
 def check_backend(settings: Settings) -> None:

@@ -15,14 +15,14 @@ from ..exits import ExitCode, Failure, usage
 from ..interrupt import TimeIsOver, stoppable, time_limit
 from ..printable import encoded
 from .choice import absent, chosen_strategy
-from .client import Client, make_client
+from .client import Client, make_client, paths
 from .download import Download
 from .explain import late
 from .facts import told, variables
 from .jobs import Job, jobs
 from .options import read
 from .record import write_report
-from .session import write_jar
+from .session import Session, make_session, write_jar
 from .settings import Settings
 from .target import said, target
 from .writeout import Format, Piece
@@ -38,36 +38,37 @@ def run(words: Sequence[str], environment: Environment) -> int:
         Told: they ask for help.
         Failure: they can't be understood.
     """
-    return download(read(words), environment)
+    code, session = 0, Session()
+    for settings in read(words, environment):
+        try:
+            with _in_time(settings):
+                session = make_session(settings, environment, session)
+            code = download(settings, environment, session) or code
+        except Failure as failure:
+            if not _quiet(settings):
+                raise
+            return failure.code
+    return code
 
 
-def download(settings: Settings, environment: Environment) -> int:
+def download(settings: Settings, environment: Environment, session: Session) -> int:
     """Download, and write the report whatever came of it.
 
     Returns:
         0, or the exit code of the last download that failed.
 
     Raises:
-        Failure: the command line can't be used; not with -s, which leaves it at the exit code.
+        Failure: the command line can't be used.
     """
-    try:
-        return _run(settings, environment)
-    except Failure as failure:
-        if _quiet(settings):
-            return failure.code
-        raise
-
-
-def _run(settings: Settings, environment: Environment) -> int:
     # All that can be wrong with the command line is found before the first packet leaves.
     with _in_time(settings):
         asked = jobs(settings, environment)
         written = _format(settings, environment)
     strategy = chosen_strategy(settings)
     if not settings.silent:
-        for words in absent(settings.path):
+        for words in absent(paths(settings)):
             environment.say(words)
-    with stoppable(), make_client(settings, strategy, environment) as client:
+    with stoppable(), make_client(settings, strategy, environment, session) as client:
         return Command(settings, environment, strategy, written).run(asked, client)
 
 

@@ -77,6 +77,11 @@ class Cookies:
             found = [request.headers.pop("cookie", ""), self._literal]
             request.headers["Cookie"] = "; ".join(part for part in found if part)
 
+    def share(self, other: Cookies) -> None:
+        """Keep what another one has kept, too."""
+        for cookie in other._jar:
+            self._jar.set_cookie(cookie)
+
     def take(self, response: httpx.Response) -> None:
         """Keep what a server sets."""
         if self._keep:

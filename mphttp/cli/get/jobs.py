@@ -10,6 +10,7 @@ from ..exits import usage
 from ..url import parse_url, with_scheme
 from .content import Content, Plain, Upload, in_query, joined, upload_of, upload_url
 from .form import Form
+from .glob import Globbed, expanded
 from .message import Message, message
 from .outputs import check_outputs, of_url, output_names
 from .settings import Settings
@@ -44,22 +45,28 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
         Failure: it can't be understood.
     """
     _check_body(settings)
-    texts = [with_scheme(text) for text in settings.url]
+    globs = [
+        (number, glob)
+        for number, text in enumerate(settings.url)
+        for glob in ([Globbed(text)] if settings.globoff else expanded(text))
+    ]
+    texts = [with_scheme(glob.text) for _, glob in globs]
     if settings.get:
         data = joined(settings.data, environment)
         texts = [in_query(text, data) for text in texts]
-    contents = _contents(settings, len(texts), environment)
+    given = _contents(settings, len(settings.url), environment)
+    contents = [given[number] for number, _ in globs]
     messages = [
         message(settings, parse_url(sent_to), environment, content)
         for sent_to, content in zip(_with_names(texts, contents), contents, strict=True)
     ]
-    outputs = output_names(settings, texts)
+    outputs = output_names(settings, texts, globs)
     digests = _digests(settings.sha256, len(texts))
     made = [
         Job(
             *parts,
             number=number,
-            named=settings.remote_header_name and of_url(settings, number),
+            named=settings.remote_header_name and of_url(settings, globs[number][0]),
             folders=settings.create_dirs,
         )
         for number, parts in enumerate(zip(messages, outputs, digests, strict=True))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
+from ..environment import Environment
 from ..exits import table, usage
 from ..parser import Parser
+from .content import read_file
 from .settings import GROUPS, Option, Settings, add_to, all_options, settings_of
-from .settings.words import by_name, canonical
+from .settings.config import words_of
+from .settings.words import HELP, by_name, canonical, split
 from .writeout import SWITCHES, VARIABLES
 
 _WORDS = """\
@@ -36,20 +42,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_to(parser.add_argument_group(title), settings)
 
 
-def read(words: Sequence[str]) -> Settings:
-    """Read a command line.
+def read(words: Sequence[str], environment: Environment | None = None) -> list[Settings]:
+    """Read a command line: settings for each part between --next.
+
+    Args:
+        words: of the command line.
+        environment: where files of options are; None for none.
 
     Raises:
         Told: it asks for help.
         Failure: it can't be understood.
     """
     made = parser()
-    told = Option[object](("-h", "--help"), "", constant=None)
+    told = Option[object](("-h", "--help"), "")
     options = by_name([told, *(option for _, option in all_options())])
-    settings = settings_of(made.parse_args(canonical(words, options)))
-    if not settings.url:
-        raise usage("there is no URL", "mphttp get https://example.org/")
-    return settings
+    files = partial(_words_of, environment=environment)
+    default = [] if {"-q", "--disable"}.intersection(words[:1]) else _default(environment)
+    groups = split(canonical([*default, *words], options, files))
+    found = [settings_of(made.parse_args(group)) for group in groups]
+    for settings in found:
+        if not settings.url:
+            raise usage("there is no URL", "mphttp get https://example.org/")
+    return [_with_common(settings, found) for settings in found]
+
+
+def _with_common(settings: Settings, parts: Sequence[Settings]) -> Settings:
+    """Let switches that curl calls global hold for all, wherever they stand."""
+    return replace(
+        settings,
+        silent=any(part.silent for part in parts),
+        show_error=any(part.show_error for part in parts),
+        verbose=any(part.verbose for part in parts),
+    )
+
+
+def _default(environment: Environment | None) -> list[str]:
+    """Return the words that name the file of options that is read before all."""
+    if environment is None:
+        return []
+    for folder in (environment.environ.get("XDG_CONFIG_HOME"), environment.environ.get("HOME")):
+        name = os.path.join(folder or "", ".mphttprc")
+        if folder and os.path.isfile(name):
+            return ["--config", name]
+    return []
+
+
+def _words_of(name: str, environment: Environment | None) -> list[str]:
+    if environment is None:
+        raise usage("-K: there is nowhere to read from", HELP)
+    try:
+        return list(words_of(os.fsdecode(read_file(name, environment))))
+    except ValueError as error:
+        raise usage(f"{name}: {error}", 'NAME "VALUE"') from error
 
 
 def _variables() -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ..exits import usage
 from ..url import basename, name_from_url
+from .glob import Globbed
 from .settings import Settings
 from .target import is_stream
 
@@ -18,17 +19,26 @@ _FILE_NAME = re.compile(
 _LONGEST = 255
 
 
-def output_names(settings: Settings, urls: Sequence[str]) -> list[str]:
+def output_names(
+    settings: Settings, urls: Sequence[str], globs: Sequence[tuple[int, Globbed]]
+) -> list[str]:
     """Return where the body of each URL goes; "-" is stdout.
+
+    Args:
+        settings: what the command line asks for.
+        urls: with their schemes.
+        globs: for each of them which URL of the command line it comes from, and how.
 
     Raises:
         Failure: two would go to the same file, or there are more files than URLs.
     """
     given = settings.output
-    if len(given) > len(urls):
-        what = f"there are more outputs ({len(given)}) than URLs ({len(urls)})"
+    if len(given) > len(settings.url):
+        what = f"there are more outputs ({len(given)}) than URLs ({len(settings.url)})"
         raise usage(what, "give one -o or -O for each URL, in the same order")
-    names = [_name(settings, number, url) for number, url in enumerate(urls)]
+    names = [
+        _name(settings, number, url, glob) for url, (number, glob) in zip(urls, globs, strict=True)
+    ]
     for name, count in Counter(names).items():
         if count > 1 and not is_stream(name):
             raise usage(f"{count} URLs would go to the same file {name}", "give each its own -o")
@@ -82,11 +92,11 @@ def named_by_server(field: str) -> str | None:
     return os.fsdecode(os.fsencode(name)[:_LONGEST]) or None
 
 
-def _name(settings: Settings, number: int, url: str) -> str:
+def _name(settings: Settings, number: int, url: str, glob: Globbed) -> str:
     if of_url(settings, number):
         name = name_from_url(url)
     elif number < len(settings.output):
-        name = settings.output[number] or "-"
+        name = glob.named(settings.output[number] or "-")
     else:
         name = "-"
     if settings.output_dir and name != "-":

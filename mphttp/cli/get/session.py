@@ -48,14 +48,23 @@ class Session:
         self.cookies.take(response)
 
 
-def make_session(settings: Settings, environment: Environment) -> Session:
+def make_session(
+    settings: Settings, environment: Environment, before: Session | None = None
+) -> Session:
     """Return the session that a command line asks for.
+
+    Args:
+        settings: what it asks for.
+        environment: where files are.
+        before: the session before --next, whose cookies are kept.
 
     Raises:
         Failure: a file can't be read.
     """
     keep = settings.cookie_jar is not None
     cookies = read_cookies(settings.cookie, environment, keep=keep)
+    if before is not None:
+        cookies.share(before.cookies)
     wanted = settings.netrc and settings.user is None
     return Session(cookies, _logins(environment) if wanted else {})
 

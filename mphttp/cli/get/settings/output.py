@@ -114,6 +114,19 @@ class ToldSettings:
         parse=str,
         means="write this to stdout after each transfer; @FILE reads it from a file, @- from stdin",
     )
+    config: tuple[str, ...] = several(
+        Option(
+            ("-K", "--config"),
+            "read options from this file, too (- is stdin): a line each, NAME VALUE; without -q as "
+            "the first option, ~/.mphttprc is read before all",
+            "FILE",
+            str,
+        )
+    )
+    disable: bool = switch("-q", "--disable", means="as the first option: read no ~/.mphttprc")
+    next: tuple[bool, ...] = several(
+        Option(("-:", "--next"), "what follows has options of its own", constant=True)
+    )
     silent: bool = switch("-s", "--silent", means="no progress and no errors")
     show_error: bool = switch("-S", "--show-error", means="errors in spite of -s")
     verbose: bool = switch("-v", "--verbose", means="heads and events on stderr")

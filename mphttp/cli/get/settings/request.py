@@ -61,6 +61,9 @@ class RequestSettings:
             str,
         )
     )
+    globoff: bool = switch(
+        "-g", "--globoff", means="take {a,b} and [1-9] in URLs as they are; else -o '#1' names each"
+    )
     request: str | None = value(
         "-X",
         "--request",

@@ -7,39 +7,72 @@ first row of URLs for all of them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ...exits import Failure, usage
 from .option import Option, opposite
 
+_DEPTH = 10
 HELP = "mphttp get --help lists them all"
 
 
-def canonical(words: Sequence[str], options: Mapping[str, Option[object]]) -> list[str]:
-    """Return words that argparse can read in one way only: `--name=value`, `--name`.
+NEXT = "--next"
+CONFIG = "--config="
+
+
+def canonical(
+    words: Iterable[str],
+    options: Mapping[str, Option[object]],
+    read: Callable[[str], Iterable[str]],
+    depth: int = 0,
+) -> Iterator[str]:
+    """Yield words that argparse can read in one way only: `--name=value`, `--name`.
 
     A short option may have its value behind it (-ofile), or others that have none (-sSL). A value
-    may begin with "-". What is no option is a URL; after "--" everything is.
+    may begin with "-". What is no option is a URL; after "--" everything is. The words of a file
+    (-K) stand in its place.
 
     Args:
         words: the command line.
         options: by each of their names.
+        read: returns the words of a file.
+        depth: how many files name each other already.
 
     Raises:
         Failure: there is no such option, or its value is missing.
     """
-    made: list[str] = []
+    for word in _words(words, options):
+        if not word.startswith(CONFIG):
+            yield word
+            continue
+        name = word.removeprefix(CONFIG)
+        if depth > _DEPTH:
+            raise usage(f"-K: the files name each other without end, as {name}", HELP)
+        yield from canonical(read(name), options, read, depth + 1)
+
+
+def _words(words: Iterable[str], options: Mapping[str, Option[object]]) -> Iterator[str]:
     rest = iter(words)
     for word in rest:
         if word == "--":
-            made += [f"--url={text}" for text in rest]
+            yield from (f"--url={text}" for text in rest)
         elif word.startswith("--"):
-            made.append(_long(word, rest, options))
+            yield _long(word, rest, options)
         elif word.startswith("-"):
-            made += _short(word, rest, options)
+            yield from _short(word, rest, options)
         else:
-            made.append(f"--url={word}")
-    return made
+            yield f"--url={word}"
+
+
+def split(words: Iterable[str]) -> list[list[str]]:
+    """Split words at each --next."""
+    groups: list[list[str]] = [[]]
+    for word in words:
+        if word == NEXT:
+            groups.append([])
+        else:
+            groups[-1].append(word)
+    return groups
 
 
 def by_name(options: Sequence[Option[object]]) -> dict[str, Option[object]]:

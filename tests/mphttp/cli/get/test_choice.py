@@ -23,7 +23,7 @@ from mphttp.strategies import (
 
 
 def choose(*options: str) -> Any:
-    return chosen_strategy(read([*options, "http://a"]))
+    return chosen_strategy(read([*options, "http://a"])[0])
 
 
 @pytest.mark.parametrize(

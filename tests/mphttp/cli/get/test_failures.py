@@ -108,7 +108,7 @@ def test_tls_to_a_server_that_speaks_plain_http(run, server) -> None:
     ("url", "hint"),
     [
         ("http://", ""),
-        ("http://[::1", ""),
+        ("http://[::1", "hint: with -g, braces and brackets are letters like others\n"),
         ("http://a:port/", ""),
     ],
 )

@@ -34,13 +34,13 @@ URL = "http://a/"
     ],
 )
 def test_words(words: str, expected: dict[str, object]) -> None:
-    settings = read([URL if word == "URL" else word for word in words.split()])
+    (settings,) = read([URL if word == "URL" else word for word in words.split()])
     assert {name: getattr(settings, name) for name in expected} == expected
 
 
 def test_settings_are_frozen_and_hashable_values() -> None:
-    settings = read(["-H", "a: b", URL])
-    assert hash(settings) == hash(read(["-H", "a: b", URL]))
+    (settings,) = read(["-H", "a: b", URL])
+    assert hash(settings) == hash(read(["-H", "a: b", URL])[0])
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.header = ()  # type: ignore[misc]
 
