@@ -16,6 +16,28 @@ _DEPTH = 10
 HELP = "mphttp get --help lists them all"
 
 
+_INSTEAD = {
+    "--location-trusted": "passwords stay within their origin; ask for the last URL itself",
+    "--negotiate": "-u sends Basic, or Digest with --digest",
+    "--ntlm": "-u sends Basic, or Digest with --digest",
+    "--anyauth": "-u sends Basic, or Digest with --digest",
+    "--basic": "-u sends Basic without --digest",
+    "--oauth2-bearer": "-H 'Authorization: Bearer TOKEN'",
+    "--socks5": "-x socks5://HOST",
+    "--socks5-hostname": "-x socks5h://HOST",
+    "--progress-bar": "a terminal shows progress in any case",
+    "-#": "a terminal shows progress in any case",
+    "--parallel": "URLs come one after the other; xargs -P runs several at once",
+    "-Z": "URLs come one after the other; xargs -P runs several at once",
+    "--trace": "-v tells heads and events",
+    "--trace-ascii": "-v tells heads and events",
+    "--url-query": "-G --data-urlencode",
+    "--netrc-file": "-n reads ~/.netrc",
+    "--junk-session-cookies": "-b FILE takes them all",
+    "-j": "-b FILE takes them all",
+}
+"""For options of curl's that aren't here."""
+
 NEXT = "--next"
 CONFIG = "--config="
 
@@ -116,6 +138,8 @@ def _value(name: str, one: Option[object], rest: Iterator[str]) -> str:
 
 def unknown(name: str, known: Sequence[str]) -> Failure:
     """Return the failure for an option that there isn't, with the one that was meant."""
+    if name in _INSTEAD:
+        return usage(f"there is no option {name}", f"{_INSTEAD[name]}; {HELP}")
     close = difflib.get_close_matches(name, known, 1, 0.75) if name.startswith("--") else []
     guess = f"did you mean {close[0]}? " if close else ""
     return usage(f"there is no option {name}", f"{guess}{HELP}")
