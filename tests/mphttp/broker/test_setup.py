@@ -16,6 +16,7 @@ import pytest
 from mphttp.broker.__main__ import _parser
 from mphttp.broker.installation import Remove, Run, Write, install, undo
 from mphttp.broker.unit import command_line, service, socket_unit
+from tests.root import ROOT
 
 BOTH = ("--subflow-options", "--other-namespaces")
 FILES = {
@@ -198,7 +199,7 @@ def test_a_shell_starts_what_systemd_would_not(tmp_path: Path) -> None:
     assert done.stdout == "<-I><x y>"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="asks what root can't do")
+@pytest.mark.skipif(not ROOT, reason="asks what root can't do")
 def test_an_ordinary_user_is_told_what_to_do() -> None:
     # The interpreter may be where only root can look, so it becomes ordinary once it runs.
     program = "import os, sys; from mphttp.cli import main, setup; "

@@ -12,6 +12,7 @@ import pytest
 
 from mphttp.cli.exits import ExitCode
 from mphttp.cli.get.notes import Notes
+from tests.root import ROOT
 
 from ..conftest import Object, content
 
@@ -304,7 +305,7 @@ def test_what_is_no_note_is_neither_followed_nor_waited_for(
     assert thing.ranged[-1] == (None if put is a_folder else f"bytes={2 * HERE}-")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+@pytest.mark.skipif(not ROOT, reason="gives files to another user")
 def test_a_note_of_another_user_counts_for_nothing(go_on, thing, file) -> None:
     thing.breaks = [HERE]
     go_on()

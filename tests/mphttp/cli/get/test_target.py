@@ -11,6 +11,7 @@ from mphttp.cli.environment import Environment
 from mphttp.cli.exits import ExitCode, Failure
 from mphttp.cli.get.target import target
 from mphttp.cli.url import name_from_url
+from tests.root import ROOT
 
 PROCESS = Environment.of_process()
 
@@ -172,7 +173,7 @@ def test_a_url_without_a_name_is_refused(url: str) -> None:
     assert caught.value.code == ExitCode.USAGE
 
 
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+AS_ROOT = pytest.mark.skipif(not ROOT, reason="gives files to another user")
 
 
 def inode(path: Path) -> int:
