@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 
 from mphttp.cli.exits import ExitCode
+from mphttp.cli.get.session import Session
 
 from .seen import Answer, Client, Seen, serving
 
@@ -87,9 +89,14 @@ def test_what_is_secure_goes_by_tls_only(run, tmp_path, monkeypatch, backend) ->
     monkeypatch.chdir(tmp_path)
     Path("jar").write_text("127.0.0.1\tFALSE\t/\tTRUE\t0\ta\t1\n")
     with serving() as seen:
-        seen.answers["/a"] = Answer(fields=(("Set-Cookie", "s=1; Secure"),))
-        run("get", "--backend", backend, "-b", "jar", f"{seen.url}/a", f"{seen.url}/b")
+        seen.answers["/a"] = Answer(
+            fields=(("Set-Cookie", "s=1; Secure"), ("Set-Cookie", "__Host-h=1"))
+        )
+        words = ("-b", "jar", "-c", "kept", f"{seen.url}/a", f"{seen.url}/b")
+        assert run("get", "--backend", backend, *words).code == 0
         assert [request["cookie"] for request in seen.requests] == [None, None]
+        kept = [line for line in Path("kept").read_text().splitlines() if "\t" in line]
+        assert kept == ["127.0.0.1\tFALSE\t/\tTRUE\t0\ta\t1"]
 
 
 @pytest.mark.parametrize("option", [("-n",), ("--netrc",)])
@@ -109,6 +116,24 @@ def test_a_netrc_for_others(client: Client, seen: Seen) -> None:
     Path(".netrc").write_text("machine example.org login me password secret\n")
     assert client("-n", f"{seen.url}/x").code == 0
     assert seen.requests[0]["authorization"] is None
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told"),
+    [
+        ("https://a/", "https://b/", True),
+        ("http://a/", "http://b/", True),
+        ("https://a/", "http://b/", False),
+        ("https://b/", "http://b/", False),
+        ("https://a/", "https://c/", False),
+    ],
+)
+def test_a_login_of_netrc_after_a_redirect(first: str, then: str, told: bool) -> None:
+    """For each host its own, and never in clear after TLS."""
+    request = httpx.Request("GET", then)
+    session = Session(logins={"b": ("me", "secret")})
+    session.prepare(request, httpx.Request("GET", first))
+    assert request.headers.get("authorization") == (BASIC if told else None)
 
 
 def test_a_netrc_that_cannot_be_read_tells_no_password(run, tmp_path, seen: Seen) -> None:
