@@ -155,13 +155,18 @@ def test_each_redirect_names_where_it_came_from(client: Client, seen: Seen) -> N
     ]
 
 
-@pytest.mark.parametrize("words", ["-I -d a", "-d a -T lines", "-T lines -I", "-T lines -T lines"])
+@pytest.mark.parametrize("words", ["-I -d a", "-d a -T lines", "-T lines -I"])
 def test_what_cannot_go_together(client: Client, seen: Seen, words: str) -> None:
     Path("lines").write_bytes(b"x")
-    if client.name == "the curl program" and words == "-T lines -T lines":
-        pytest.skip("curl drops the second file in silence")
     assert client(*words.split(" "), f"{seen.url}/x").code == ExitCode.USAGE
     assert seen.requests == []
+
+
+def test_two_files_for_one_url(run, seen: Seen) -> None:
+    """curl drops the second one in silence."""
+    Path("lines").write_bytes(b"x")
+    result = run("get", "-T", "lines", "-T", "lines", f"{seen.url}/x")
+    assert (result.code, seen.requests) == (ExitCode.USAGE, [])
 
 
 @pytest.mark.parametrize("words", ["-T missing", "-d @missing", "-H @missing", "--json @missing"])
