@@ -254,7 +254,9 @@ class Assembly:
                     self._store.put(start, data[start - begin : stop - begin])
             except OSError as error:
                 what = f"what comes early can't be kept: {error.strerror or error}"
-                self.alone = self.alone or what
+                if not self.alone:
+                    self.alone = what
+                    self._news_of_waits.append(what)
                 raise OSError(what) from error
             self._heard_at, self._busy_since = time.monotonic(), None
             self._plan.came(source, len(data), self._heard_at)

@@ -166,7 +166,7 @@ def test_a_terminal_shows_a_bar_for_each_path(origin) -> None:
     during, closing = told.rsplit("\x1b[2K", 1)
     for words in ("wifi", "lte", "open", "━", f"of {SIZE / 1000} kB"):
         assert words in during
-    assert closing.startswith("600.0 kB in ")
+    assert closing.startswith("200 OK, 600.0 kB in ")
     assert "wifi" in closing
     assert "lte" in closing
 
