@@ -343,9 +343,11 @@ class PathManager:
         self._openings.abandon(now)
         # Nothing of this transfer is on its way any more: what drained is done.
         self._drains = [drain for drain in self._drains if drain.transfer != transfer]
+        mine = [record for record in self._table.alive() if record.wanted_by == {transfer}]
         for record in self._table.open():
             self._leave(transfer, record, now)
-        self._retired.pop(transfer, None)
+        if not self._retired.pop(transfer, False):
+            self._end_needless(mine, now)
         under_way = (change.transfer for change in self._changes.values())
         self._outbox.forget_all_but({*self._retired, *under_way})
 
@@ -360,6 +362,14 @@ class PathManager:
         if used and record.alive and not record.initial and not self._table.is_last(record):
             self._use(transfer, record, use=False)
         record.used_by.discard(transfer)
+
+    def _end_needless(self, records: list[SubflowRecord], now: float) -> None:
+        """End what stayed as the last one, where an older one that had drained stays after all."""
+        for record in records:
+            if record.alive and not self._table.is_last(record):
+                record.move(Cause.CLOSE, now)
+                self._call(CloseSubflow(record.info), record)
+                self._table.end(record, now)
 
     def _drains_for_others(self, transfer: Hashable, record: SubflowRecord) -> bool:
         others = [(drain.record, drain.transfer) for drain in self._drains]
