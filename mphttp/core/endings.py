@@ -24,12 +24,17 @@ class Endings:
         table: the connection's subflows.
         outbox: takes the effects.
         failures: is told of each that ended by itself.
+        reasons_later: whether an event may tell why one ended that a look finds ended; else one
+            that ended without a reason had done its work.
     """
 
-    def __init__(self, table: SubflowTable, outbox: Outbox, failures: Failures) -> None:
+    def __init__(
+        self, table: SubflowTable, outbox: Outbox, failures: Failures, *, reasons_later: bool
+    ) -> None:
         self._table = table
         self._outbox = outbox
         self._failures = failures
+        self._reasons_later = reasons_later
         self._untold: list[SubflowRecord] = []  # ended; an event may still tell why
 
     def on_event(self, event: SubflowClosed, now: float) -> None:
@@ -78,7 +83,8 @@ class Endings:
             if record.opened_at is None:
                 continue
             self._outbox.note("subflow_closed", record, record.info.error)
-            if record.id in unasked and not record.told:
+            killed = bool(record.info.error) or self._reasons_later
+            if killed and record.id in unasked and not record.told:
                 self._killed(record, record.info.error, now)
 
     def on_paths(self, before: Sequence[Path], after: Sequence[Path], now: float) -> None:

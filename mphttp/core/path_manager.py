@@ -92,6 +92,7 @@ class PathManager:
         remote: where the peer is.
         hint: what mends it where the peer refuses a subflow, or one is reset.
         joins: is told which address pairs refuse subflows; None where they are none of MPTCP's.
+        reasons_later: whether events tell why a subflow ended (`Endings`).
 
     Attributes:
         controlled: whether the kernel takes calls for this connection; a plain TCP one takes none.
@@ -104,6 +105,7 @@ class PathManager:
         *,
         hint: str = "",
         joins: Joins | None = None,
+        reasons_later: bool = True,
     ) -> None:
         self.controlled = True
         self._table = table
@@ -112,7 +114,7 @@ class PathManager:
         self._outbox = Outbox()
         self._failures = Failures(table, hint, joins)
         self._openings = Openings(table, self._outbox, self._failures)
-        self._endings = Endings(table, self._outbox, self._failures)
+        self._endings = Endings(table, self._outbox, self._failures, reasons_later=reasons_later)
         self._drains: list[_Drain] = []
         self._changes: dict[KernelCall, _Change] = {}
         self._retired: dict[Hashable, bool] = {}  # by transfer, whether it keeps its subflows

@@ -83,10 +83,12 @@ class Carrier:
         table: the subflows.
         refused_hint: what mends it where the peer refuses a subflow, or one is reset.
         joins: whether further subflows are MPTCP's, which a middlebox may refuse to all.
+        reasons_later: whether events tell why a subflow ended, after a look may have found it so.
     """
 
     refused_hint = "`mphttp doctor URL` tries each path"
     joins = False
+    reasons_later = True
 
     def __init__(
         self,
@@ -119,6 +121,7 @@ class Carrier:
             self.remote,
             hint=self.refused_hint,
             joins=engine.joins if self.joins else None,
+            reasons_later=self.reasons_later,
         )
 
     def _begin(self, control: Control | None, before: Taken, now: float) -> None:

@@ -57,6 +57,8 @@ class PartsCarrier(Carrier):
         assembly: what has come, for the reader.
     """
 
+    reasons_later = False
+
     def __init__(
         self,
         first: Connection,
