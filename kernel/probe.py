@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 from .broker.channel import socket_path
@@ -14,6 +15,9 @@ from .path_manager.mechanism import NetlinkMechanism
 from .reading.info import mptcp_error
 from .readonly.mechanism import ReadonlyMechanism
 from .sockopt.mechanism import SockoptMechanism
+
+_LONGEST = 64
+"""Bytes of a setting, at most."""
 
 
 def best_mechanism() -> Mechanism:
@@ -44,7 +48,7 @@ def situation() -> object:
         Something that is equal as long as nothing of it changes.
     """
     try:
-        broker = Path(socket_path()).stat()
+        broker = os.stat(socket_path())
         there: tuple[int, int] | None = (broker.st_ino, broker.st_ctime_ns)
     except OSError:
         there = None
@@ -69,9 +73,15 @@ def userspace_manager_selected() -> bool:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text().strip()
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # for each connection: no file object
     except OSError:
         return ""
+    try:
+        return os.read(file, _LONGEST).decode().strip()
+    except OSError:
+        return ""
+    finally:
+        os.close(file)
 
 
 def without_mptcp() -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ read them needs no privilege (net/mptcp/pm_netlink.c, mptcp_pm_nl_get_addr_dumpi
 from __future__ import annotations
 
 from contextlib import closing
+from functools import cache
 
 from ..errors import KernelError
 from ..netlink.sockets import RequestSocket, get_family
@@ -25,7 +26,7 @@ def opening_addresses() -> list[str]:
     """
     try:
         with closing(RequestSocket()) as requests:
-            family = get_family(requests, MPTCP_PM_NAME).id
+            family = _family()
             (limits,) = _ask(requests, family, Command.GET_LIMITS)
             if not limits.subflows:
                 return []
@@ -33,6 +34,13 @@ def opening_addresses() -> list[str]:
     except (KernelError, ValueError):
         return []
     return [a.address.host for a in answers if a.address and a.address.host and _opens(a.address)]
+
+
+@cache
+def _family() -> int:
+    """Return the family's number, which stays: MPTCP can't be a module (net/mptcp/Kconfig)."""
+    with closing(RequestSocket()) as requests:
+        return get_family(requests, MPTCP_PM_NAME).id
 
 
 def _opens(address: Address) -> bool:

@@ -42,7 +42,7 @@ class Start:
             OSError: none of the interfaces that may be used reaches the peer.
         """
         request = current_request()
-        asks = request is not None and type(request.strategy).connect_on is not Strategy.connect_on
+        asks = request is not None and _chooses(request.strategy)
         if self._names is None and not asks:
             return [(_FIRST, None)]
         paths = usable_paths(remote, self._names, link)
@@ -106,3 +106,10 @@ class Start:
             what = f"the connection could not start on {name}, which doesn't reach the server"
             request.problems.append((what, "another path took its place"))
         return chosen
+
+
+def _chooses(strategy: Strategy) -> bool:
+    """Tell whether a strategy may name a path to start on; most don't, and asking costs a look."""
+    if isinstance(strategy, SinglePath):
+        return strategy.path is not None
+    return type(strategy).connect_on is not Strategy.connect_on
