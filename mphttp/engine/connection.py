@@ -76,10 +76,13 @@ class Connection(Carrier):
         self._calling = False
         self._close_socket: Callable[[], None] | None = None
         self._mechanism = engine.mechanism
-        self._begin(self._new_control(), self.reader.all(), self._asked_at)
+        taken = self.reader.all()  # which finds out whether it is MPTCP
+        self._begin(self._new_control(), taken, self._asked_at)
         _log.debug("connected to %s, %s by %s", self.remote, self.protocol, self.mechanism_name)
 
     def _new_control(self) -> Control | None:
+        if not self.reader.multipath:
+            return None
         try:
             return self._mechanism.control(self.reader.sock)
         except NotMultipath:
