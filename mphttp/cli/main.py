@@ -10,6 +10,7 @@ from .environment import Environment
 from .exits import ExitCode, Failure, of_this_machine
 from .interrupt import Stopped
 from .parser import Told, parse
+from .put_off import UNUSED, put_off
 
 
 def main(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> int:
@@ -22,6 +23,9 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
     Returns:
         the exit code.
     """
+    if arguments is None:
+        for package in UNUSED:
+            put_off(package)  # the process is the command's own
     environment = environment or Environment.of_process()
     try:
         if environment.environ.get("MPHTTP_LOG"):

@@ -6,8 +6,9 @@ import argparse
 import importlib
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.metadata import version
 from typing import Any, NoReturn
+
+from mphttp import __version__
 
 from .environment import Environment
 from .exits import ExitCode, Failure, table
@@ -84,4 +85,4 @@ def parse(arguments: Sequence[str]) -> Run:
 
 
 def _version() -> str:
-    return f"mphttp {version('mphttp')}\n"
+    return f"mphttp {__version__}\n"

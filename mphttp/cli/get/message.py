@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import httpx
+
+from mphttp import __version__
 
 from ..environment import Environment
 from ..exits import usage
@@ -85,7 +86,7 @@ class Message:
             request.stream = self.content.stream()
         # The body is written as it comes unless --compressed, so no coding is asked for; as curl.
         del request.headers["accept-encoding"]
-        defaults = {"user-agent": f"mphttp/{version('mphttp')}"}
+        defaults = {"user-agent": f"mphttp/{__version__}"}
         auth = None if self.digest else self.login
         defaults |= {"authorization": basic(*auth)} if auth else {}
         defaults |= {"accept-encoding": offered()} if self.compressed else {}

@@ -65,17 +65,20 @@ def test_help_starts_quickly() -> None:
     assert done.stderr.strip() == "[]"
 
 
-def test_rich_is_imported_for_live_progress_only(server) -> None:
+def test_a_download_imports_only_what_it_uses(server) -> None:
+    """rich is for live progress, pyroute2 for the lab; httpcore imports trio by itself."""
+    heavy = {"rich", "pyroute2", "trio._core"}
     program = (
         "import sys\n"
         "from mphttp.cli import main\n"
-        f"main(['get', '-o', '/dev/null', '{server.url}/bytes/10'])\n"
-        "print('rich' in sys.modules, 'pyroute2' in sys.modules, file=sys.stderr)"
+        "assert main() == 0\n"
+        f"print(sorted({heavy!r} & set(sys.modules)), file=sys.stderr)"
     )
+    words = ["get", "-o", "/dev/null", f"{server.url}/bytes/10"]
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=True
     )
-    assert done.stderr.strip() == "False False"
+    assert done.stderr.strip() == "[]"
 
 
 def test_a_bug_is_one_sentence_and_the_traceback_only_on_request(run, monkeypatch) -> None:
@@ -91,3 +94,17 @@ def test_a_bug_is_one_sentence_and_the_traceback_only_on_request(run, monkeypatc
     assert "error: a bug in mphttp: KeyError: 'something'\nhint: " in result.err
     told = run("get", "http://a", environ={"MPHTTP_TRACEBACK": "1"}).err
     assert "Traceback" in told
+
+
+def test_what_is_put_off_is_there_once_it_is_used() -> None:
+    program = (
+        "import sys\n"
+        "from mphttp.cli.put_off import put_off\n"
+        "put_off('trio'); put_off('no_such_package')\n"
+        "import trio, trio as again\n"
+        "assert 'trio._core' not in sys.modules\n"
+        "import trio.abc\n"
+        "from trio import sleep\n"
+        "assert again.run(sleep, 0) is None and trio.abc.Stream\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
