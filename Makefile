@@ -13,7 +13,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # Tests start Python hundreds of times, which shouldn't compile everything each time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick check fuzz bpf bench bench-full kernel test-kernel
+.PHONY: docs demo test quick check fuzz bpf bench bench-full kernel test-kernel
 
 demo: $(runs)
 	$(venv)/bin/mphttp demo
@@ -32,6 +32,11 @@ check: $(develops)
 	$(venv)/bin/ruff check
 	$(venv)/bin/ruff format --check
 	$(venv)/bin/mypy -p mphttp
+
+# The manual, as pages for a browser: build/docs/index.html
+docs: $(develops)
+	$(venv)/bin/pip install --quiet --group docs
+	$(venv)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -E docs build/docs
 
 fuzz: $(develops)
 	$(venv)/bin/pytest tests/fuzz --fuzz-seconds=$(FUZZ_SECONDS)
