@@ -112,14 +112,21 @@ SEC("iter/tcp")
 int subflow_option(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *sk = ctx->sk_common;
-	__u32 size = request.size;
+	__u32 last = request.size - 1; /* the index of the value's last byte */
 
-	if (!sk || !size || size > sizeof(request.value) || !is_meant(sk))
+	/*
+	 * The verifier wants to see that what is passed as a size is neither 0 nor too much. As one
+	 * comparison with what can't be told from the size, it sees both (Linux 6.1 does, too).
+	 */
+	barrier_var(last);
+	if (!sk || last >= sizeof(request.value) || !is_meant(sk))
 		return 0;
 	if (request.set)
-		request.result = bpf_setsockopt(sk, request.level, request.name, request.value, size);
+		request.result =
+			bpf_setsockopt(sk, request.level, request.name, request.value, last + 1);
 	else
-		request.result = bpf_getsockopt(sk, request.level, request.name, request.value, size);
+		request.result =
+			bpf_getsockopt(sk, request.level, request.name, request.value, last + 1);
 	return 1; /* ends the pass; read() fails with EAGAIN */
 }
 
