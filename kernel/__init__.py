@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .errors import (
         CallRefused,
         KernelError,
+        LeavesElsewhere,
         NoSuchSubflow,
         NotMultipath,
         NotPermitted,
@@ -47,6 +48,7 @@ __all__ = [
     "Finding",
     "FourTuple",
     "KernelError",
+    "LeavesElsewhere",
     "Mechanism",
     "NetlinkMechanism",
     "NoSuchSubflow",
@@ -81,6 +83,7 @@ _HOMES = {
     "Finding": ".diagnosis.findings",
     "FourTuple": ".values",
     "KernelError": ".errors",
+    "LeavesElsewhere": ".errors",
     "Mechanism": ".mechanism",
     "NetlinkMechanism": ".path_manager.mechanism",
     "NoSuchSubflow": ".errors",

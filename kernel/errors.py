@@ -3,6 +3,7 @@
 KernelError
 ├── NotMultipath        the connection is plain TCP: the peer or a middlebox has no MPTCP
 ├── NotSupported        this kernel, or the mechanism in use, has no such call
+│   └── LeavesElsewhere  a subflow would leave by another interface than it is opened on
 ├── NotPermitted        a capability is missing
 ├── NotReady            the connection is not fully established yet: data must flow first
 ├── NoSuchSubflow       the subflow, or its whole connection, is gone
@@ -44,6 +45,10 @@ class NotMultipath(KernelError):
 
 class NotSupported(KernelError):
     """This kernel, or the mechanism in use, has no such call."""
+
+
+class LeavesElsewhere(NotSupported):
+    """This kernel would send a subflow by another interface than it is opened on."""
 
 
 class NotPermitted(KernelError):

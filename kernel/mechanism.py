@@ -100,6 +100,12 @@ class Mechanism(Protocol):
             NotMultipath: the connection fell back to TCP.
         """
 
+    def misled(self, path: Path, remote: SocketAddress) -> KernelError | None:
+        """Say why a subflow on a path would leave by another interface, and what mends it, or None.
+
+        `Control.open` raises it. The first time it may take some milliseconds; any thread may ask.
+        """
+
     def fileno(self) -> int | None:
         """Descriptor that is readable when events wait, or None where there are no events."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import socket as sockets
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from ..address_ids import AddressIds
 from ..addresses import canonical, unmapped
 from ..bpf.options import option_bytes
-from ..errors import CallRefused, ProtocolError
+from ..errors import CallRefused, KernelError, ProtocolError
+from ..interfaces.honoured import look_after
 from ..reading.info import TCP_INFO, subflow_tcp_info
 from ..readonly.control import ConnectionControl
 from ..values import FourTuple, Path, SocketAddress, SubflowInfo
@@ -36,6 +38,9 @@ class Broker(Protocol):
 
     def announced(self, token: int) -> Mapping[int, SocketAddress]:
         """The addresses that the peer announced and didn't withdraw."""
+
+    def misled(self, path: Path, remote: SocketAddress) -> KernelError | None:
+        """Why a subflow on a path would leave by another interface; None if it wouldn't."""
 
     def listen(self, control: BrokerControl) -> None:
         """Have a connection's events told."""
@@ -83,10 +88,13 @@ class BrokerControl(ConnectionControl):
             OpenRefused: no SYN could be sent, it was refused at once, or the peer forbade it.
             NoSuchSubflow: the connection is gone.
             NotPermitted: the broker's configuration forbids it.
-            NotSupported: the connection was created under the in-kernel path manager.
+            NotSupported: the connection was created under the in-kernel path manager; or the
+                subflow would leave by another interface.
             KernelError: any other refusal, or the broker doesn't answer.
         """
         remote, number = unmapped(remote), self._ids.of(path.address)
+        if (misled := self._broker.misled(path, remote)) is not None:
+            raise misled
         answer = self._broker.ask(
             Open(path.index, path.address, remote, number, backup), self._socket
         )
@@ -96,7 +104,12 @@ class BrokerControl(ConnectionControl):
             self._ids.set(path.address, answer.local_id)
         local = SocketAddress(canonical(path.address), answer.local_port)
         pair = FourTuple(local, SocketAddress(remote.host, answer.remote_port))
-        return SubflowInfo(answer.subflow, pair, answer.state, 0.0, 0, 0, 0, 0.0)
+        opened = SubflowInfo(answer.subflow, pair, answer.state, 0.0, 0, 0, 0, 0.0)
+        if (misled := look_after(pair, path)) is not None:
+            with suppress(KernelError):
+                self.close(opened)
+            raise misled
+        return opened
 
     def close(self, subflow: SubflowInfo) -> None:
         """End a subflow; its unacknowledged data goes on over the others.

@@ -11,8 +11,9 @@ from contextlib import suppress
 
 from ..errors import KernelError, ProtocolError
 from ..events import AddressAnnounced, AddressRemoved, ConnectionClosed, Event, Overflow
+from ..interfaces.honoured import refusal
 from ..path_manager.events import decode_event
-from ..values import SocketAddress
+from ..values import Path, SocketAddress
 from .channel import EventChannel, RequestChannel, socket_path
 from .control import BrokerControl
 from .messages import Answer, EventTold, Lost, OnConnection, Watching
@@ -112,6 +113,10 @@ class BrokerMechanism:
             self._listen_again()
         else:
             self._watch(control)
+
+    def misled(self, path: Path, remote: SocketAddress) -> KernelError | None:
+        """Say why a subflow on a path would leave by another interface; None if it wouldn't."""
+        return refusal(path, remote, lambda sock: BrokerControl(sock, self))
 
     def announced(self, token: int) -> Mapping[int, SocketAddress]:
         """The addresses that the peer announced and didn't withdraw, by its number for each."""

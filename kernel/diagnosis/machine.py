@@ -19,18 +19,16 @@ from ..bpf.program import check
 from ..broker.mechanism import BrokerMechanism
 from ..errors import KernelError, NotMultipath
 from ..hints import SYSCTL
-from ..interfaces.paths import path_of
+from ..interfaces.honoured import honours_device
 from ..mechanism import Mechanism
 from ..path_manager.mechanism import NetlinkMechanism
 from ..reading.info import IPPROTO_MPTCP, FullCapture, capture, mptcp_error
-from ..reading.listing import SocketLister
+from ..reading.loopback import connected_to_self
 from ..sockopt.mechanism import SockoptMechanism
-from ..values import SocketAddress
 
 NETSTAT = File("/proc/thread-self/net/netstat")
 IPV4_CONF = File("/proc/sys/net/ipv4/conf")
 
-_LOOPBACK = "127.0.0.1"
 _WITHIN = 1.0
 """Seconds; what doesn't work on the loopback interface at once doesn't work."""
 _STRICT = 1
@@ -153,58 +151,16 @@ def _loopback(make: Callable[[], Mechanism] | None) -> Loopback | None:
     """Connect to ourselves, and open a subflow with what can."""
     before = counters().get(_DISABLED, 0)
     try:
-        with (
-            closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)) as listener,
-            closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP)) as client,
-        ):
-            listener.bind((_LOOPBACK, 0))
-            listener.listen()
-            for sock in (listener, client):
-                sock.settimeout(_WITHIN)
-            client.connect(listener.getsockname())
-            served, _ = listener.accept()
-            with closing(served):
-                return _connected(client, served, make, before)
-    except OSError:
-        return None
-
-
-def _connected(
-    client: socket.socket,
-    served: socket.socket,
-    make: Callable[[], Mechanism] | None,
-    before: int,
-) -> Loopback:
-    try:
-        capture(client.fileno())
+        with connected_to_self(_WITHIN) as (client, _):
+            capture(client.fileno())
     except NotMultipath:
         return Loopback(disabled=counters().get(_DISABLED, 0) > before)
+    except OSError:
+        return None
     if make is None:
         return Loopback()
-    served.settimeout(_WITHIN)
-    client.sendall(b".")
-    served.sendall(served.recv(1))
-    client.recv(1)
     with closing(make()) as mechanism:
-        return Loopback(honours_device=_honours_device(client, mechanism))
-
-
-def _honours_device(client: socket.socket, mechanism: Mechanism) -> bool | None:
-    """Tell whether a subflow that is opened on an interface is bound to it.
-
-    Source: net/mptcp/subflow.c, __mptcp_subflow_connect; before 6.2 it asked only the kernel's own
-    path manager for the interface.
-    """
-    path = path_of(_LOOPBACK)
-    if path is None:
-        return None
-    try:
-        opened = mechanism.control(client).open(path, SocketAddress(*client.getpeername()[:2]))
-        with closing(SocketLister()) as lister:
-            device = lister.device_of(opened.tuple)
-    except KernelError:
-        return None
-    return None if device is None else device == path.index
+        return Loopback(honours_device=honours_device(mechanism.control))
 
 
 def _interfaces(conf: File) -> list[str]:

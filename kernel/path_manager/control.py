@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Protocol
 
 from ..address_ids import AddressIds
 from ..addresses import canonical, family, unmapped
 from ..errors import CallRefused, KernelError, NoSuchSubflow, OpenRefused
+from ..interfaces.honoured import look_after
 from ..netlink.sockets import RequestError
+from ..reading.listing import SocketLister
 from ..readonly.control import ConnectionControl
 from ..values import Path, SocketAddress, SubflowInfo
 from .commands import (
@@ -39,6 +41,9 @@ class PathManager(Protocol):
 
     def denied(self, token: int) -> SocketAddress | None:
         """The peer's initial address, if it must not be joined there."""
+
+    def misled(self, path: Path, remote: SocketAddress) -> KernelError | None:
+        """Why a subflow on a path would leave by another interface; None if it wouldn't."""
 
 
 class NetlinkControl(ConnectionControl):
@@ -70,14 +75,19 @@ class NetlinkControl(ConnectionControl):
             OpenRefused: no SYN could be sent, it was refused at once, or the peer forbade it.
             NoSuchSubflow: the connection is gone.
             NotPermitted: CAP_NET_ADMIN is missing.
-            NotSupported: the connection was created under the in-kernel path manager.
+            NotSupported: the connection was created under the in-kernel path manager; or the
+                subflow would leave by another interface.
             CallRefused: any other refusal.
         """
         remote = self._with_port(unmapped(remote))
         self._check(path, remote)
         before = {subflow.id for subflow in self.info().subflows}
         self._create(path, remote, backup)
-        return self._find(before, path, remote)
+        opened = self._find(before, path, remote)
+        self._keep_to(path, opened)
+        if backup:
+            self._ask_for_backup(opened, path)
+        return opened
 
     def close(self, subflow: SubflowInfo) -> None:
         """End a subflow; its unacknowledged data goes on over the others.
@@ -150,6 +160,8 @@ class NetlinkControl(ConnectionControl):
                 f"the peer asked for no further subflows to {remote.host} port {remote.port}",
                 hint="it may announce another address (ADD_ADDR); see the events",
             )
+        if (misled := self._manager.misled(path, remote)) is not None:
+            raise misled
 
     def _create(self, path: Path, remote: SocketAddress, backup: bool) -> None:
         what = f"no subflow was opened on {path.name} from {path.address} to {remote.host}"
@@ -188,6 +200,25 @@ class NetlinkControl(ConnectionControl):
             if subflow.id not in before and (pair.local.host, pair.remote) == (host, remote):
                 return subflow
         raise OpenRefused(f"a subflow on {path.name} to {remote.host} was refused at once")
+
+    def _keep_to(self, path: Path, opened: SubflowInfo) -> None:
+        """End what has left by another interface, where that wasn't known before."""
+        if (misled := look_after(opened.tuple, path)) is not None:
+            with suppress(KernelError):
+                self.close(opened)
+            raise misled
+
+    def _ask_for_backup(self, opened: SubflowInfo, path: Path) -> None:
+        """Send MP_PRIO with the next packet, where the kernel has ignored the flag (Linux 6.1).
+
+        If that is the one that ends the handshake, the peer knows before it can send anything
+        (net/mptcp/pm_netlink.c, __mptcp_pm_send_ack, which takes it down in any state).
+        """
+        with suppress(KernelError), closing(SocketLister()) as lister:
+            if lister.asks_backup(opened.tuple, path.index):
+                return
+        with suppress(KernelError):  # it was refused already
+            self._manager.request(set_backup(self.token, opened.tuple, True))
 
     def _request(self, message: PathManagerMessage, what: str) -> None:
         try:

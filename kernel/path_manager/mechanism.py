@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from ..errors import KernelError, NotSupported, ProtocolError
 from ..events import Event, Overflow
 from ..hints import NEEDS_LINUX
+from ..interfaces.honoured import refusal
 from ..netlink.genetlink import Family
 from ..netlink.sockets import EventSocket, RequestSocket, get_family
-from ..values import SocketAddress
+from ..values import Path, SocketAddress
 from .commands import PathManagerMessage, decode, encode
 from .control import NetlinkControl
 from .event_reader import EventReader
@@ -108,6 +109,10 @@ class NetlinkMechanism:
         """
         answers = self._requests.request(self._family, encode(message), dump=dump)
         return [decode(answer.payload) for answer in answers]
+
+    def misled(self, path: Path, remote: SocketAddress) -> KernelError | None:
+        """Say why a subflow on a path would leave by another interface; None if it wouldn't."""
+        return refusal(path, remote, lambda sock: NetlinkControl(sock, self))
 
     def announced(self, token: int) -> Mapping[int, SocketAddress]:
         """The addresses that the peer announced and didn't withdraw, by its number for each."""

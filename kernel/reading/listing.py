@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..netlink.codec import Message
-from ..netlink.sockets import RequestSocket
+from ..netlink.sockets import RequestError, RequestSocket
 from ..values import FourTuple
 from .info import IPPROTO_MPTCP
 from .sock_diag import (
     SOCK_DIAG_BY_FAMILY,
     ListedConnection,
     ListedSubflow,
+    decode_asks_backup,
     decode_connection,
     decode_device,
     decode_subflow,
     pack_question,
+    pack_question_of,
 )
 
 NETLINK_SOCK_DIAG = 4
@@ -59,7 +61,7 @@ class SocketLister:
                 subflows[subflow.token].append(subflow)
         return [_listing(there[token], subflows[token]) for token in there]
 
-    def device_of(self, pair: FourTuple) -> int | None:
+    def device_of(self, pair: FourTuple, device: int) -> int | None:
         """Return the index of the interface that a TCP socket is bound to, 0 if to none.
 
         Of a subflow that is what the kernel made of the index it was asked to use; no privilege is
@@ -67,16 +69,39 @@ class SocketLister:
 
         Args:
             pair: the socket's addresses and ports.
+            device: index of the interface that it may be bound to.
 
         Returns:
-            None if there is no such socket.
+            None if there is no such socket, or it is bound to another interface.
 
         Raises:
-            RequestError: this kernel can't list sockets.
-            ProtocolError: its answer can't be read.
+            ProtocolError: the answer can't be read.
         """
-        told = (decode_device(m.payload) for m in self._answers(socket.IPPROTO_TCP))
-        return next((device for found, device in told if found == pair), None)
+        answer = self._one(pair, device)
+        return None if answer is None else decode_device(answer)
+
+    def asks_backup(self, pair: FourTuple, device: int) -> bool | None:
+        """Tell whether this side asked the peer to have a subflow for a backup.
+
+        Args:
+            pair: its addresses and ports.
+            device: index of the interface that it may be bound to.
+
+        Returns:
+            None where that isn't told: there is no such subflow, or a privilege is missing.
+
+        Raises:
+            ProtocolError: the answer can't be read.
+        """
+        answer = self._one(pair, device)
+        return None if answer is None else decode_asks_backup(answer)
+
+    def _one(self, pair: FourTuple, device: int) -> bytes | None:
+        try:
+            answers = self._requests.request(SOCK_DIAG_BY_FAMILY, pack_question_of(pair, device))
+        except RequestError:  # ENOENT, mostly
+            return None
+        return answers[0].payload if answers else None
 
     def close(self) -> None:
         """Let go of the descriptor."""

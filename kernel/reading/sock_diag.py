@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
+from ..addresses import packed
 from ..errors import ProtocolError
 from ..netlink.codec import (
     integer,
@@ -58,7 +59,9 @@ class SubflowFlag(IntFlag):
 
 
 _REQUEST = struct.Struct("=BBBxI48x")  # struct inet_diag_req_v2, for any addresses
+_ONE = struct.Struct("=BBBxI2s2s16s16sIII")  # the same, for one socket
 _MESSAGE = struct.Struct("=BBBBHH16s16sI2I5I")  # struct inet_diag_msg; the ports are big-endian
+_ANY_COOKIE = 0xFFFFFFFF
 _PROTOCOL = 3  # INET_DIAG_REQ_PROTOCOL: a number that doesn't fit the header's byte
 _INFO_BIT = 1 << (DiagAttribute.INFO - 1)
 _STATES = sum(1 << state for state in TCPState if state not in (TCPState.LISTEN, TCPState.CLOSE))
@@ -123,6 +126,22 @@ def pack_question(family: int, protocol: int) -> bytes:
     return header + pack_attributes({_PROTOCOL: pack_integer(protocol, 4)})
 
 
+def pack_question_of(pair: FourTuple, device: int) -> bytes:
+    """Ask for one TCP socket; no other has to be looked at.
+
+    Args:
+        pair: its addresses and ports.
+        device: index of the interface that it may be bound to; one that is bound to none is found,
+            too.
+    """
+    (kind, local), (_, remote) = (packed(address.host) for address in pair)
+    ports = (address.port.to_bytes(2, "big") for address in pair)
+    cookie = _ANY_COOKIE, _ANY_COOKIE
+    return _ONE.pack(
+        kind, socket.IPPROTO_TCP, _INFO_BIT, _STATES, *ports, local, remote, device, *cookie
+    )
+
+
 def decode_connection(payload: bytes) -> ListedConnection:
     """Read an answer about an MPTCP socket.
 
@@ -173,14 +192,29 @@ def decode_subflow(payload: bytes) -> ListedSubflow | None:
     )
 
 
-def decode_device(payload: bytes) -> tuple[FourTuple, int]:
-    """Read an answer about any socket: its addresses, and the interface that it is bound to, or 0.
+def decode_device(payload: bytes) -> int:
+    """Read an answer about any socket: the index of the interface that it is bound to, or 0.
 
     Raises:
         ProtocolError: something doesn't fit.
     """
-    message = _unpack(payload)
-    return message.tuple, message.device
+    return _unpack(payload).device
+
+
+def decode_asks_backup(payload: bytes) -> bool | None:
+    """Read an answer about a subflow: whether this side asked to have it for a backup.
+
+    Returns:
+        None where that isn't told, as to others than root before Linux 6.15.
+
+    Raises:
+        ProtocolError: something doesn't fit.
+    """
+    upper = unpack_attributes(_unpack(payload).attributes.get(DiagAttribute.ULP_INFO, b""))
+    if UpperLayerAttribute.MPTCP not in upper:
+        return None
+    mptcp = unpack_attributes(upper[UpperLayerAttribute.MPTCP])
+    return bool((optional_integer(mptcp, SubflowAttribute.FLAGS, 4) or 0) & SubflowFlag.BKUP_LOC)
 
 
 @dataclass(frozen=True, slots=True)

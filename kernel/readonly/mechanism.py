@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..errors import KernelError
 from ..events import Event
-from ..values import SubflowInfo
+from ..values import Path, SocketAddress, SubflowInfo
 from .control import ConnectionControl
 
 
@@ -45,6 +45,9 @@ class ReadonlyMechanism:
 
     def control(self, sock: socket.socket) -> ReadonlyControl:
         return ReadonlyControl(sock, self.reason)
+
+    def misled(self, _path: Path, _remote: SocketAddress) -> KernelError | None:
+        return None  # none is opened
 
     def fileno(self) -> int | None:
         return None

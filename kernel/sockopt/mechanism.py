@@ -9,6 +9,7 @@ from contextlib import closing
 from ..errors import KernelError, NotSupported
 from ..events import Event
 from ..reading.info import IPPROTO_MPTCP
+from ..values import Path, SocketAddress
 from . import calls
 from .control import SockoptControl
 
@@ -43,6 +44,9 @@ class SockoptMechanism:
             NoSuchSubflow: the socket is closed.
         """
         return SockoptControl(sock)
+
+    def misled(self, _path: Path, _remote: SocketAddress) -> KernelError | None:
+        return None  # the kernel finds the interface by the path's address
 
     def fileno(self) -> int | None:
         return None

@@ -77,6 +77,7 @@ class _Witness:
     def __init__(self, manager: PathManager) -> None:
         self._manager = manager
         self.announced, self.denied = manager.announced, manager.denied
+        self.misled = manager.misled
         self.changed = self.opened = False
 
     def request(

@@ -18,7 +18,7 @@ from mphttp.kernel.path_manager.event_reader import EventReader
 from mphttp.kernel.path_manager.events import token_of
 from mphttp.kernel.path_manager.mechanism import event_group
 from mphttp.kernel.path_manager.tables import MPTCP_PM_NAME
-from mphttp.kernel.values import SocketAddress
+from mphttp.kernel.values import Path, SocketAddress
 
 _EVENTS_ROOM = 1 << 20  # bytes that may wait: the machine's connections in a busy moment
 
@@ -70,6 +70,10 @@ class Namespace:
         """The peer's initial address, if it must not be joined there (RFC 8684, 3.1, flag C)."""
         self._reader.claim(token)
         return self._reader.denied(token)
+
+    def misled(self, _path: Path, _remote: SocketAddress) -> KernelError | None:
+        """Nothing is tried here: clients do it, who have to know before they ask."""
+        return None
 
     def has(self, host: str, interface: str) -> bool:
         """Whether an IP address is one of this namespace's own.

@@ -248,7 +248,7 @@ class Connection(Carrier):
         # With "auto", subflows that can be controlled, and aren't refused, are preferred.
         if asked.multipath == "ranges" or self.missing() is not None:
             return True
-        return self.refuses_joins or self.joins_miss_paths
+        return self.refuses_joins or self.joins_miss_paths or self.joins_leave_elsewhere
 
     @property
     def refuses_joins(self) -> bool:
@@ -265,6 +265,17 @@ class Connection(Carrier):
         if self.also_at or not self.addresses or len(self.paths()) > 1:
             return False
         return len(paths_to_any(self.remote, self.addresses, self.path_names)) > 1
+
+    @property
+    def joins_leave_elsewhere(self) -> bool:
+        """Whether this kernel would send subflows on every other path by another interface.
+
+        It ignores then what a subflow is opened on, and no table of the machine leads there.
+        """
+        began = {record.path for record in self.table.open() if record.initial}
+        others = [path for path in self.paths() if path.name not in began]
+        misled = (self._mechanism.misled(path, self.remote) for path in others)
+        return bool(others) and all(misled)
 
     def missing(self) -> tuple[str, str] | None:
         """Say what keeps strategies from opening subflows, and what mends it, or None."""

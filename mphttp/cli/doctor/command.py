@@ -16,11 +16,11 @@ from mphttp.cli.units import duration
 from mphttp.cli.url import parse_url, resolved
 from mphttp.kernel import SocketAddress, paths_to
 from mphttp.kernel.diagnosis.machine import look
+from mphttp.kernel.interfaces.source_routing import tables_for
 from mphttp.network.time_limit import TimeLimit
 
 from .diagnosis import Diagnosis, in_control, of_machine, of_server
 from .probing import Progress, probe
-from .routing import tables_for
 from .told import lines, to_dict
 
 _ELSEWHERE = (SocketAddress("192.0.2.1", 443), SocketAddress("2001:db8::1", 443))

@@ -104,8 +104,8 @@ def of_server(machine: Machine, outcomes: Outcomes) -> Diagnosis:
     paths = tuple(probed.route.path for probed in outcomes.probed)
     here = findings(_strict_on(machine, silent & set(_after_first(paths))))
     here = [f for f in here if f.name != "rp_filter" or not silent]
-    joined = [p.joined for p in outcomes.probed if p.joined is not None and p.joined.tried]
-    if joined:  # the joins tell it better
+    joined = [p.joined for p in outcomes.probed if p.joined is not None]
+    if any(join.tried or join.elsewhere for join in joined):  # these tell it better
         here = [f for f in here if f.name != "interfaces"]
     view = _View(outcomes, {f.name: f for f in here})
     told = [*view.name(), *view.routes(), *view.ranges(), *view.downloads()]
@@ -337,12 +337,10 @@ class _View:
             return
         if joined.ok:
             yield Finding(name, True, f"a subflow opens beside a connection on {joined.base}")
+        elif joined.elsewhere:
+            yield Finding(name, False, f"none is opened: {joined.error}", joined.hint)
         elif not joined.tried:
             yield Finding(name, False, f"not tried: {joined.error}", needed=False)
-        elif joined.elsewhere:
-            path = probed.route.path
-            what = f"a subflow from {path.address} leaves by another interface on this kernel"
-            yield Finding(name, False, what, joined.hint)
         else:
             why = "" if probed.protocol is Protocol.MPTCP else ", for the same reason"
             what = f"no subflow joins a connection on {joined.base}{why}: {joined.error}"

@@ -8,15 +8,21 @@ import ssl
 from contextlib import closing
 from dataclasses import dataclass
 
-from mphttp.kernel import KernelError, NotMultipath, NotReady, Path, Subflows, capture
-from mphttp.kernel.reading.listing import SocketLister
+from mphttp.kernel import (
+    KernelError,
+    LeavesElsewhere,
+    NotMultipath,
+    NotReady,
+    Path,
+    Subflows,
+    capture,
+)
 from mphttp.network.candidates import Candidate
 from mphttp.network.dial import connect, unconnected
 from mphttp.network.names import in_certificate
 from mphttp.network.time_limit import TimeLimit
 
 from .outcomes import Joined, Protocol, Route
-from .routing import leaves_elsewhere, table_for
 
 _ANSWER_WITHIN = 5.0
 _JOIN_WITHIN = 4.0
@@ -86,6 +92,8 @@ def join(base: Route, target: Path, server: Server, limit: TimeLimit) -> Joined:
             return _opened(sock, name, target, limit)
     except (NotReady, NotMultipath) as error:
         return Joined(name, error.what, tried=False)
+    except LeavesElsewhere as error:
+        return Joined(name, error.what, error.hint, tried=False, elsewhere=True)
     except KernelError as error:
         return Joined(name, str(error), error.hint)
     except OSError as error:
@@ -96,15 +104,8 @@ def _opened(sock: socket.socket, base: str, target: Path, limit: TimeLimit) -> J
     with Subflows(sock) as subflows:
         left = limit.left()
         within = _JOIN_WITHIN if left is None else min(_JOIN_WITHIN, left)
-        opened = subflows.open(target, timeout=within)
-        pair = subflows.tuple_of(opened)
-        with closing(SocketLister()) as lister:
-            device = lister.device_of(pair)
-        mends = ""
-        if device == 0 and leaves_elsewhere(target, pair.remote.host):
-            mends = table_for(target, pair.remote.host)
-        subflows.close(opened)
-        return Joined(base, hint=mends, elsewhere=bool(mends))
+        subflows.close(subflows.open(target, timeout=within))
+        return Joined(base)
 
 
 def _handshake(sock: socket.socket, server: Server) -> str:

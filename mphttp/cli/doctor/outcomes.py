@@ -69,8 +69,8 @@ class Joined:
         error: why it wasn't opened, or "".
         hint: what to do about it, or "".
         tried: whether a SYN was sent at all.
-        elsewhere: whether it left by the route of its address, not by the interface asked for, and
-            that is another interface.
+        elsewhere: whether it would have left by another interface than was asked for, so that none
+            was opened.
     """
 
     base: str

@@ -8,10 +8,10 @@ import subprocess
 
 import pytest
 
-from mphttp.cli.doctor.routing import tables_for
 from mphttp.cli.exits import ExitCode
 from mphttp.kernel import SocketAddress, paths_to
 from mphttp.kernel.diagnosis.machine import counters
+from mphttp.kernel.interfaces.source_routing import tables_for
 from mphttp.kernel.reading.info import IPPROTO_MPTCP
 from tests.kernel.namespaces import Net, ip
 

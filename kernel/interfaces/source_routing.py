@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
-from mphttp.kernel import Path
-from mphttp.kernel.errors import KernelError
-from mphttp.kernel.interfaces.routes import Question, Route, route_to
-from mphttp.kernel.netlink.sockets import NETLINK_ROUTE, RequestSocket
+from ..errors import KernelError
+from ..netlink.sockets import NETLINK_ROUTE, RequestSocket
+from ..values import Path
+from .routes import Question, Route, route_to
 
 _TABLES = 1000
 """Numbers of tables that nobody is likely to use begin here."""
