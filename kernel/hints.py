@@ -67,3 +67,4 @@ NEEDS_LINUX = (
     "servers that offer ranges are downloaded from over all paths"
 )
 NEEDS_BPF = "Linux 5.16 or later with CONFIG_BPF_SYSCALL and CONFIG_DEBUG_INFO_BTF is needed"
+OTHER_VERIFIER = "another kernel: those of docs/compatibility.md take it"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import KernelError, NotPermitted, NotSupported
-from ..hints import GRANT_BPF, INSTALL_LIBBPF, NEEDS_BPF
+from ..hints import GRANT_BPF, INSTALL_LIBBPF, NEEDS_BPF, OTHER_VERIFIER
 
 _LIBRARY = "libbpf.so.1"
 _BTF = Path("/sys/kernel/btf/vmlinux")
@@ -125,5 +125,8 @@ def _refusal(number: int) -> KernelError:
     if number == errno.EPERM:
         what = f"{_WHAT}: CAP_BPF and CAP_PERFMON are needed, in the initial user namespace"
         return NotPermitted(what, errno=number, hint=GRANT_BPF)
+    if number == errno.EACCES:
+        what = f"{_WHAT}: this kernel's verifier refuses the program"
+        return NotSupported(what, errno=number, hint=OTHER_VERIFIER)
     what = _WHAT if _BTF.exists() else f"{_WHAT}: this kernel has no BTF"
     return NotSupported(what, errno=number, hint=NEEDS_BPF)

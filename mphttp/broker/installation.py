@@ -18,6 +18,7 @@ class Write:
     path: str
     text: str
     why: str
+    mode: int = 0o644
 
 
 @dataclass(frozen=True, slots=True)

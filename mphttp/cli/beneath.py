@@ -15,13 +15,14 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def write(root: str, path: str, text: str) -> None:
+def write(root: str, path: str, text: str, mode: int = 0o644) -> None:
     """Write a file that its owner alone may change, in place of what is there.
 
     Args:
         root: the folder that stands for "/".
         path: absolute, in it; folders that are missing are made.
         text: what to write.
+        mode: of the file; others than its owner may not write it.
 
     Raises:
         OSError: it can't be written, or others may change its folder.
@@ -33,7 +34,7 @@ def write(root: str, path: str, text: str) -> None:
         try:
             with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(text)
-                os.fchmod(descriptor, 0o644)
+                os.fchmod(descriptor, mode)
             os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):

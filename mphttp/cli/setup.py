@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mphttp
+from mphttp.broker import uplinks
 from mphttp.broker.installation import Remove, Run, Step, Write, install, undo
 from mphttp.broker.unit import GROUP
 from mphttp.kernel.broker.channel import DEFAULT_SOCKET
@@ -34,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--install", action="store_true", help="set it up (the default)")
     which.add_argument("--undo", action="store_true", help="take it all back")
+    add(
+        "--routes",
+        action="store_true",
+        help="instead, give each uplink a routing table of its own, which kernels need that ignore "
+        "the interface of a subflow, such as Linux 6.1 (docs/paths.md)",
+    )
     add("--dry-run", action="store_true", help="only tell what would be done")
     add("--root", metavar="DIR", type=Path, help="write beneath this folder, and run nothing")
     add("--subflow-options", action="store_true", help="the broker sets options on one subflow")
@@ -52,20 +59,26 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
     """
     root: Path | None = arguments.root
     if os.geteuid() and not arguments.dry_run and root is None:
-        what = "only root may set up the broker"
-        raise Failure(ExitCode.WRITE, what, "sudo mphttp setup, or --dry-run to see what it does")
+        what = "only root may change the machine"
+        words = "setup --routes" if arguments.routes else "setup"
+        hint = f"sudo mphttp {words}, or --dry-run to see what it does"
+        raise Failure(ExitCode.WRITE, what, hint)
     steps = _steps(arguments)
     for step in steps:
         _tell(step, environment, whole=arguments.dry_run)
         if not arguments.dry_run:
             _do(step, root, environment)
-    if not arguments.undo:
+    if not arguments.undo and not arguments.routes:
         _say_what_is_left(environment)
     return ExitCode.OK
 
 
 def _steps(arguments: argparse.Namespace) -> Sequence[Step]:
     systemd = Path("/run/systemd/system").exists()
+    if arguments.routes:
+        if arguments.undo:
+            return uplinks.undo(systemd=systemd)
+        return uplinks.install(uplinks.managers(arguments.root or Path("/")), systemd=systemd)
     newer = (SYSCTL / "path_manager").exists()
     if arguments.undo:
         setting = "net.mptcp.path_manager=kernel" if newer else "net.mptcp.pm_type=0"
@@ -104,7 +117,7 @@ def _do(step: Step, root: Path | None, environment: Environment) -> None:
         if root is not None:
             root.mkdir(parents=True, exist_ok=True)
         if isinstance(step, Write):
-            beneath.write(top, step.path, step.text)
+            beneath.write(top, step.path, step.text, step.mode)
         else:
             beneath.remove(top, step.path)
     except OSError as error:
@@ -119,7 +132,7 @@ def _run(step: Run, environment: Environment) -> None:
     except OSError as error:
         told, failed = error.strerror or str(error), True
     if failed and step.needed:
-        raise Failure(ExitCode.MISSING, f"{words} failed: {told}", "mphttp setup --undo")
+        raise Failure(ExitCode.MISSING, f"{words} failed: {told}", "the same with --undo")
     if failed:
         environment.say(f"{words} failed: {told}")
 
