@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -89,6 +90,7 @@ class SubflowInfo:
         timeouts: retransmission time-outs in all, modulo 65,536; None before 6.7.
         backoff: retransmission time-outs since data was last acknowledged.
         error: why it ended, in words, where that is known; else "".
+        last_ack_received: seconds since any segment with an ACK arrived.
     """
 
     id: int
@@ -103,6 +105,12 @@ class SubflowInfo:
     timeouts: int | None = None
     backoff: int = 0
     error: str = ""
+    last_ack_received: float = math.inf
+
+    @property
+    def carried(self) -> int:
+        """TCP payload that has reached its receiver, in both directions, in bytes."""
+        return self.bytes_received + self.bytes_acked
 
     @property
     def closed(self) -> bool:

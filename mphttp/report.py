@@ -29,6 +29,7 @@ class SubflowReport:
         bytes_received: TCP payload that came over it for this response, in bytes.
         initial: whether the connection began with it.
         backup: whether the peer was last asked to avoid it.
+        bytes_sent: TCP payload that the peer acknowledged on it meanwhile, in bytes.
     """
 
     id: int | None
@@ -40,6 +41,7 @@ class SubflowReport:
     bytes_received: int
     initial: bool
     backup: bool
+    bytes_sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Exchange(Protocol):
     problems: tuple[Problem, ...]
 
     def wait(self, timeout: float) -> bool: ...
+    def bytes_sent(self) -> int: ...
     @property
     def protocol(self) -> str: ...
     @property
@@ -153,8 +156,13 @@ class Report:
         return self._exchange.received
 
     @property
+    def bytes_sent(self) -> int:
+        """Bytes of the request's body that the peer has acknowledged so far."""
+        return self._exchange.bytes_sent()
+
+    @property
     def seconds(self) -> float:
-        """Seconds from the request to the end of the response, or to now."""
+        """Seconds from the request's first byte to the end of the response, or to now."""
         return self._exchange.seconds
 
     @property
@@ -221,6 +229,7 @@ class Report:
             "url": self.url,
             "status": self.status,
             "bytes": self.bytes,
+            "bytes_sent": self.bytes_sent,
             "seconds": round(self.seconds, 6),
             "sha256": self.sha256,
             "protocol": self.protocol,

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 
 from .view import Path, Remote, Subflow, Transfer
 
+RESPONSE = "response"
+"""The kind of the event that the head of the response is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Until:
     """Resume the strategy at the first of these that holds, which may be at once.
 
     Args:
-        received: bytes of the body that the application has read.
-        elapsed: seconds since the request was sent.
+        received: bytes that the application has read of the response's body, and the peer has
+            acknowledged of the request's (`Transfer.received`).
+        elapsed: seconds since the request began to leave.
         event: kind of an event, such as "subflow_closed", that happened since the last step; or
-            several kinds, any of which will do.
+            several kinds, any of which will do. "response" is that its head is there.
 
     Raises:
         ValueError: none of the three is given, or one is no number.

@@ -25,11 +25,14 @@ class Strategy:
         keep: whether the subflows that it opened stay, as backups, when its response ends, so that
             the next one on the connection finds them in `transfer.subflows` (`SetBackup`).
         in_kernel: whether subflows are wanted that the kernel's own path manager opens, unasked.
+        early: whether it is at work as soon as a request leaves, before its response's head; it is
+            anyhow where the request has a large body.
     """
 
     name: ClassVar[str] = ""
     keep = False
     in_kernel = False
+    early = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -37,7 +40,7 @@ class Strategy:
             cls.name = cls.__name__.lower()
 
     def run(self, transfer: Transfer) -> Steps:
-        """Decide for one response, from the moment its header is there.
+        """Decide for one transfer: for its request, if that is large, and for its response.
 
         Args:
             transfer: the view, renewed before each step.

@@ -63,6 +63,10 @@ class Together(Strategy):
     def in_kernel(self) -> bool:  # type: ignore[override]  # of those that run together
         return any(strategy.in_kernel for strategy in self.strategies)
 
+    @property
+    def early(self) -> bool:  # type: ignore[override]  # as above
+        return any(strategy.early for strategy in self.strategies)
+
     def run(self, transfer: Transfer) -> Steps:
         parts = [_Part(strategy, transfer) for strategy in self.strategies]
         closed = set[int]()
@@ -96,7 +100,7 @@ class _Part:
 
     def advance(self, transfer: Transfer) -> Command | None:
         events, self.unseen = self.unseen, ()
-        self.view.update(received=transfer.received, elapsed=transfer.elapsed, events=events)
+        self.view.follow(transfer, events)
         return self.run.advance()
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+_THINKS = 5
+"""So many times as long may it take to answer as to acknowledge, before it is a silence."""
+_HARDLY_ANYTHING = 32 * 1024
+"""Bytes that are on their way, or wait for it, even where whoever gives them is slow."""
+
 
 @dataclass(frozen=True, slots=True)
 class Path:
@@ -42,8 +47,10 @@ class Subflow:
         rtt: smoothed round-trip time in seconds, 0.0 while unknown.
         state: the kernel's word for it in lower case, "established" when data can flow.
         initial: whether the connection began with it.
-        idle: seconds since data last came over it, or since it was opened.
+        idle: seconds since data last came over it, or since it was opened; while the request
+            leaves, since the peer last acknowledged something on it.
         remote: the peer's side of it, or None where that isn't known.
+        bytes_sent: TCP payload that the peer acknowledged on it during this transfer.
     """
 
     id: int
@@ -56,6 +63,12 @@ class Subflow:
     initial: bool = False
     idle: float = 0.0
     remote: Remote | None = None
+    bytes_sent: int = 0
+
+    @property
+    def carried(self) -> int:
+        """TCP payload that it has brought to its receiver, in both directions."""
+        return self.bytes_received + self.bytes_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +103,33 @@ class Source(Protocol):
         """Return the peer's addresses, the connection's own first."""
 
     def delivered(self) -> int:
-        """Return the bytes of the body that the network has delivered."""
+        """Return the bytes of the bodies that the network has delivered."""
 
     def unread(self) -> int | None:
         """Return the bytes that the application could read at once; None for all that it hasn't."""
 
+    def unacknowledged(self) -> int:
+        """Return the bytes that the application has given to be sent and the peer hasn't got."""
+
+    def owed_for(self) -> float:
+        """Return the seconds for which the peer has owed something."""
+
 
 class Transfer:
-    """One response on its way, as a strategy sees it; nothing changes while the generator runs.
+    """A request and its response, as a strategy sees them; nothing changes while it decides.
+
+    A strategy that begins before the response does (`Strategy.early`, or a request with a large
+    body) sees both bodies; one that begins with the response's head sees that one's.
 
     Attributes:
-        length: bytes of the body, or None when the response doesn't tell.
-        received: bytes of the body that the application has read.
-        elapsed: seconds since the request was sent.
+        length: bytes of the bodies, as far as they are told: of the request's alone until the
+            response's head is there. None where one of them isn't known.
+        received: bytes that have been received: of the request's body, what the peer has
+            acknowledged; of the response's, what the application has read.
+        elapsed: seconds since the request began to leave.
         events: what happened since the last step.
+        answered: whether the response's head is there.
+        sent: bytes of the request's body that the peer has acknowledged.
     """
 
     def __init__(self, length: int | None, source: Source) -> None:
@@ -111,6 +137,8 @@ class Transfer:
         self.received = 0
         self.elapsed = 0.0
         self.events: tuple[Event, ...] = ()
+        self.answered = True
+        self.sent = 0
         self._source = source
         self._forget()
 
@@ -121,9 +149,22 @@ class Transfer:
         self.events = events
         self._forget()
 
+    def tell(self, *, length: int | None, answered: bool, sent: int) -> None:
+        """Tell how far request and response are (for engines, not for strategies)."""
+        self.length = length
+        self.answered = answered
+        self.sent = sent
+
+    def follow(self, other: Transfer, events: tuple[Event, ...]) -> None:
+        """Set the view as another one is, but for the events (for engines, not for strategies)."""
+        self.tell(length=other.length, answered=other.answered, sent=other.sent)
+        self.update(received=other.received, elapsed=other.elapsed, events=events)
+
     def fork(self) -> Transfer:
-        """Make a second view of the same response, for a strategy that runs beside another."""
-        return Transfer(self.length, self._source)
+        """Make a second view of the same transfer, for a strategy that runs beside another."""
+        twin = Transfer(self.length, self._source)
+        twin.follow(self, ())
+        return twin
 
     def _forget(self) -> None:
         self._paths: tuple[Path, ...] | None = None
@@ -131,6 +172,7 @@ class Transfer:
         self._remotes: tuple[Remote, ...] | None = None
         self._delivered: int | None = None
         self._unread: int | None = None
+        self._unacknowledged: int | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -169,6 +211,13 @@ class Transfer:
         return self._unread
 
     @property
+    def unacknowledged(self) -> int:
+        """Bytes that were given to be sent and that the peer doesn't have, of the head, too."""
+        if self._unacknowledged is None:
+            self._unacknowledged = self._source.unacknowledged()
+        return self._unacknowledged
+
+    @property
     def current(self) -> Subflow:
         """The newest subflow that isn't a backup, or else the newest.
 
@@ -187,16 +236,22 @@ class Transfer:
 
     @property
     def silence(self) -> float:
-        """Seconds for which no regular subflow has brought what the application waits for.
+        """Seconds for which no regular subflow has brought what is waited for.
 
         A receiver has no retransmission timer: that nothing comes is all it can see of a path that
         fails. An application that leaves something unread (32 KiB, or what TLS adds to the bytes)
-        may have closed the window: that is 0.0.
+        may have closed the window: that is 0.0. While the request leaves, what is waited for is
+        that the peer acknowledges it. A peer that has all of it may think before it answers: a
+        fifth of that time counts.
         """
         if self.unread > max(32 * 1024, self.delivered / 32):
             return 0.0
         regular = [subflow for subflow in self.subflows if not subflow.backup]
-        return min((subflow.idle for subflow in regular or self.subflows), default=0.0)
+        idle = min((subflow.idle for subflow in regular or self.subflows), default=0.0)
+        if self.answered and not self.unacknowledged:
+            return idle
+        owed = min(idle, self._source.owed_for())
+        return owed if self.unacknowledged else owed / _THINKS
 
     @property
     def slow_reader(self) -> bool:
@@ -204,6 +259,9 @@ class Transfer:
 
         It does when much lies unread of what the network delivered: over 32 KiB and an eighth. The
         kernel offers a connection 64 KiB at first, and more only to a reader that keeps up; where
-        the network is slow, next to nothing lies unread.
+        the network is slow, next to nothing lies unread. While the request's body leaves, the
+        application is what is slow if it gives so little that hardly anything waits to be sent.
         """
+        if not self.answered:
+            return self.unacknowledged < _HARDLY_ANYTHING
         return self.unread > max(32 * 1024, self.delivered / 8)

@@ -13,6 +13,7 @@ _TOP: dict[str, Any] = {
     "url": str,
     "status": int,
     "bytes": int,
+    "bytes_sent": int,
     "seconds": _NUMBER,
     "sha256": str,
     "protocol": str,
@@ -35,6 +36,7 @@ _PARTS: dict[str, dict[str, Any]] = {
         "bytes_received": int,
         "initial": bool,
         "backup": bool,
+        "bytes_sent": int,
     },
     "events": {
         "at": _NUMBER,

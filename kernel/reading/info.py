@@ -29,6 +29,7 @@ from .mptcp_info import (
     SUBFLOW_DATA,
     SUBFLOW_SIZE,
     TCP_SIZE,
+    decode_acked,
     decode_full,
     decode_legacy,
     decode_received,
@@ -78,6 +79,11 @@ class FullCapture(NamedTuple):
         return decode_received(self.memory, FULL_HEADER.size)
 
     @property
+    def bytes_acked(self) -> int:
+        """Bytes of the MPTCP stream that the peer has acknowledged."""
+        return decode_acked(self.memory, FULL_HEADER.size)
+
+    @property
     def single(self) -> bool:
         """Whether the connection has no subflow but its first one."""
         return not self.memory[FULL_HEADER.size + ADDITIONAL_SUBFLOWS]
@@ -98,6 +104,11 @@ class LegacyCapture(NamedTuple):
     def bytes_received(self) -> int:
         """Bytes received over all subflows; the stream's own counter came with 6.5."""
         return sum(subflow.bytes_received for subflow in self.decode().subflows)
+
+    @property
+    def bytes_acked(self) -> int:
+        """Bytes acknowledged over all subflows."""
+        return sum(subflow.bytes_acked for subflow in self.decode().subflows)
 
     def decode(self) -> ConnectionInfo:
         """Read it into values; a subflow's id is a checksum of its four-tuple."""
@@ -120,12 +131,22 @@ class BriefCapture(NamedTuple):
         """Bytes of the MPTCP stream received in order."""
         return decode_received(self.info)
 
+    @property
+    def bytes_acked(self) -> int:
+        """Bytes of the MPTCP stream that the peer has acknowledged."""
+        return decode_acked(self.info)
+
     def decode(self) -> ConnectionInfo:
         """Read it into values; of the subflow, all but its bytes is as it was in `earlier`."""
         earlier = self.earlier.decode()
         more = self.bytes_received - self.earlier.bytes_received
+        acked = self.bytes_acked - self.earlier.bytes_acked
         subflows = tuple(
-            replace(subflow, bytes_received=subflow.bytes_received + more)
+            replace(
+                subflow,
+                bytes_received=subflow.bytes_received + more,
+                bytes_acked=subflow.bytes_acked + acked,
+            )
             for subflow in earlier.subflows
         )
         return replace(earlier, bytes_received=self.bytes_received, subflows=subflows)

@@ -34,6 +34,7 @@ _TIMEOUTS = 240
 
 _FLAGS_AND_TOKEN = struct.Struct("=II")
 _BYTES = struct.Struct("=QQ")
+_LAST = struct.Struct("=II")
 _FAMILY = struct.Struct("=H")
 _PORT = struct.Struct("!H")
 _REMOTE_KEY_RECEIVED = 1 << 1
@@ -81,6 +82,12 @@ def decode_received(memory: bytes, offset: int = 0) -> int:
     return received
 
 
+def decode_acked(memory: bytes, offset: int = 0) -> int:
+    """Read mptcpi_bytes_acked alone, as `decode_received` does its neighbour."""
+    acked: int = _BYTES.unpack_from(memory, offset + _INFO_BYTES)[1]
+    return acked
+
+
 def decode_legacy(info: bytes, addresses: bytes, tcp: bytes) -> ConnectionInfo:
     """Read MPTCP_INFO, MPTCP_SUBFLOW_ADDRS and MPTCP_TCPINFO (5.16 to 6.4).
 
@@ -115,7 +122,7 @@ def decode_tcp(subflow_id: int, pair: FourTuple, tcp: bytes) -> SubflowInfo:
     """
     timeouts = struct.unpack_from("=H", tcp, _TIMEOUTS)[0] if len(tcp) >= TCP_SIZE else None
     tcp = tcp.ljust(TCP_SIZE, b"\0")
-    (last_data_received,) = struct.unpack_from("=I", tcp, 52)
+    last_data_received, last_ack_received = _LAST.unpack_from(tcp, 52)
     (rtt,) = struct.unpack_from("=I", tcp, 68)
     (retransmits,) = struct.unpack_from("=I", tcp, 100)
     bytes_acked, bytes_received = _BYTES.unpack_from(tcp, 120)
@@ -129,6 +136,7 @@ def decode_tcp(subflow_id: int, pair: FourTuple, tcp: bytes) -> SubflowInfo:
         bytes_acked=bytes_acked,
         retransmits=retransmits,
         last_data_received=last_data_received / 1e3,
+        last_ack_received=last_ack_received / 1e3,
         segments_received=segments_received,
         timeouts=timeouts,
         backoff=tcp[2],

@@ -141,10 +141,13 @@ class SubflowTable:
 
 
 def _with_all_that_came(now: SubflowInfo, before: SubflowInfo) -> SubflowInfo:
-    """Keep what came over a subflow that was reset, which the kernel forgets."""
-    if not now.closed or now.bytes_received >= before.bytes_received:
+    """Keep what a subflow that was reset has carried, which the kernel forgets."""
+    if not now.closed:
         return now
-    return replace(now, bytes_received=before.bytes_received)
+    received = max(now.bytes_received, before.bytes_received)
+    return replace(
+        now, bytes_received=received, bytes_acked=max(now.bytes_acked, before.bytes_acked)
+    )
 
 
 def _there(record: SubflowRecord, since: float, until: float) -> bool:

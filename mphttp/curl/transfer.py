@@ -152,6 +152,7 @@ class Transfer:
         self.uploading = following.body is not None
         self._sockets.sweep(self.attempt.copies)
         self.attempt = Attempt(self._request)
+        self._request.sent_at, self._request.exchange = 0.0, None
         self._deadlines.connects()
         try:
             self._prepare()
@@ -297,9 +298,19 @@ class Transfer:
             answer = function(*arguments)
             self.uploading = answer != b""
             self._stamp()
+            if self._exchange is not None and isinstance(answer, bytes):
+                self._wrote(self._exchange, answer)
             return answer
 
         return self._guarded(send, refusal)
+
+    def _wrote(self, exchange: Exchange, part: bytes) -> None:
+        if part:
+            exchange.wrote(len(part))
+        else:
+            exchange.complete()
+        if self._stepper is not None:
+            self._stepper.step(exchange)
 
     def _on_socket(self, _purpose: int, address: Any) -> Any:
         self._connection = None
@@ -314,6 +325,11 @@ class Transfer:
         self.connected = True
         self._connection = self._sockets.connection(self.attempt, four_tuple(*addresses))
         self._stamp()
+        self._finish(whole=False)  # of one that asked for authentication, or was sent in vain
+        if self._connection is not None:
+            body = self._message.body
+            self._request.length = 0 if body is None else body.size
+            self._exchange = self._connection.begin(self._request)
         return pycurl.PREREQFUNC_OK
 
     def _stamp(self) -> None:
@@ -326,8 +342,8 @@ class Transfer:
         # Without a connection it is a proxy's answer to CONNECT.
         if head is None or head.interim or self._connection is None:
             return
-        self._finish(whole=True)  # of one that asked for authentication
         if self._wanted.follow_redirects and head.redirects:
+            self._finish(whole=False)
             self._connection = None
             self._next = self._redirected(head)
             return
@@ -348,10 +364,11 @@ class Transfer:
 
     def _begin(self, head: Head, connection: Connection) -> None:
         length = head.length(self._message.method)
-        carrier = self._carrier(head, connection)
-        exchange = Exchange(carrier, self._request, status=head.status, length=length)
-        self._exchange, self.report = exchange, Report(exchange)
-        exchange.begin()
+        exchange = self._exchange
+        if exchange is None:
+            return
+        self.report = Report(exchange)
+        exchange.respond(head.status, length, self._carrier(head, connection))
         if self._stepper is not None:
             self._stepper.step(exchange)
 

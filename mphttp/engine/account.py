@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Protocol
 
 from mphttp.core import SubflowRecord, SubflowTable
-from mphttp.kernel.values import ConnectionInfo
+from mphttp.kernel.values import ConnectionInfo, SubflowInfo
 from mphttp.report import SubflowReport
 
 
@@ -19,6 +19,10 @@ class Taken(Protocol):
     @property
     def bytes_received(self) -> int:
         """Bytes that had come over all of it, in order."""
+
+    @property
+    def bytes_acked(self) -> int:
+        """Bytes that the peer had acknowledged, in order."""
 
     def decode(self) -> ConnectionInfo:
         """Read it into values."""
@@ -48,11 +52,20 @@ class Account:
 
     def carried(self, record: SubflowRecord) -> int:
         """Return the TCP payload that came over a subflow for this response, in bytes."""
-        last = record.info.bytes_received
-        after = _bytes_of(record, self._end, default=last)
+        return self._counted(record, _bytes_received, 0)
+
+    def brought(self, record: SubflowRecord) -> int:
+        """Return the TCP payload that the peer acknowledged on a subflow meanwhile, in bytes."""
+        return self._counted(record, _bytes_acked, _SYN)
+
+    def _counted(
+        self, record: SubflowRecord, count: Callable[[SubflowInfo], int], at_first: int
+    ) -> int:
+        last = count(record.info)
+        after = _of(record, self._end, count, default=last)
         if record.closed_at is not None and record.closed_at <= self._until:
             after = max(after, last)  # of one that was reset, the kernel forgets what came
-        return max(0, after - _bytes_of(record, self._begin, default=0))
+        return max(0, after - _of(record, self._begin, count, default=at_first))
 
     def table(self, empty: SubflowTable) -> SubflowTable:
         """Fill the table of a response that the engine had nothing to do with."""
@@ -99,6 +112,7 @@ class Account:
             bytes_received=self.carried(record),
             initial=record.initial,
             backup=record.backup,
+            bytes_sent=self.brought(record),
         )
 
     def _since_request(self, at: float) -> float:
@@ -120,6 +134,24 @@ class Account:
 _NOTHING = ConnectionInfo(0, 0, True, ())
 
 
-def _bytes_of(record: SubflowRecord, info: ConnectionInfo, *, default: int) -> int:
-    """Return what a subflow had received at some moment; the default where it wasn't there."""
-    return next((row.bytes_received for row in info.subflows if row.id == record.id), default)
+_SYN = 1
+"""Which `tcpi_bytes_acked` of whoever sent it counts."""
+
+
+def _bytes_received(row: SubflowInfo) -> int:
+    return row.bytes_received
+
+
+def _bytes_acked(row: SubflowInfo) -> int:
+    return row.bytes_acked
+
+
+def _of(
+    record: SubflowRecord,
+    info: ConnectionInfo,
+    count: Callable[[SubflowInfo], int],
+    *,
+    default: int,
+) -> int:
+    """Return what a subflow had counted at some moment; the default where it wasn't there."""
+    return next((count(row) for row in info.subflows if row.id == record.id), default)

@@ -46,6 +46,7 @@ from .account import Taken
 from .exchange import Exchange
 from .loop import Engine
 from .paths import paths_to_any, usable_paths
+from .request import Request
 
 _log = logging.getLogger("mphttp.engine")
 _LOOK_EVERY = 0.2
@@ -158,9 +159,17 @@ class Carrier:
         if self._exchanges:  # others are under way (HTTP/2): what came so far is theirs
             self._before = self._reader.all()
         self._exchanges.append(exchange)
-        if exchange.wants_subflows and (problem := exchange.obstacle(self.missing())) is not None:
-            exchange.problem(*problem)
         return self._before
+
+    def withdraw(self, exchange: Exchange) -> None:
+        """Let a transfer go on over something else; under the lock."""
+        if exchange in self._exchanges:
+            self._exchanges.remove(exchange)
+            if exchange.engaged:
+                now = time.monotonic()
+                self._manager.retire(exchange, now)
+                self._manager.release(exchange, now)
+                self._tell()
 
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:  # noqa: ARG002  for those who override
         """Let a response end; return the connection as it is after its last byte.
@@ -253,6 +262,18 @@ class Carrier:
                 return self._reader.bytes_only().bytes_received
             except KernelError:
                 return None
+
+    def acknowledged(self, before: Taken) -> tuple[int | None, int | None]:  # noqa: ARG002  as above
+        """Return the bytes that the peer has acknowledged since, and those that it hasn't yet.
+
+        Args:
+            before: the connection as it was then.
+        """
+        return None, None
+
+    def wants_parts(self, asked: Request) -> bool:  # noqa: ARG002  as above
+        """Tell whether a response shall be fetched in parts, if it can be: here it is."""
+        return False
 
     def unread(self) -> int | None:
         """Return the bytes that lie ready for the application; None for all that it hasn't read."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import math
 import socket
 import struct
-import termios
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -109,6 +107,33 @@ class Connection(Carrier):
             self.reader.sock = sock
             self._control = self._new_control()
 
+    def begin(self, request: Request) -> Exchange:
+        """Let a request leave over it; it is told of what follows.
+
+        Raises:
+            StrategyProblem: `strict`, and something doesn't work.
+        """
+        before, request.exchange = request.exchange, Exchange(self, request)
+        if before is not None:  # it was sent over another connection, which had ended
+            before.finish(whole=False)
+        request.exchange.begin()
+        return request.exchange
+
+    def acknowledged(self, before: Taken) -> tuple[int | None, int | None]:
+        """Return the bytes that the peer has acknowledged since, and those that it hasn't yet.
+
+        Args:
+            before: the connection as it was then.
+        """
+        with self.lock:
+            if self._closed:
+                return None, None
+            try:
+                taken = self.reader.bytes_only()
+                return taken.bytes_acked - before.bytes_acked, self.reader.unacknowledged
+            except (OSError, ValueError):  # KernelError is one; the socket is closed
+                return None, None
+
     def sending(self) -> None:
         """Take down that something of the current request is to be sent, perhaps not all of it."""
         if current_request() is not None:
@@ -126,7 +151,7 @@ class Connection(Carrier):
         """Take down that something of the current request was sent."""
         request = current_request()
         if request is not None:  # else it's the protocol's own, such as a window update
-            self._asked_at = request.sent_at = time.monotonic()
+            self._asked_at = time.monotonic()
             self._watch()
 
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
@@ -195,7 +220,7 @@ class Connection(Carrier):
         """
         sock = self.reader.sock
         with contextlib.suppress(OSError, ValueError):  # the latter where it is closed already
-            if self.reader.multipath and not _unacknowledged(sock):
+            if self.reader.multipath and not self.reader.unacknowledged:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     @property
@@ -302,9 +327,3 @@ class Connection(Carrier):
                 detail = f"to {enlarge(self.reader.sock)} bytes"
                 for exchange in list(self._exchanges):
                     exchange.note("receive_buffer_enlarged", detail=detail)
-
-
-def _unacknowledged(sock: socket.socket) -> int:
-    """Return the bytes that were sent, or are to be, and that the peer hasn't acknowledged."""
-    (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))  # SIOCOUTQ
-    return int(count)

@@ -1,4 +1,8 @@
-"""One request and its response: where the strategy, the reading side and the report meet."""
+"""One transfer, in both directions: where strategy, sender, reader and report meet.
+
+It begins as its request leaves, knows the response once the head is there, and ends with the last
+byte. A stream that isn't HTTP's is a transfer, too: one whose lengths nobody knows.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,12 @@ from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
 from mphttp.report import DeadlineReport, Problem, SubflowReport
 from mphttp.strategies import Event, Open, Path, Remote, SinglePath, Subflow, Transfer
-from mphttp.strategies.commands import Command
+from mphttp.strategies.commands import RESPONSE, Command
 
 from .account import Account
 from .guard import LOST_WITHIN
 from .paths import why_alone
+from .progress import Progress, Seen
 from .stepping import Stepping
 
 if TYPE_CHECKING:
@@ -26,38 +31,37 @@ if TYPE_CHECKING:
 
 _MOST_COMMANDS = 100
 """Commands in a row that were answered at once; more is a strategy that would never wait."""
+_AT_ONCE = 64 * 1024
+"""Bytes of a request that leave before a strategy could do anything about it."""
 
 
 class Exchange:
-    """A response on its way.
+    """A request and its response on their way, or a stream of bytes in both directions.
 
-    The reading side does two things a chunk: it adds to `received` and compares with `threshold`.
-    The lock of the connection is held for moments only, around what several threads change: never
-    while the strategy runs (`stepping`), or a call is made.
+    `begin` is called before the first byte of the request leaves, `wrote` before each part of its
+    body does, `complete` after the last, `respond` at the response's head (a stream has none), and
+    `finish` in any case. The reading side does two things a chunk: it adds to `received` and
+    compares with `threshold`. The lock of the connection is held for moments only, around what
+    several threads change: never while the strategy runs (`stepping`), or a call is made.
 
     Args:
-        carrier: what it comes over.
-        request: what was asked for.
-        status: the response's status code.
-        length: bytes of the body, or None.
+        carrier: what it goes over.
+        request: what is asked for.
 
     Attributes:
+        status: the response's status code, 0 until its head is there.
+        length: bytes of the response's body; None while that isn't known.
+        answered: whether the response's head is there.
         engaged: whether the engine has anything to do with it.
     """
 
-    def __init__(
-        self,
-        carrier: Carrier,
-        request: Request,
-        *,
-        status: int,
-        length: int | None,
-    ) -> None:
+    def __init__(self, carrier: Carrier, request: Request) -> None:
         self.received = 0
         self.threshold = math.inf
         self.url = request.url
-        self.status = status
-        self.length = length
+        self.status = 0
+        self.length: int | None = None
+        self.answered = False
         self.problems: tuple[Problem, ...] = ()
         self.events: list[Event] = []
         self.failure: StrategyProblem | None = None
@@ -65,14 +69,21 @@ class Exchange:
         self._carrier = carrier
         self._request = request
         self._strategy = SinglePath() if request.multipath == "off" else request.strategy
+        request.sent_at = request.sent_at or time.monotonic()
         self._account = Account(request.sent_at)
+        self._progress = Progress(request.length, self._account.sent_at)
         self._whole = False
         self._rows: tuple[SubflowReport, ...] | None = None
         self._command: Command | None = None
-        view = Transfer(length, self)
-        self._stepping = Stepping(self._strategy, view, carrier, self.problem)
+        self._queued = 0
+        self._started = False
+        self._told_obstacle = False
+        self._stepping = self._new_stepping()
         for what, hint in request.problems:
             self.problem(what, hint)
+
+    def _new_stepping(self) -> Stepping:
+        return Stepping(self._strategy, Transfer(None, self), self._carrier, self.problem)
 
     @property
     def name(self) -> str:
@@ -84,20 +95,111 @@ class Exchange:
         """When the request was sent, in seconds of the engine's clock."""
         return self._account.sent_at
 
-    # The reading side.
+    # Whoever sends and reads.
 
     def begin(self) -> None:
-        """Take the first step; the engine hears of it only if there is something to do or await.
+        """Take that the request is about to leave; its strategy is at work if that helps already.
 
         Raises:
             StrategyProblem: `strict`, and something doesn't work.
         """
-        carrier, account, stepping = self._carrier, self._account, self._stepping
+        carrier, account = self._carrier, self._account
         with carrier.lock:
             account.before = carrier.enter(self)
             account.gone = carrier.gone()
-            self.engaged = not stepping.prompt
-        if stepping.prompt:
+        if self._progress.length != 0 and self._large:
+            self._tell_obstacle()
+        if self._begins_early:
+            self._progress.counts = self._progress.length != 0
+            self._start()
+            self.check()
+
+    @property
+    def _large(self) -> bool:
+        """Whether so much is to be sent that a strategy has something to decide."""
+        length = self._progress.length
+        return length is None or length > _AT_ONCE
+
+    @property
+    def _begins_early(self) -> bool:
+        """Whether the strategy begins before the head of the response is there."""
+        if not self.wants_subflows or not (self._strategy.early or self._large):
+            return False
+        return self._carrier.missing() is None and not self._carrier.wants_parts(self._request)
+
+    def wrote(self, size: int) -> None:
+        """Take that bytes of the request's body are about to leave.
+
+        Raises:
+            StrategyProblem: `strict`, and something doesn't work.
+        """
+        self._progress.written += size
+        self.check()
+
+    def complete(self) -> None:
+        """Take that all of the request was written."""
+        self._progress.complete = True
+
+    def respond(self, status: int, length: int | None, carrier: Carrier | None = None) -> None:
+        """Take that the head of the response is there.
+
+        Args:
+            status: its status code.
+            length: bytes of its body, or None.
+            carrier: what the body comes over, where that isn't the request's connection alone.
+
+        Raises:
+            StrategyProblem: `strict`, and something doesn't work.
+        """
+        self.status, self.length, self.answered = status, length, True
+        if carrier is not None and carrier is not self._carrier:
+            self._move(carrier)
+        self._tell_obstacle()
+        if self._started:
+            self._tell_head()
+        else:
+            self._start()
+        self.check()
+
+    def _move(self, carrier: Carrier) -> None:
+        """Go on over something else, where the strategy begins anew."""
+        before, account = self._carrier, self._account
+        with before.lock:
+            before.withdraw(self)
+        self._stepping.stop()
+        with carrier.lock:
+            self._carrier, self._started, self._command = carrier, False, None
+            self._stepping = self._new_stepping()
+            account.before = carrier.enter(self)
+            account.gone = carrier.gone()
+
+    def _tell_obstacle(self) -> None:
+        """Say once what keeps the strategy from opening anything."""
+        if not self._told_obstacle and self.wants_subflows:
+            self._told_obstacle = True
+            if (problem := self.obstacle(self._carrier.missing())) is not None:
+                self.problem(*problem)
+
+    def _tell_head(self) -> None:
+        """Let a strategy that is at work see the length of the response."""
+        stepping = self._stepping
+        with self._carrier.lock:
+            at = round(time.monotonic() - self.sent_at, 6)
+            stepping.unseen.append(Event(at, RESPONSE))
+        if stepping.waits_for(RESPONSE):
+            self._go_on()
+
+    def _start(self) -> None:
+        """Take the first step; the engine hears of it only if there is something to do or await."""
+        self._started = True
+        with self._carrier.lock:
+            self.engaged = not self._stepping.prompt
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Take a step, if that is known to be short, or have the engine take it."""
+        carrier = self._carrier
+        if self._stepping.prompt and not self.engaged:
             self._command = self._step(time.monotonic())
         wanted = self._time_wanted()
         needed = self._command is not None or self.engaged or wanted is not None
@@ -107,7 +209,6 @@ class Exchange:
             carrier.engine.wake(carrier)
         elif wanted is not None:
             carrier.engine.wake_at(carrier, wanted)
-        self.check()
 
     def _do_without(self, failure: KernelError | None) -> None:
         """End the strategy, since there is no thread for it."""
@@ -143,26 +244,37 @@ class Exchange:
             whole: whether the body came to its end.
         """
         carrier, account, stepping = self._carrier, self._account, self._stepping
-        if self.engaged and account.ended_at is None:
-            carrier.renew_paths()  # a path that went at the very end is to be told, too
+        if account.ended_at is None:
+            self._look_at_the_end()
         with carrier.lock:
             if account.ended_at is not None:
                 return
             ended_at = time.monotonic()
             account.ended_at = ended_at
-            self._whole = whole or self.received == self.length
+            self._whole = whole or (self.answered and self.received == self.length)
             stepping.end(ended_at)
             account.after = carrier.leave(self, whole=self._whole)
-        if stepping.prompt or not self.engaged:
+        if not self._started:
+            stepping.skip()
+        elif stepping.prompt or not self.engaged:
             stepping.stop()
         elif self._request.strict:  # what goes wrong at the very end is an error, too
             stepping.wait(LOST_WITHIN)
+
+    def _look_at_the_end(self) -> None:
+        self.bytes_sent()
+        if self.engaged:
+            self._carrier.renew_paths()  # a path that went at the very end is to be told, too
+        self._tell_obstacle()
 
     # The engine's side.
 
     def turn(self, now: float) -> float | None:
         """Step the strategy as far as it goes; return when it wants to be woken, or None."""
         carrier, stepping = self._carrier, self._stepping
+        if not self._started:
+            return None
+        self.bytes_sent()
         for _ in range(_MOST_COMMANDS):
             if not stepping.may_step():
                 return None
@@ -191,20 +303,32 @@ class Exchange:
 
     def _step(self, now: float) -> Command | None:
         stepping = self._stepping
-        command = stepping.step(lambda: self.received, self.sent_at, now)
+        command = stepping.step(self._seen, self.sent_at, now)
         wanted = stepping.bytes_wanted
-        self.threshold = math.inf if wanted is None else wanted
+        self.threshold = math.inf if wanted is None else wanted - self._progress.counted
         if self.failure is not None:
             self.threshold = -1
-        elif command is None and wanted is not None and self.received >= wanted:
+        elif command is None and wanted is not None and self._seen().received >= wanted:
             # The reader passed it before it was set, and will not look again by itself.
             self._carrier.engine.wake(self._carrier)
         return command
 
+    def _seen(self) -> Seen:
+        progress = self._progress
+        length = progress.total(self.length, answered=self.answered)
+        done = self.received + progress.counted
+        return Seen(done, length, self.answered, progress.acknowledged)
+
     def _time_wanted(self) -> float | None:
-        self.engaged = self.engaged or self._stepping.wants_events
-        wanted = self._stepping.time_wanted
-        return None if wanted is None else self.sent_at + wanted
+        stepping, sending = self._stepping, self._progress.sending
+        self.engaged = self.engaged or stepping.wants_events or (self._started and sending)
+        wanted = stepping.time_wanted
+        when = None if wanted is None else self.sent_at + wanted
+        if sending and stepping.bytes_wanted is not None:
+            left, now = stepping.bytes_wanted - self.received, time.monotonic()
+            soon = self._progress.next_look(left, self.sent_at, now)
+            when = soon if when is None else min(when, soon)
+        return when
 
     def answer(self, value: Subflow | None = None) -> None:
         """Tell the strategy what came of its command."""
@@ -342,18 +466,42 @@ class Exchange:
         return tuple(Remote(*remote) for remote in self._carrier.remotes())
 
     def delivered(self) -> int:
-        """Return the bytes of the body that the network has delivered."""
+        """Return the bytes of the bodies that the network has delivered, in either direction."""
+        sent = self._progress.counted
         total = self._carrier.bytes_received()
         if total is None or self._account.before is None:
-            return self.received
+            return sent + self.received
         came = self._account.delivered(total)
-        return came if self.length is None else min(came, self.length)
+        return sent + (came if self.length is None else min(came, self.length))
+
+    def unacknowledged(self) -> int:
+        """Return the bytes that were given to be sent and that the peer doesn't have."""
+        self.bytes_sent()
+        return max(self._progress.written - self._progress.acknowledged, self._queued)
+
+    def owed_for(self) -> float:
+        """Return the seconds for which the peer has owed something."""
+        return self._stepping.now - self._progress.owed_since
 
     def unread(self) -> int | None:
         """Return the bytes that the application could read at once, where the carrier knows."""
         return self._carrier.unread()
 
     # What a report asks for (report.Exchange).
+
+    def bytes_sent(self) -> int:
+        """Return the bytes of the request's body that the peer has acknowledged."""
+        progress, before = self._progress, self._account.before
+        if self._account.ended_at is None and before is not None and not self._all_sent:
+            acknowledged, queued = self._carrier.acknowledged(before)
+            progress.take(acknowledged, queued, time.monotonic())
+            self._queued = queued or 0
+        return progress.acknowledged
+
+    @property
+    def _all_sent(self) -> bool:
+        progress = self._progress
+        return self.answered and progress.complete and progress.acknowledged >= progress.written
 
     @property
     def seconds(self) -> float:

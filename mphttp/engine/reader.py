@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import struct
+import termios
 from typing import NamedTuple
 
 from mphttp.kernel.errors import KernelError, NotMultipath
@@ -26,6 +29,11 @@ class PlainCapture(NamedTuple):
     def bytes_received(self) -> int:
         """Payload received, in bytes."""
         return self.subflow.bytes_received
+
+    @property
+    def bytes_acked(self) -> int:
+        """Payload that the peer has acknowledged, in bytes."""
+        return self.subflow.bytes_acked
 
     def decode(self) -> ConnectionInfo:
         """Read it into values."""
@@ -76,6 +84,16 @@ class SocketReader:
         told = tcp_info(self.sock, self._pair)
         self._pair = told.tuple  # a reset forgets it, not what came
         return PlainCapture(told)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes that were written and that the peer hasn't acknowledged (SIOCOUTQ).
+
+        Raises:
+            OSError: the socket is closed.
+        """
+        (count,) = struct.unpack("i", fcntl.ioctl(self.sock, termios.TIOCOUTQ, bytes(4)))
+        return int(count)
 
     @property
     def stranded(self) -> bool:

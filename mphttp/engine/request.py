@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from mphttp.kernel.values import SocketAddress
 from mphttp.strategies import SinglePath, Strategy
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
 
 Multipath = Literal["auto", "mptcp", "ranges", "off"]
 """What may bring a response by several paths.
@@ -25,17 +27,19 @@ class Request:
     """A request on its way out.
 
     As a context manager it is the current one: connections that are made meanwhile start where its
-    strategy wants, and what is sent meanwhile is its own.
+    strategy wants, and what is sent meanwhile is its own. An exception ends it.
 
     Args:
         url: what is asked for.
         strategy: what decides.
         strict: whether a problem ends the transfer.
         multipath: what may bring a response by several paths.
+        length: bytes of its body, 0 for none; None where nobody knows, as of a stream.
 
     Attributes:
         problems: what didn't work while connecting, each with what mends it; the report tells.
-        sent_at: when its last byte was sent, of `time.monotonic`.
+        sent_at: when its first byte was sent, of `time.monotonic`; 0.0 before that.
+        exchange: what became of it, once it was sent.
         addresses: all that the name has to which a connection was made for it, last.
         not_in_parts: why its response can't be fetched in parts, where that would help; or "".
     """
@@ -44,8 +48,10 @@ class Request:
     strategy: Strategy
     strict: bool = False
     multipath: Multipath = "auto"
+    length: int | None = 0
     problems: list[tuple[str, str]] = field(default_factory=list)
-    sent_at: float = field(default_factory=time.monotonic)
+    sent_at: float = 0.0
+    exchange: Exchange | None = None
     addresses: tuple[SocketAddress, ...] = ()
     not_in_parts: str = ""
     _token: Token[Request | None] | None = None
@@ -54,9 +60,11 @@ class Request:
         self._token = _current.set(self)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if self._token is not None:
             _current.reset(self._token)
+        if error is not None and self.exchange is not None:
+            self.exchange.finish(whole=False)
 
 
 _current: ContextVar[Request | None] = ContextVar("mphttp_current_request", default=None)

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from mphttp.strategies import Command, Event, Run, SinglePath, Strategy, Transfer, returns_at_once
+from mphttp.strategies.commands import RESPONSE
 
 from .guard import PATIENCE, TooManyAbandoned
+from .progress import Seen
 
 T = TypeVar("T")
 
@@ -84,11 +86,11 @@ class Stepping:
         """Tell whether it awaits no outcome, isn't being stepped, and hasn't ended."""
         return not self.pending and not self._ended and self._since is None
 
-    def step(self, received: Callable[[], int], sent_at: float, now: float) -> Command | None:
+    def step(self, look: Callable[[], Seen], sent_at: float, now: float) -> Command | None:
         """Step until it gives a command, or waits for what hasn't come.
 
         Args:
-            received: tells the bytes of the body that the application has read.
+            look: tells how far the transfer has come.
             sent_at: when the request was sent, in seconds of the engine's clock.
             now: the time on that clock.
 
@@ -103,13 +105,14 @@ class Stepping:
             while True:
                 with self._owner.lock:
                     events, self.unseen = tuple(self.unseen), []
-                    self.now = now
-                self._view.update(received=received(), elapsed=now - sent_at, events=events)
+                    self.now, seen = now, look()
+                self._view.tell(length=seen.length, answered=seen.answered, sent=seen.sent)
+                self._view.update(received=seen.received, elapsed=now - sent_at, events=events)
                 command = self.guarded(self._advance)
                 self._note_crash()
                 wanted = self.bytes_wanted
                 # The reader may have passed it already, and will not look again by itself.
-                if command is not None or wanted is None or received() < wanted:
+                if command is not None or wanted is None or look().received < wanted:
                     return command
         finally:
             with self._owner.lock:
@@ -136,9 +139,17 @@ class Stepping:
 
     @property
     def wants_events(self) -> bool:
-        """Whether it waits for an event."""
+        """Whether it waits for an event that the kernel or the engine tells of."""
         waiting = self._run.waiting if self._run is not None else None
-        return waiting is not None and bool(waiting.events)
+        return waiting is not None and any(kind != RESPONSE for kind in waiting.events)
+
+    def waits_for(self, kind: str) -> bool:
+        """Tell whether it waits for an event of a kind, or may do so before long."""
+        with self._owner.lock:
+            if self._since is not None or self.pending:
+                return True
+            waiting = self._run.waiting if self._run is not None else None
+            return waiting is not None and kind in waiting.events
 
     def answer(self, value: object = None) -> None:
         """Tell it what came of its command; under the lock."""
@@ -175,6 +186,10 @@ class Stepping:
         if run is not None and not run.done:
             self.guarded(run.stop)
         self._note_crash()
+        self._tell_done()
+
+    def skip(self) -> None:
+        """Take that it never begins."""
         self._tell_done()
 
     def _tell_done(self) -> None:

@@ -5,6 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+def length_of_body(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Return the bytes of the body that a request's fields promise, 0 for none, None if unknown.
+
+    Args:
+        headers: of the request, names and values.
+
+    See RFC 9112, section 6.3.
+    """
+    length: int | None = 0
+    for name, value in headers:
+        match name.lower():
+            case b"transfer-encoding":
+                return None
+            case b"content-length" if value.strip().isdigit():
+                length = int(value)
+            case _:
+                pass
+    return length
+
+
 def fault_of_framing(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """Say what keeps a request from having one clear end, or return None.
 

@@ -47,6 +47,11 @@ class State(NamedTuple):
     bytes_received: int
     least: int
 
+    @property
+    def bytes_acked(self) -> int:
+        """Bytes that the peer has acknowledged of what the first response's connection sent."""
+        return self.first.bytes_acked
+
     def decode(self) -> ConnectionInfo:
         """Read it into values."""
         first = self.first.decode().subflows

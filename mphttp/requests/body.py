@@ -106,23 +106,28 @@ class Body(io.RawIOBase):
         if self._patience is not None:
             self._patience.renew()
 
-    def watch(self, exchange: Exchange, head: int) -> None:
-        """Count the body from here on.
+    def watch(self, exchange: Exchange, length: int | None, head: int) -> None:
+        """Count the body from here on; `count` is to follow.
 
         Args:
             exchange: takes the counts.
+            length: bytes of the body, or None.
             head: bytes that came before the body.
+        """
+        self._exchange = exchange
+        if length is not None:
+            self._length = length
+        self._not_body = head
+        self._part_ends = 0 if self.chunked else self._length
+
+    def count(self) -> None:
+        """Count what came with the head.
 
         Raises:
             StrategyProblem: the transfer is strict, and something doesn't work.
         """
-        self._exchange = exchange
-        if exchange.length is not None:
-            self._length = exchange.length
-        self._not_body = head
-        self._part_ends = 0 if self.chunked else self._length
-        exchange.begin()
-        self._count(exchange)
+        if self._exchange is not None:
+            self._count(self._exchange)
 
     def begin_chunk(self, line: bytes, consumed: int) -> None:
         """Take the line before a chunk; whoever reads it complains if it has no meaning.
@@ -325,11 +330,13 @@ class Response(http.client.HTTPResponse):
         until_closed = self.length is None and not self.chunked
         self.body.begin(chunked=bool(self.chunked), until_closed=until_closed)
         request = current_request()
-        if request is not None:
-            carrier = self._carrier(request)
-            exchange = Exchange(carrier, request, status=self.status, length=self.length)
+        exchange = request.exchange if request is not None else None
+        if request is not None and exchange is not None:
             self.report = Report(exchange)
-            self.body.watch(exchange, self.fp.tell())
+            carrier = self._carrier(request)
+            self.body.watch(exchange, self.length, self.fp.tell())
+            exchange.respond(self.status, self.length, carrier)
+            self.body.count()
 
     def _read_status(self) -> tuple[str, int, str]:
         """Read the status line, of the response itself (RFC 9110, section 15.2)."""

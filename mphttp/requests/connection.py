@@ -17,10 +17,12 @@ from urllib3.util import Timeout
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs, resolve_ssl_version
 from urllib3.util.ssltransport import SSLTransport
 
-from mphttp.engine import Connection, Request, engine
+from mphttp.engine import Connection, Exchange, Request, engine
+from mphttp.engine.request import current_request
 from mphttp.network.dial import dial
 from mphttp.network.dialogue import hold
 from mphttp.network.forked import keep_back
+from mphttp.network.framing import length_of_body
 from mphttp.network.names import in_ascii, without_zone
 from mphttp.network.proxy import Refused, connect
 from mphttp.network.start import Start
@@ -92,6 +94,8 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         self._kept = False  # whether something was answered on the socket there is
         self._missing: int | None = None  # of the request's body, where its length was told
         self._switched = False
+        self._begins = False  # whether what is sent next is a request's head
+        self._exchange: Exchange | None = None
 
     def _new_conn(self) -> socket.socket:
         self._response = None
@@ -152,9 +156,10 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             self._multipath.replace_socket(keep_back(sock))
 
     def request(self, *args: Any, **options: Any) -> None:
-        self._missing = None
+        self._missing = self._exchange = None
         try:
             super().request(*args, **options)
+            self._completed()
         finally:  # a server may answer before it has taken it all
             if self._multipath is not None:
                 self._multipath.sent()
@@ -162,6 +167,7 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             raise WrongLengthError("the body is shorter than its Content-Length")
 
     def endheaders(self, *args: Any, **options: Any) -> None:
+        self._begins = True
         super().endheaders(*args, **options)
         lengths = [value for name, value in self._recorder.headers if name.lower() == _LENGTH]
         self._missing = int(lengths[0]) if lengths else None
@@ -171,7 +177,25 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             self._missing -= len(data)
             if self._missing < 0:  # a server would take the rest for the next request
                 raise WrongLengthError("the body is longer than its Content-Length")
+        if self._exchange is not None:
+            self._exchange.wrote(len(data))
+        elif self._begins:
+            self._leave()
         super().send(data)
+
+    def _completed(self) -> None:
+        if self._exchange is not None:
+            self._exchange.complete()
+
+    def _leave(self) -> None:
+        """Let the engine know that a request's head is about to leave."""
+        self._begins = False
+        if self.sock is None:
+            self.connect()
+        request = current_request()
+        if request is not None and self._multipath is not None:
+            request.length = length_of_body(self._recorder.headers)
+            self._exchange = self._multipath.begin(request)
 
     @property
     def is_connected(self) -> bool:

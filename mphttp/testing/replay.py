@@ -67,6 +67,8 @@ class Replay:
     all_paths: tuple[Path, ...] = (WIFI, LTE)
     broken: frozenset[Path] = frozenset()
     addresses: tuple[Remote, ...] = (SERVER,)
+    answered: bool = True
+    waiting: int = 0
     live: list[Subflow] = field(default_factory=list, init=False)
     commands: list[Command] = field(default_factory=list, init=False)
 
@@ -77,20 +79,29 @@ class Replay:
         self._came = 0
         self._next_id = 1
         self._view = Transfer(self.length, self)
+        self._sent = 0
         self.run = Run(self.strategy, self._view)
         self.at(0.0, 0)
 
     def at(
-        self, elapsed: float, received: int, *, delivered: int = 0, events: Sequence[Event] = ()
+        self,
+        elapsed: float,
+        received: int,
+        *,
+        delivered: int = 0,
+        events: Sequence[Event] = (),
+        sent: int = 0,
     ) -> list[Command]:
         """Let time and bytes pass; return the commands that came out.
 
         Args:
             elapsed: seconds since the request was sent.
-            received: bytes of the body that the application has read.
+            received: bytes that the application has read, or the peer has acknowledged.
             delivered: bytes that the network has delivered, if they are more.
             events: what happened.
+            sent: bytes of the request's body that the peer has acknowledged.
         """
+        self._view.tell(length=self.length, answered=self.answered, sent=sent)
         self._came = max(received, delivered)
         first, at_once = len(self.commands), 0
         self._view.update(received=received, elapsed=elapsed, events=tuple(events))
@@ -131,6 +142,14 @@ class Replay:
 
     def unread(self) -> None:
         """Return None: all that was delivered can be read."""
+
+    def unacknowledged(self) -> int:
+        """Return the bytes that the peer doesn't have."""
+        return self.waiting
+
+    def owed_for(self) -> float:
+        """Return the seconds since the request began to leave."""
+        return self._view.elapsed
 
     def _carry_out(self, command: Command) -> bool:
         """Answer a command; tell whether it would have taken time, as a handshake does."""

@@ -162,6 +162,14 @@ class _Simulation:
     def unread(self) -> None:
         """Return None: all that was delivered can be read."""
 
+    def unacknowledged(self) -> int:
+        """Return 0: the request has left."""
+        return 0
+
+    def owed_for(self) -> float:
+        """Return 0: nothing is owed of a request."""
+        return 0.0
+
     def _shown(self, carrier: Carrier) -> Subflow:
         return Subflow(
             id=carrier.id,

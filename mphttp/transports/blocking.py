@@ -30,11 +30,10 @@ class BlockingTransport(Multipath):
                 response = self._pool.handle_request(core)
             body = None
             try:
-                parts, exchange = self._watched(request, core, response, asked)
+                parts, exchange, respond = self._watched(request, core, response, asked)
                 errors = AsHostErrors(self.host, request)
                 body = self.stream(parts, exchange, errors, longest_piece(response.headers))
-                if exchange is not None:
-                    exchange.begin()
+                respond()
             except BaseException:
                 (body or response.stream).close()
                 raise

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ssl
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mphttp.engine import Exchange, Request
 from mphttp.engine.request import checked_multipath, checked_paths, checked_strategy, plain
 from mphttp.network.dial import SocketOption
+from mphttp.network.framing import length_of_body
 from mphttp.network.names import checked_port, one_line, to_dial
 from mphttp.report import Report
 from mphttp.strategies import Strategy
@@ -120,7 +122,8 @@ class Multipath:
     def _asked(self, request: Any) -> Request:
         """Make of a request of the library what the engine knows."""
         strategy = checked_strategy(request.extensions.get("strategy", self._strategy))
-        return Request(str(request.url), strategy, self._strict, self._multipath)
+        length = length_of_body(request.headers.raw)
+        return Request(str(request.url), strategy, self._strict, self._multipath, length)
 
     def _to_core(self, request: Any) -> Any:
         """Make of a request of the library one of its core."""
@@ -139,7 +142,7 @@ class Multipath:
 
     def _watched(
         self, request: Any, core: Any, response: Any, asked: Request
-    ) -> tuple[Any, Exchange | None]:
+    ) -> tuple[Any, Exchange | None, Callable[[], None]]:
         """Let the engine watch a response, of which the head is there.
 
         Args:
@@ -149,24 +152,22 @@ class Multipath:
             asked: the same request, the engine's.
 
         Returns:
-            The body's parts, and what counts them; None for a Unix socket.
+            The body's parts; what counts them, or None for a Unix socket; and what begins that.
         """
         body = response.extensions.pop("body")
+        exchange = asked.exchange
+        if exchange is None:
+            return response.stream, None, _nothing
         connection = response.extensions["network_stream"].get_extra_info("connection")
-        if connection is None:
-            return response.stream, None
         length = body_length(request.method, response.status, response.headers)
-        carrier, parts = connection, response.stream
-        shared = self._shared(connection, core, response, asked)
+        parts, shared = response.stream, self._shared(connection, core, response, asked)
         if shared is not None:
             from .joined import AsyncJoinedBody, JoinedBody
 
-            carrier = shared
             joined = JoinedBody if isinstance(body, Body) else AsyncJoinedBody
             parts = joined(response.stream, body, shared.assembly, core, self.host.httpcore)
-        exchange = Exchange(carrier, asked, status=response.status, length=length)
         response.extensions["multipath"] = Report(exchange)
-        return parts, exchange
+        return parts, exchange, partial(exchange.respond, response.status, length, shared)
 
     def _shared(
         self, connection: Any, core: Any, response: Any, asked: Request
@@ -228,6 +229,9 @@ def body_length(method: str, status: int, headers: Iterable[tuple[bytes, bytes]]
             case b"content-length":
                 length = int(value)
     return length
+
+
+def _nothing() -> None: ...
 
 
 def _with_http2() -> bool:

@@ -7,6 +7,7 @@ import enum
 import time
 from typing import Any
 
+from mphttp.engine import Exchange
 from mphttp.network.time_limit import TimeLimit
 
 from .body import AsyncBody, Body, closing
@@ -136,7 +137,7 @@ class HTTP11Connection(_HTTP11):
         try:
             # What can't be written any more may have been answered before the server closed.
             with contextlib.suppress(self._core.WriteError):
-                self._send(cycle, request)
+                self._send(cycle, request, self._stream.begin())
             with step(request, "http11.receive_response_headers") as returned:
                 head = self._head(cycle, timeout_of(request, "read"))
                 returned((head.version, head.status, head.reason, head.headers))
@@ -147,17 +148,20 @@ class HTTP11Connection(_HTTP11):
             raise
         return self._response(cycle, head, Body(self, cycle, request, "http11"))
 
-    def _send(self, cycle: Cycle, request: Any) -> None:
+    def _send(self, cycle: Cycle, request: Any, exchange: Exchange | None) -> None:
         timeout = timeout_of(request, "write")
         with step(request, "http11.send_request_headers"):
             pending = cycle.request(request.url.target, request.headers)
         with step(request, "http11.send_request_body"):
             for chunk in request.stream:  # the first goes out with the head
+                _count(exchange, chunk)
                 self._stream.write(pending + cycle.data(chunk), timeout)
                 pending = b""
             pending += cycle.end()
             if pending:
                 self._stream.write(pending, timeout)
+        if exchange is not None:
+            exchange.complete()
 
     def _head(self, cycle: Cycle, timeout: float | None) -> Head:
         limit = TimeLimit(timeout)  # for interim responses, too, and a head byte by byte
@@ -207,7 +211,7 @@ class AsyncHTTP11Connection(_HTTP11):
         try:
             # What can't be written any more may have been answered before the server closed.
             with contextlib.suppress(self._core.WriteError):
-                await self._send(cycle, request)
+                await self._send(cycle, request, self._stream.begin())
             async with step_async(request, "http11.receive_response_headers") as returned:
                 head = await self._head(cycle, timeout_of(request, "read"))
                 returned((head.version, head.status, head.reason, head.headers))
@@ -218,18 +222,21 @@ class AsyncHTTP11Connection(_HTTP11):
             raise
         return self._response(cycle, head, AsyncBody(self, cycle, request, "http11"))
 
-    async def _send(self, cycle: Cycle, request: Any) -> None:
+    async def _send(self, cycle: Cycle, request: Any, exchange: Exchange | None) -> None:
         timeout = timeout_of(request, "write")
         async with step_async(request, "http11.send_request_headers"):
             pending = cycle.request(request.url.target, request.headers)
         async with step_async(request, "http11.send_request_body"):
             async with closing(aiter(request.stream)) as parts:
                 async for chunk in parts:  # the first goes out with the head
+                    _count(exchange, chunk)
                     await self._stream.write(pending + cycle.data(chunk), timeout)
                     pending = b""
             pending += cycle.end()
             if pending:
                 await self._stream.write(pending, timeout)
+        if exchange is not None:
+            exchange.complete()
 
     async def _head(self, cycle: Cycle, timeout: float | None) -> Head:
         limit = TimeLimit(timeout)  # for interim responses, too, and a head byte by byte
@@ -261,3 +268,8 @@ class AsyncHTTP11Connection(_HTTP11):
         """Close the socket; nothing here awaits, so that no cancellation can come between."""
         self._state = _State.CLOSED
         await self._stream.aclose()
+
+
+def _count(exchange: Exchange | None, chunk: bytes) -> None:
+    if exchange is not None:
+        exchange.wrote(len(chunk))

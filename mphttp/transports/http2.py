@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from mphttp.engine import Exchange
 from mphttp.network.channel import Waker
 
 from .body import AsyncBody, Body, closing
@@ -193,7 +194,18 @@ class _Asked:
     def __init__(self, request: Any, *, kept: bool) -> None:
         self.request = request
         self.begun = False  # whether something of its body was taken
+        self.exchange: Exchange | None = None
         self._kept = kept
+
+    def wrote(self, size: int) -> None:
+        """Take that bytes of its body are on their way."""
+        if self.exchange is not None:
+            self.exchange.wrote(size)
+
+    def complete(self) -> None:
+        """Take that all of it is."""
+        if self.exchange is not None:
+            self.exchange.complete()
 
     def may_be_sent_again(self, error: Ended, host: Host) -> bool:
         """Tell whether another connection may be asked (RFC 9110, 9.2.2; RFC 9113, 8.7)."""
@@ -228,6 +240,7 @@ class HTTP2Connection(_HTTP2):
             number = self._next(request)
         try:
             with self._errors(asked):
+                asked.exchange = self._stream.begin()
                 self._send(number, asked)
                 with step(request, "http2.receive_response_headers", stream_id=number) as returned:
                     timeout = timeout_of(request, "read")
@@ -254,18 +267,22 @@ class HTTP2Connection(_HTTP2):
                 return
             for chunk in request.stream:
                 asked.begun = True
-                self._send_part(number, memoryview(chunk), timeout)
+                self._send_part(number, memoryview(chunk), timeout, asked)
             with self._news:
                 self._multiplex.end(number)
                 self._write()
+            asked.complete()
 
-    def _send_part(self, number: int, left: memoryview, timeout: float | None) -> None:
+    def _send_part(
+        self, number: int, left: memoryview, timeout: float | None, asked: _Asked
+    ) -> None:
         while left:
             size = self._await(
                 lambda left=left: self._multiplex.send(number, left),  # type: ignore[misc]
                 timeout,
                 self._core.WriteTimeout,
             )
+            asked.wrote(size)
             left = left[size:]
 
     def next_part(self, number: int, timeout: float | None) -> bytes:
@@ -363,6 +380,7 @@ class AsyncHTTP2Connection(_HTTP2):
             number = self._opened(request)
         try:
             with self._errors(asked):
+                asked.exchange = self._stream.begin()
                 await self._send(number, asked)
                 name = "http2.receive_response_headers"
                 async with step_async(request, name, stream_id=number) as returned:
@@ -384,17 +402,21 @@ class AsyncHTTP2Connection(_HTTP2):
             async with closing(aiter(request.stream)) as parts:
                 async for chunk in parts:
                     asked.begun = True
-                    await self._send_part(number, memoryview(chunk), timeout)
+                    await self._send_part(number, memoryview(chunk), timeout, asked)
             self._multiplex.end(number)
             self._write()
+            asked.complete()
 
-    async def _send_part(self, number: int, left: memoryview, timeout: float | None) -> None:
+    async def _send_part(
+        self, number: int, left: memoryview, timeout: float | None, asked: _Asked
+    ) -> None:
         while left:
             size = await self._await(
                 lambda left=left: self._multiplex.send(number, left),  # type: ignore[misc]
                 timeout,
                 self._core.WriteTimeout,
             )
+            asked.wrote(size)
             left = left[size:]
 
     async def next_part(self, number: int, timeout: float | None) -> bytes:

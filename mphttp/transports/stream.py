@@ -9,7 +9,8 @@ import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from mphttp.engine import Connection
+from mphttp.engine import Connection, Exchange
+from mphttp.engine.request import current_request
 from mphttp.network.channel import Channel, TLSChannel, Waker, is_readable, wait_until_ready
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dialogue import Dialogue, hold, hold_async
@@ -46,6 +47,17 @@ class _Socketed:
     def _take_ahead(self, max_bytes: int) -> bytes:
         taken, self._ahead = self._ahead[:max_bytes], self._ahead[max_bytes:]
         return taken
+
+    def begin(self) -> Exchange | None:
+        """Take that the current request is about to leave; return what is told of it, if anything.
+
+        Raises:
+            StrategyProblem: its strategy is strict, and something doesn't work.
+        """
+        request = current_request()
+        if request is None or self._connection is None:
+            return None
+        return self._connection.begin(request)
 
     def _sending(self) -> None:
         if self._connection is not None:

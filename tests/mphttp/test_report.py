@@ -25,6 +25,7 @@ class Facts:
     status: int = 200
     length: int | None = 3
     received: int = 3
+    sent: int = 0
     protocol: str = "mptcp"
     mechanism: str = "netlink"
     strategy: dict[str, Any] = field(default_factory=lambda: {"name": "deadline", "d": 10.0})
@@ -37,6 +38,9 @@ class Facts:
 
     def wait(self, timeout: float) -> bool:
         return True
+
+    def bytes_sent(self) -> int:
+        return self.sent
 
 
 @st.composite
@@ -60,6 +64,7 @@ FACTS = st.builds(
     status=st.integers(100, 599),
     length=st.none() | st.integers(0, 2**63),
     received=st.integers(0, 2**63),
+    sent=st.integers(0, 2**63),
     protocol=st.sampled_from(["mptcp", "tcp"]),
     mechanism=st.sampled_from(["netlink", "readonly", "none"]),
     seconds=SECONDS,
@@ -89,6 +94,7 @@ def test_any_report_has_the_promised_shape(
     assert told == json.loads(json.dumps(report.to_dict()))
     assert told.get("sha256") == digest
     assert (told["bytes"], told["status"]) == (report.bytes, report.status)
+    assert told["bytes_sent"] == report.bytes_sent == facts.sent
     assert len(told["subflows"]) == len(report.subflows)
     assert (samples is None) is ("samples" not in told)
     assert len(told.get("samples", ())) == len(samples or ())
@@ -103,7 +109,7 @@ def test_what_is_not_known_is_left_out() -> None:
 
 def test_a_subflow_is_told_with_addresses_as_pairs() -> None:
     subflow = SubflowReport(
-        7, "lte", ("10.0.0.1", 4000), ("192.0.2.1", 80), 0.5, None, 100, initial=False, backup=True
+        7, "lte", ("10.0.0.1", 4000), ("192.0.2.1", 80), 0.5, None, 100, False, True, 200
     )
     (told,) = json.loads(Report(Facts(subflow_reports=(subflow,))).to_json())["subflows"]
     assert told == {
@@ -116,6 +122,7 @@ def test_a_subflow_is_told_with_addresses_as_pairs() -> None:
         "bytes_received": 100,
         "initial": False,
         "backup": True,
+        "bytes_sent": 200,
     }
 
 

@@ -39,6 +39,10 @@ class Limited(Strategy):
     def deadline(self) -> float | None:
         return self.strategy.deadline
 
+    @property
+    def early(self) -> bool:  # type: ignore[override]  # that strategy's
+        return self.strategy.early
+
     def parameters(self) -> dict[str, Any]:
         return self.strategy.parameters()
 
