@@ -9,9 +9,11 @@ with subflows closed at random while links were cut; with more room it went on a
 
 from __future__ import annotations
 
+import fcntl
 import select
 import socket
 import struct
+import termios
 
 from ..errors import NotPermitted, NotSupported
 from ..hints import GRANT_NET_ADMIN
@@ -19,6 +21,23 @@ from ..hints import GRANT_NET_ADMIN
 _SO_RCVBUFFORCE = 33
 _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("9I")  # include/uapi/linux/sock_diag.h: rmem_alloc, rcvbuf, …
+
+
+def held_back(sock: socket.socket) -> int:
+    """Return about how many bytes came that can't be read yet, for want of others before them.
+
+    It is what the kernel keeps for the connection beyond what can be read, with what it costs to
+    keep that: up to as much again, so that little is told where much waits to be read.
+
+    Args:
+        sock: a connected socket.
+
+    Raises:
+        OSError: it is closed.
+    """
+    kept, *_ = _MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
+    (ready,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)))
+    return max(0, int(kept) - 2 * int(ready))
 
 
 def is_stuck(sock: socket.socket) -> bool:

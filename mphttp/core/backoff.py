@@ -5,6 +5,7 @@ the next subflow. So an address pair rests after a failure, twice as long after 
 
     refused, silent, or killed before it brought anything      2, 4, 8 … 60 s
     killed though it brought data                              0, 1, 2, 4 … 60 s
+    closed since it held up the others                         5, 10, 20 … 60 s
     refused beside one that brings data: a limit               0, 0.1, 0.2 … until one is opened
     one that lived long, or brought data until it was closed   forgotten
 
@@ -33,6 +34,7 @@ PROVEN = 64 * 1024
 _FIRST = 2.0
 _FIRST_PROVEN = 0.5
 _FIRST_LIMIT = 0.05
+_FIRST_HARMFUL = 5.0
 _LONGEST = 60.0
 _WHERE_NONE_IS_LEFT = 0.5
 _FORGIVEN = 30.0
@@ -65,6 +67,7 @@ class Backoff:
         *,
         proven: bool = False,
         refused: bool = False,
+        harmful: bool = False,
         lived: float = 0.0,
     ) -> None:
         """Take that a subflow was refused, never answered, or ended though nobody wanted that.
@@ -77,12 +80,14 @@ class Backoff:
             proven: whether it, or another that is alive there, has brought data; one that did so
                 lately until it was closed will do, too.
             refused: whether the peer said no to it.
+            harmful: whether it made the others slower.
             lived: seconds since it was established.
         """
-        proven = proven or now < self._worked.get(pair, -math.inf) + _FORGIVEN
+        proven = proven or (not harmful and now < self._worked.get(pair, -math.inf) + _FORGIVEN)
         before = self._rests.get(pair)
         failures = 1 if before is None or lived >= _FORGIVEN else before.failures + 1
-        first = (_FIRST_LIMIT if refused else _FIRST_PROVEN) if proven else _FIRST
+        unproven = _FIRST_HARMFUL if harmful else _FIRST
+        first = (_FIRST_LIMIT if refused else _FIRST_PROVEN) if proven else unproven
         rest = 0.0 if proven and failures == 1 else min(_LONGEST, first * 2.0 ** (failures - 1))
         self._rests[pair] = _Rest(failures, now, rest, what, hint, proven and refused)
 

@@ -95,6 +95,11 @@ class Failures:
             self._join_refused(_pair(record), now, killed=True)
         self.failed(record, what, self.hint, now)
 
+    def held_up(self, record: SubflowRecord, what: str, hint: str, now: float) -> None:
+        """Take that a subflow ends since it made the others slower; see `failed`."""
+        record.failed = True
+        self._backoff.failed(_pair(record), what, hint, now, harmful=True)
+
     def worked(self, record: SubflowRecord, now: float) -> None:
         """Take that a subflow ends since that was wanted."""
         if record.opened_at is not None and record.info.bytes_received:

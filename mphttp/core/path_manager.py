@@ -44,6 +44,7 @@ from .effects import (
 )
 from .endings import Endings
 from .failures import Failures
+from .guarding import Guarding
 from .openings import Openings
 from .outbox import Outbox
 from .subflow import Cause, State, SubflowRecord
@@ -115,6 +116,7 @@ class PathManager:
         self._failures = Failures(table, hint, joins)
         self._openings = Openings(table, self._outbox, self._failures)
         self._endings = Endings(table, self._outbox, self._failures, reasons_later=reasons_later)
+        self._guarding = Guarding(table, self._outbox, self._failures)
         self._drains: list[_Drain] = []
         self._changes: dict[KernelCall, _Change] = {}
         self._retired: dict[Hashable, bool] = {}  # by transfer, whether it keeps its subflows
@@ -127,6 +129,11 @@ class PathManager:
     def busy(self) -> bool:
         """Whether something is under way, so that the kernel is to be looked at often."""
         return bool(self._openings.machines or self._drains)
+
+    @property
+    def watches(self) -> bool:
+        """Whether the kernel is to be looked at often for the sake of other paths (`Guarding`)."""
+        return self.controlled and self._guarding.watches
 
     @property
     def remotes(self) -> list[SocketAddress]:
@@ -407,6 +414,17 @@ class PathManager:
             case _:
                 pass  # the look that follows every event is all that is needed
 
+    def weigh(self, info: ConnectionInfo, now: float, waiting: int | None) -> None:
+        """End a path that makes transfers slower than without it (`Guarding`); after a look.
+
+        Args:
+            info: what there is.
+            now: when it was so, in seconds.
+            waiting: bytes that came and can't be delivered yet; None where that isn't known.
+        """
+        if self.controlled:
+            self._guarding.weigh(info, now, waiting)
+
     def on_snapshot(self, info: ConnectionInfo, now: float) -> None:
         """Take a look at the kernel's state."""
         self._endings.on_snapshot(info, now)
@@ -447,7 +465,7 @@ class PathManager:
 
     def next_time(self, now: float) -> float | None:
         """Return when there is more to do, or None."""
-        times = [self._openings.next_time(now)]
+        times = [self._openings.next_time(now), self._guarding.next_time(now)]
         machines: list[Opening | Draining] = [*self._openings.machines]
         machines += [drain.machine for drain in self._drains]
         for machine in machines:

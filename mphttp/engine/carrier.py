@@ -279,6 +279,10 @@ class Carrier:
         """Return the bytes that lie ready for the application; None for all that it hasn't read."""
         return None
 
+    def waiting(self) -> int | None:
+        """Return the bytes that came and wait for others; None where that isn't known."""
+        return None
+
     def look(self, now: float) -> None:
         """Read the connection, and take what is new; under the lock, as long as it is open."""
         with self.lock:
@@ -288,7 +292,9 @@ class Carrier:
                 info = self._reader.all().decode()
             except KernelError:
                 return
+            at, waiting = time.monotonic(), self.waiting()
             self._manager.on_snapshot(info, now)
+            self._manager.weigh(info, at, waiting)
             self._tell()
 
     # What the path manager wants.
@@ -406,7 +412,7 @@ class Carrier:
             with self.lock:
                 self._manager.tell_untold()  # that of the look before: an event had its time
                 self._tell()
-        if due or self._manager.busy:
+        if due or self._manager.busy or self._manager.watches:
             self.look(now)
         if due:
             self._look_after()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 
-from mphttp.kernel.connection.receive_buffer import enlarge, is_stuck
+from mphttp.kernel.connection.receive_buffer import enlarge, held_back, is_stuck
 from mphttp.kernel.errors import KernelError, NotMultipath
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.reading.info import IPPROTO_MPTCP
@@ -194,6 +194,13 @@ class Connection(Carrier):
                 self._close_socket = close_socket
                 return
         close_socket()
+
+    def waiting(self) -> int | None:
+        """Return the bytes that came and wait for others; None where that isn't known."""
+        try:
+            return held_back(self.reader.sock)
+        except (OSError, ValueError):
+            return None
 
     def make_calls(self) -> None:
         """Make all calls that are wanted; the socket isn't closed meanwhile."""

@@ -99,5 +99,6 @@ MARKS: Mapping[str, Mark] = {
     "subflow_resumed": Mark("resumed", _corners((-1, -1.2), (1.2, 0), (-1, 1.2))),
     "subflow_closed": Mark("closed", _cross),
     "path_lost": Mark("path lost", _corners((-1.2, -1), (1.2, -1), (0, 1.2))),
+    "path_held_up": Mark("held up the other path", _corners((-1.2, 1), (1.2, 1), (0, -1.2))),
 }
 OTHER = Mark("another event", _corners((-1, 0), (0, -1.2), (1, 0), (0, 1.2)))

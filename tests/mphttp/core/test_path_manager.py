@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings
@@ -163,6 +164,26 @@ class Subflows(RuleBasedStateMachine):
     def look(self) -> None:
         self.manager.on_snapshot(self.kernel.info(), self.now)
         self.told = True
+        self.take()
+
+    @rule(
+        data=st.data(),
+        count=st.integers(0, 10**6),
+        delivered=st.integers(0, 10**7),
+        waiting=st.integers(0, 10**6),
+    )
+    def bring(self, data: Any, count: int, delivered: int, waiting: int) -> None:
+        """Bytes come, and are looked at: what holds up others may be closed for that."""
+        if not self.kernel.working:
+            return
+        row_id = data.draw(st.sampled_from(sorted(self.kernel.working)))
+        row = self.kernel.rows[row_id]
+        self.kernel.rows[row_id] = replace(row, bytes_received=row.bytes_received + count)
+        self.now += 0.1
+        info = self.kernel.info()
+        self.manager.on_snapshot(info, self.now)
+        self.told = True
+        self.manager.weigh(replace(info, bytes_received=delivered), self.now, waiting)
         self.take()
 
     @rule(seconds=st.sampled_from([0.001, 0.03, 0.5, 6.0]))
