@@ -23,7 +23,7 @@ from mphttp.kernel.errors import KernelError, OpenRefused
 from mphttp.kernel.values import SocketAddress
 
 _REMEMBERED = 300.0
-"""Seconds for which it is remembered that joins are refused between two addresses."""
+"""Seconds for which it is remembered that joins are refused between two addresses, or do harm."""
 _MOST_PAIRS = 256
 
 Pair = tuple[str, SocketAddress]
@@ -52,7 +52,7 @@ class _Rest:
 
 
 class Backoff:
-    """The address pairs of one connection on which subflows failed."""
+    """The address pairs on which subflows failed, of one connection or of the process."""
 
     def __init__(self) -> None:
         self._rests: dict[Pair, _Rest] = {}
@@ -85,10 +85,14 @@ class Backoff:
         """
         proven = proven or (not harmful and now < self._worked.get(pair, -math.inf) + _FORGIVEN)
         before = self._rests.get(pair)
-        failures = 1 if before is None or lived >= _FORGIVEN else before.failures + 1
+        long_ago = before is not None and harmful and now >= before.since + _REMEMBERED
+        anew = before is None or lived >= _FORGIVEN or long_ago
+        failures = 1 if before is None or anew else before.failures + 1
         unproven = _FIRST_HARMFUL if harmful else _FIRST
         first = (_FIRST_LIMIT if refused else _FIRST_PROVEN) if proven else unproven
         rest = 0.0 if proven and failures == 1 else min(_LONGEST, first * 2.0 ** (failures - 1))
+        if len(self._rests) >= _MOST_PAIRS:
+            self._rests = {p: r for p, r in self._rests.items() if now < r.since + _LONGEST}
         self._rests[pair] = _Rest(failures, now, rest, what, hint, proven and refused)
 
     def explain(self, pair: Pair, what: str, hint: str) -> None:
@@ -104,6 +108,8 @@ class Backoff:
     def worked(self, pair: Pair, now: float) -> None:
         """Take that a subflow brought data until it was closed on purpose."""
         self._rests.pop(pair, None)
+        if len(self._worked) >= _MOST_PAIRS:
+            self._worked.clear()
         self._worked[pair] = now
 
     def refusal(self, pair: Pair, now: float, *, alone: bool) -> KernelError | None:

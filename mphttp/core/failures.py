@@ -20,17 +20,28 @@ class Failures:
         table: the connection's subflows.
         hint: what mends it where the peer refuses a subflow, or one is reset.
         joins: is told which address pairs refuse subflows; None where they are none of MPTCP's.
+        harm: knows which address pairs held up others, also of other connections; None for a
+            memory of this one's alone.
     """
 
-    def __init__(self, table: SubflowTable, hint: str, joins: Joins | None) -> None:
+    def __init__(
+        self,
+        table: SubflowTable,
+        hint: str,
+        joins: Joins | None,
+        harm: Backoff | None = None,
+    ) -> None:
         self.hint = hint
         self._table = table
         self._joins = joins
+        self._harm = Backoff() if harm is None else harm
         self._backoff = Backoff()
 
     def refusal(self, address: str, remote: SocketAddress, now: float) -> KernelError | None:
         """Return what an open fails with as long as an address pair rests, or None."""
-        return self._backoff.refusal((address, remote), now, alone=not self._table.alive())
+        pair, alone = (address, remote), not self._table.alive()
+        refusal = self._backoff.refusal(pair, now, alone=alone)
+        return refusal or self._harm.refusal(pair, now, alone=alone)
 
     def failed(
         self, record: SubflowRecord, what: str, hint: str, now: float, *, refused: bool = False
@@ -98,12 +109,13 @@ class Failures:
     def held_up(self, record: SubflowRecord, what: str, hint: str, now: float) -> None:
         """Take that a subflow ends since it made the others slower; see `failed`."""
         record.failed = True
-        self._backoff.failed(_pair(record), what, hint, now, harmful=True)
+        self._harm.failed(_pair(record), what, hint, now, harmful=True)
 
     def worked(self, record: SubflowRecord, now: float) -> None:
         """Take that a subflow ends since that was wanted."""
         if record.opened_at is not None and record.info.bytes_received:
             self._backoff.worked(_pair(record), now)
+            self._harm.worked(_pair(record), now)
 
 
 def _pair(record: SubflowRecord) -> Pair:

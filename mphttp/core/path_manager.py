@@ -32,7 +32,7 @@ from mphttp.kernel.events import (
 from mphttp.kernel.values import ConnectionInfo, Path, SocketAddress, SubflowInfo
 from mphttp.strategies import Close, Command, CommandFailed, Open, OpenFailed, SetBackup, SetOption
 
-from .backoff import Joins
+from .backoff import Backoff, Joins
 from .effects import (
     CloseSubflow,
     Effect,
@@ -93,6 +93,7 @@ class PathManager:
         remote: where the peer is.
         hint: what mends it where the peer refuses a subflow, or one is reset.
         joins: is told which address pairs refuse subflows; None where they are none of MPTCP's.
+        harm: knows which address pairs held up others, also of other connections.
         reasons_later: whether events tell why a subflow ended (`Endings`).
 
     Attributes:
@@ -106,6 +107,7 @@ class PathManager:
         *,
         hint: str = "",
         joins: Joins | None = None,
+        harm: Backoff | None = None,
         reasons_later: bool = True,
     ) -> None:
         self.controlled = True
@@ -113,7 +115,7 @@ class PathManager:
         self._remote = remote
         self._announced: dict[int, SocketAddress] = {}
         self._outbox = Outbox()
-        self._failures = Failures(table, hint, joins)
+        self._failures = Failures(table, hint, joins, harm)
         self._openings = Openings(table, self._outbox, self._failures)
         self._endings = Endings(table, self._outbox, self._failures, reasons_later=reasons_later)
         self._guarding = Guarding(table, self._outbox, self._failures)

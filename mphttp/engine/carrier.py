@@ -122,6 +122,7 @@ class Carrier:
             self.remote,
             hint=self.refused_hint,
             joins=engine.joins if self.joins else None,
+            harm=engine.harm if self.joins else None,
             reasons_later=self.reasons_later,
         )
 

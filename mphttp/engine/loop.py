@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
-from mphttp.core.backoff import Joins
+from mphttp.core.backoff import Backoff, Joins
 from mphttp.kernel.errors import KernelError
 from mphttp.kernel.events import ConnectionClosed, Event, ListenerClosed, ListenerCreated, Overflow
 from mphttp.kernel.hints import hint_for
@@ -61,11 +61,13 @@ class Engine:
 
     Attributes:
         joins: between which addresses no subflow can join a connection.
+        harm: between which addresses a subflow held up the others.
         failure: why there is no thread, where none could be had.
     """
 
     def __init__(self) -> None:
         self.joins = Joins()
+        self.harm = Backoff()
         self._connections: weakref.WeakSet[Woken] = weakref.WeakSet()
         self._reset()
 

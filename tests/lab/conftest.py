@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mphttp.core.backoff import Joins
+from mphttp.core.backoff import Backoff, Joins
 from mphttp.engine import engine
 from mphttp.kernel import KernelError
 from mphttp.kernel.bpf import program
@@ -36,6 +36,7 @@ def _short_goodbye() -> Iterator[None]:
 def _joins_forgotten() -> None:
     """Let no test turn to ranges since in another one subflows were refused."""
     engine.joins = Joins()
+    engine.harm = Backoff()
 
 
 @pytest.fixture

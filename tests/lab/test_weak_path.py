@@ -45,6 +45,13 @@ def test_what_held_up_one_response_rests_in_the_next() -> None:
     assert any("held up" in problem.what for problem in report.problems)
 
 
+@pytest.mark.usefixtures("_weak")
+def test_what_held_up_one_connection_rests_in_another() -> None:
+    download(FullMesh(), url(SIZE))
+    report = download(FullMesh(), url(SIZE // 10))
+    assert [subflow.path for subflow in report.subflows] == ["wifi"]
+
+
 @pytest.mark.parametrize("delay", ["10ms", "60ms"])
 def test_a_path_that_helps_stays(lab: LabClient, delay: str) -> None:
     lab.change("wifi", rate="10mbit", delay="10ms")

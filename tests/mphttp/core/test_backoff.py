@@ -121,3 +121,12 @@ def test_the_memory_of_joins_is_bounded(peers: int) -> None:
     joins.refused(LTE, 400.0)
     assert joins.all_refused([LTE[0]], REMOTE, 401.0)
     assert not joins.any_to(SocketAddress("192.0.2.80", peers - 1))
+
+
+def test_what_held_up_others_rests_though_it_brought_data() -> None:
+    backoff = Backoff()
+    backoff.worked(LTE, 0.0)
+    for now, rest in ((1.0, 5), (10.0, 10), (30.0, 20), (60.0, 40), (120.0, 60), (200.0, 60)):
+        backoff.failed(LTE, "held up", "", now, harmful=True)
+        assert backoff.refusal(LTE, now + rest - 0.1, alone=False) is not None
+        assert backoff.refusal(LTE, now + rest, alone=False) is None
