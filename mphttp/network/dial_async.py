@@ -38,6 +38,24 @@ async def dial_async(
     """
     found = await look_up_async(host, port, limit)
     candidates = Candidates(host, found, None if local_address else start)
+    return await connect_async(
+        candidates, limit=limit, local_address=local_address, options=options, plain=plain
+    )
+
+
+async def connect_async(
+    candidates: Candidates,
+    *,
+    limit: TimeLimit,
+    local_address: str | None = None,
+    options: Iterable[SocketOption] = (),
+    plain: bool = False,
+) -> socket.socket:
+    """Connect to the first of some addresses that answers; the arguments are those of `dial`.
+
+    Raises:
+        OSError: no address answered; the error is the last one's.
+    """
     with attempts(candidates, local_address, options, plain=plain) as under_way:
         while (sock := under_way.step()) is None:
             with anyio.move_on_after(under_way.pause(limit)):

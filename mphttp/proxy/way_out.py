@@ -1,0 +1,103 @@
+"""Where a proxy's connections go: the strategy for each, and who may go where."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mphttp.network.resolve import Found
+from mphttp.strategies import Strategy
+from mphttp.tunnel import Tunnel, Ways, open_tunnel
+
+from .destinations import Destinations
+from .target import Target
+
+Place = tuple[str, int]
+
+
+class NotAllowed(OSError):
+    """A destination isn't connected to for this client."""
+
+
+@dataclass
+class WayOut:
+    """Opens tunnels.
+
+    Args:
+        strategy_for: which strategy a destination gets, or None.
+        ways: how connections are made.
+        destinations: which may be reached.
+
+    Attributes:
+        own_ends: where connections of ours begin, so that one that comes back is known.
+    """
+
+    strategy_for: Callable[[Target], Strategy | None]
+    ways: Ways
+    destinations: Destinations = field(default_factory=Destinations)
+    own_ends: set[Place] = field(default_factory=set)
+
+    def listen_at(self, places: tuple[Place, ...]) -> None:
+        """Take where the proxy listens."""
+        self.destinations = replace(self.destinations, listening=places)
+
+    async def open(self, target: Target, *, local_client: bool) -> Tunnel:
+        """Connect to a target.
+
+        Raises:
+            NotAllowed: it may not be reached from there.
+            OSError: nobody answered.
+            mphttp.network.proxy.Refused: the proxy on the way doesn't let us through.
+        """
+
+        def choose(found: Found) -> Found:
+            return self._allowed(found, local_client=local_client)
+
+        # What only the other proxy can look up is nobody's secret, if a user of this machine asks.
+        checked = self.ways.upstream is None or not local_client
+        tunnel = await open_tunnel(
+            *target, self.strategy_for(target), self.ways, choose if checked else None
+        )
+        self.own_ends.add(place_of(tunnel.sock.getsockname()))
+        return tunnel
+
+    def close(self, tunnel: Tunnel, *, whole: bool) -> None:
+        """Close a tunnel."""
+        with suppress(OSError):
+            self.own_ends.discard(place_of(tunnel.sock.getsockname()))
+        tunnel.close(whole=whole)
+
+    def _allowed(self, found: Found, *, local_client: bool) -> Found:
+        refusals = [
+            self.destinations.refusal(
+                str(address[0]),
+                int(address[1]),
+                local_client=local_client,
+                own=_is_own(family, address),
+            )
+            for family, _, _, _, address in found
+        ]
+        allowed = [entry for entry, why in zip(found, refusals, strict=True) if why is None]
+        if not allowed:
+            raise NotAllowed(errno.EACCES, next(iter(refusals), None) or "it has no address")
+        return allowed
+
+
+def place_of(address: tuple[str, int]) -> Place:
+    """Return host and port of a socket's address, an IPv4-mapped one as IPv4's."""
+    host = address[0].partition("%")[0]
+    return host.removeprefix("::ffff:") if "." in host else host, address[1]
+
+
+def _is_own(family: int, address: tuple[Any, ...]) -> bool:
+    """Tell whether an address is this machine's: packets to it would come from it."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(address)
+            return bool(probe.getsockname()[0] == probe.getpeername()[0])
+    except OSError:
+        return False

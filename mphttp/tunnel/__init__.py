@@ -1,0 +1,10 @@
+"""Streams in both directions, of any program, over a connection with a strategy.
+
+`opening` makes the connection, through a proxy if need be; `flow` and `pump` move bytes between it
+and somebody else's descriptor, in the kernel where that can do it.
+"""
+
+from .opening import Tunnel, Ways, open_tunnel
+from .upstream import Upstream
+
+__all__ = ["Tunnel", "Upstream", "Ways", "open_tunnel"]
