@@ -17,6 +17,8 @@ Run = Callable[[Environment], int]
 
 _COMMANDS = {
     "get": "download over several paths",
+    "connect": "standard input and output over several paths, as for ssh",
+    "proxy": "a local proxy for any program, HTTP and SOCKS5",
     "plot": "a picture of a download, from its report",
     "doctor": "what this machine and a server can do, and what mends the rest",
     "setup": "let ordinary users control the paths of their own connections",

@@ -14,7 +14,7 @@ from mphttp.kernel.interfaces.paths import index_of, interfaces
 from mphttp.strategies import Strategy, Together, for_intent
 
 from ..exits import usage
-from .settings import Option, PathSettings, Settings, options_of
+from .settings import Option, PathSettings, options_of
 
 _AT_ONCE = 0.001
 """Seconds; a deadline that has passed: whatever helps is wanted at once."""
@@ -28,10 +28,10 @@ class _Parameter(NamedTuple):
     strategy: str
     field: str
 
-    def of(self, settings: Settings) -> object:
+    def of(self, settings: PathSettings) -> object:
         return getattr(settings, self.name)
 
-    def given(self, settings: Settings) -> bool:
+    def given(self, settings: PathSettings) -> bool:
         value = self.of(settings)
         return value is not None and value is not False
 
@@ -43,7 +43,7 @@ _PARAMETERS = tuple(
 )
 
 
-def chosen_strategy(settings: Settings) -> Strategy | None:
+def chosen_strategy(settings: PathSettings) -> Strategy | None:
     """Return the strategy that is asked for, or None; a parameter alone implies its strategy.
 
     Raises:

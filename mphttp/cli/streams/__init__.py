@@ -1,0 +1,1 @@
+"""What `mphttp connect` and `mphttp proxy` share: how connections go out, where clients come in."""
