@@ -17,8 +17,8 @@ Run = Callable[[Environment], int]
 
 _COMMANDS = {
     "get": "download over several paths",
-    "connect": "standard input and output over several paths, as for ssh",
-    "proxy": "a local proxy for any program, HTTP and SOCKS5",
+    "connect": "bytes from standard input and back, over several paths, such as ssh's",
+    "proxy": "several paths for any program, by a local proxy",
     "plot": "a picture of a download, from its report",
     "doctor": "what this machine and a server can do, and what mends the rest",
     "setup": "let ordinary users control the paths of their own connections",
