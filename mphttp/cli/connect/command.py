@@ -8,10 +8,6 @@ import re
 
 from mphttp.network.names import checked_port
 from mphttp.network.proxy import Refused
-from mphttp.proxy.limits import Limits
-from mphttp.proxy.server import Server
-from mphttp.proxy.target import Target
-from mphttp.proxy.way_out import WayOut
 from mphttp.strategies import Strategy
 from mphttp.tunnel import Tunnel, Ways, open_tunnel
 
@@ -20,7 +16,6 @@ from ..exits import ExitCode, usage
 from ..get.settings import add_to
 from ..interrupt import stoppable
 from ..streams.listening import listening
-from ..streams.serving import place, serve
 from ..streams.settings import GROUPS
 from ..streams.told import told_in
 from ..streams.ways import failed, shown, strategy_of, ways_of
@@ -87,10 +82,15 @@ def _opened(settings: Settings, strategy: Strategy | None, ways: Ways) -> Tunnel
 def _forward(
     settings: Settings, strategy: Strategy | None, ways: Ways, environment: Environment
 ) -> None:
+    from mphttp.proxy.server import Server
+    from mphttp.proxy.target import Target
+    from mphttp.proxy.way_out import WayOut
+
+    from ..streams.serving import place, serve
+
     with told_in(settings.report, environment) as tell, listening(settings.listen) as sockets:
         server = Server(
             WayOut(lambda _: strategy, ways),
-            Limits(),
             fixed=Target(settings.host, settings.port),
             log=environment.say if settings.verbose else lambda _: None,
             told=tell,

@@ -51,10 +51,7 @@ def relay(tunnel: Tunnel, environment: Environment) -> bool:
     sending = _Sending(tunnel, environment.stdin)
     thread = threading.Thread(target=sending.run, name="mphttp-stdin", daemon=True)
     thread.start()
-    try:
-        _receive(tunnel, environment)
-    except ConnectionError as error:
-        raise Broken(error.strerror or str(error)) from error
+    _receive(tunnel, environment)
     environment.abandon_stdout()  # its reader sees the end, too
     _wait(sending, tunnel)
     if sending.error is not None and not sending.error_is_late:
@@ -64,11 +61,18 @@ def relay(tunnel: Tunnel, environment: Environment) -> bool:
 
 def _receive(tunnel: Tunnel, environment: Environment) -> None:
     channel = PlainChannel(tunnel.sock)
-    data = tunnel.ahead
-    while data or (data := channel.receive(_AT_ONCE, None)):
-        write_all(environment.stdout, data)
+    data = tunnel.ahead or _received(channel)
+    while data:
         tunnel.received(len(data))
-        data = b""
+        write_all(environment.stdout, data)
+        data = _received(channel)
+
+
+def _received(channel: PlainChannel) -> bytes:
+    try:
+        return channel.receive(_AT_ONCE, None)
+    except OSError as error:
+        raise Broken(error.strerror or str(error)) from error
 
 
 def _wait(sending: _Sending, tunnel: Tunnel) -> None:

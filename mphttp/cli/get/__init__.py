@@ -7,7 +7,20 @@ already), `retry` (whether and when to try again), `pace` (how long to wait), `d
 `writeout` (what `-w` writes).
 """
 
-from .command import run
-from .options import add_arguments
+from __future__ import annotations
 
-__all__ = ["add_arguments", "run"]
+from collections.abc import Sequence
+
+from ..environment import Environment
+
+__all__ = ["run"]
+
+
+def run(words: Sequence[str], environment: Environment) -> int:
+    """Do what a command line asks for, and return its exit code.
+
+    Its modules are imported here, so that other commands can have its options without HTTP.
+    """
+    from .command import run as run_words
+
+    return run_words(words, environment)
