@@ -65,7 +65,6 @@ class Tunnel:
         exchange: where strategy and counts meet.
         ahead: what the other end has sent already.
         report: what happened.
-        bytes_sent: bytes that were written.
     """
 
     sock: socket.socket
@@ -73,7 +72,6 @@ class Tunnel:
     exchange: Exchange
     ahead: bytes = b""
     report: Report = field(init=False)
-    bytes_sent: int = 0
 
     def __post_init__(self) -> None:
         self.report = Report(self.exchange)
@@ -86,8 +84,8 @@ class Tunnel:
             exchange.crossed()
 
     def sent(self, size: int) -> None:
-        """Take that so many bytes were written."""
-        self.bytes_sent += size
+        """Take that so many bytes are about to leave, or have left just now."""
+        self.exchange.wrote(size)
 
     def close(self, *, whole: bool) -> None:
         """End the strategy, and close the socket.
@@ -122,6 +120,7 @@ async def open_tunnel(
         f"tcp://{f'[{host}]' if ':' in host else host}:{port}",
         strategy or SinglePath(),
         multipath="off" if ways.plain else "mptcp",
+        length=None,
     )
     with request:
         upstream = ways.upstream
@@ -138,8 +137,7 @@ async def open_tunnel(
             connection = Connection(sock, engine, ways.path_names)
             ahead = b"" if upstream is None else await _asked(upstream, asked, port, sock, limit)
             connection.sent()
-            exchange = Exchange(connection, request, status=0, length=None)
-            exchange.begin()
+            exchange = connection.begin(request)
     return Tunnel(sock, connection, exchange, ahead)
 
 
