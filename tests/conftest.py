@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 import hypothesis
 import pytest
 
 from mphttp.lab import LabClient, inside, names
 
+from . import choice
+
 # How long an example takes is the machine's affair; what hangs, pytest-timeout ends.
 hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)  # `make quick`
 hypothesis.settings.load_profile("untimed")
 
 _OUTSIDE = "needs two real paths: mphttp lab run -- pytest tests/lab"
@@ -24,13 +28,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(trylast=True)  # when marks have made their choice
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take one share, and skip what needs the lab, with the command that gives it one."""
+_left_out = pytest.StashKey[Counter[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_left_out] = Counter()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
+    """Let marks make their choice; then take one share, and skip what needs the lab."""
+    choice.mark_more(items)
+    yield
     share = config.getoption("--share")
-    if share is not None and not config.getoption("lf"):  # those that failed are of this share
+    if share is not None:
         number, _, shares = share.partition("/")
-        config.hook.pytest_deselected(items=_keep_share(items, int(number) - 1, int(shares)))
+        _keep_share(items, int(number) - 1, int(shares))
     if names.INSIDE in os.environ:
         return
     for item in items:
@@ -38,16 +53,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=_OUTSIDE))
 
 
-def _keep_share(items: list[pytest.Item], number: int, shares: int) -> list[pytest.Item]:
-    """Keep a share of the files, with as many tests as each other share; return the rest."""
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    for item in items[:1]:
+        item.config.stash[_left_out].update(choice.reasons_of(items))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left out"] = dict(session.config.stash[_left_out])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the word of one of xdist's processes, which all leave out the same."""
+    node.config.stash[_left_out] = Counter(getattr(node, "workeroutput", {}).get("left out"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what was left out; what was skipped and why, `-ra` tells."""
+    if words := choice.told(terminalreporter.config.stash[_left_out]):
+        terminalreporter.write_line(words)
+
+
+def _keep_share(items: list[pytest.Item], number: int, shares: int) -> None:
+    """Keep a share of the files, with as many tests as each other share."""
     loads = [0] * shares
     share_of = dict[str, int]()
     for file, tests in Counter(str(item.path) for item in items).most_common():
         share_of[file] = loads.index(min(loads))
         loads[share_of[file]] += tests
-    rest = [item for item in items if share_of[str(item.path)] != number]
     items[:] = [item for item in items if share_of[str(item.path)] == number]
-    return rest
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         share = _seconds(config) / len(fuzzers)
         item.user_properties.append(("share", share))
         item.add_marker(pytest.mark.timeout(share + 60))
+        item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

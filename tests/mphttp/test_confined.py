@@ -32,6 +32,7 @@ def confined(refusal: tuple[int, ...], *command: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "refusal",
     [

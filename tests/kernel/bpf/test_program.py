@@ -53,6 +53,7 @@ def test_threads_share_the_program(root_net: Net) -> None:
     assert held_programs() == 1
 
 
+@pytest.mark.slow
 def test_children_load_their_own(root_net: Net) -> None:
     """Forked in the middle of a request, a child neither hangs nor meddles with its parent's."""
     mine, childs = root_net.connection()[0], root_net.connection()[0]

@@ -189,6 +189,7 @@ def test_events_are_those_of_the_connections_that_were_passed(net: Net) -> None:
         assert {event.token for event in events} == {control.token}
 
 
+@pytest.mark.slow
 def test_addresses_that_were_announced_before_are_told(net: Net) -> None:
     """The broker listens from its start; a client that comes later is told what it missed."""
     with running() as broker:
@@ -208,6 +209,7 @@ def test_addresses_that_were_announced_before_are_told(net: Net) -> None:
             subflows.open(net.paths[1], SocketAddress(remote.host, remote.port or port))
 
 
+@pytest.mark.slow
 def test_many_addresses_keep_their_identifiers(net: Net) -> None:
     """Each open names the identifier again; the broker keeps nothing."""
     ip(*(f"address add 10.0.2.{n}/24 dev c2" for n in range(10, 14)))
@@ -219,6 +221,7 @@ def test_many_addresses_keep_their_identifiers(net: Net) -> None:
             assert len(subflows.ids()) == 7
 
 
+@pytest.mark.slow
 def test_identifiers_that_another_gave_are_learnt(net: Net) -> None:
     with running() as broker:
         client, _ = net.connection()
@@ -263,6 +266,7 @@ def test_a_closed_socket_is_told(net: Net) -> None:
             other.open(net.paths[1], SocketAddress("fd00:2::2", 1))
 
 
+@pytest.mark.slow
 def test_a_broker_that_ends_takes_nothing_with_it(net: Net) -> None:
     """The body goes on over both subflows, and the next call finds the broker that came after."""
     first = Broker()
@@ -287,6 +291,7 @@ def test_a_broker_that_ends_takes_nothing_with_it(net: Net) -> None:
     second.stop()
 
 
+@pytest.mark.slow
 def test_nothing_but_its_subflows_stays_when_a_client_goes(net: Net) -> None:
     """What it opened lives as long as its connection; the broker is as it was before."""
     with running() as broker:

@@ -44,6 +44,7 @@ def test_one_capability_is_kept(net: Net) -> None:
         assert broker.status("NoNewPrivs") == "1"
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_is_kept_as_well(root_net: Net) -> None:
     with running("--subflow-options", "--other-namespaces") as broker:
         kept = (Capability.NET_ADMIN, Capability.BPF, Capability.PERFMON, Capability.SYS_ADMIN)
@@ -71,6 +72,7 @@ def test_without_the_capability_it_says_so(net: Net) -> None:
     assert not os.path.exists(path)
 
 
+@pytest.mark.slow
 def test_a_group_alone_may_connect(root_net: Net) -> None:
     with running("--group", "daemon") as broker:
         mode = os.stat(broker.path)
@@ -88,6 +90,7 @@ def test_a_group_alone_may_connect(root_net: Net) -> None:
         assert os.waitpid(child, 0)[1] == 0
 
 
+@pytest.mark.slow
 def test_a_group_can_be_refused(root_net: Net) -> None:
     with running("--exclude-group", "nogroup") as broker:
         BrokerMechanism(broker.path).close()
@@ -96,6 +99,7 @@ def test_a_group_can_be_refused(root_net: Net) -> None:
             BrokerMechanism(broker.path)
 
 
+@pytest.mark.slow
 def test_an_interface_can_be_excluded(net: Net) -> None:
     with running("--exclude-interface", "c2") as broker:
         client, _ = net.connection()
@@ -117,6 +121,7 @@ def test_a_connection_of_another_namespace_is_refused(net: Net) -> None:
     broker.stop()
 
 
+@pytest.mark.slow
 def test_a_connection_of_another_namespace_is_served_there(net: Net) -> None:
     """Interfaces, addresses and events are those of the client's; nothing stays when it goes."""
     with net.server():
@@ -133,6 +138,7 @@ def test_a_connection_of_another_namespace_is_served_there(net: Net) -> None:
     broker.stop()
 
 
+@pytest.mark.slow
 def test_who_leaves_before_it_is_told_takes_nobody_with_it(net: Net) -> None:
     """The last client of a namespace is found gone when it is told an event, and more wait."""
     with net.server():
@@ -161,6 +167,7 @@ def test_options_of_one_subflow(root_net: Net) -> None:
         check_options(root_net, broker)
 
 
+@pytest.mark.slow
 def test_options_of_one_subflow_in_another_namespace(root_net: Net) -> None:
     with root_net.server():
         broker = Broker("--subflow-options", "--other-namespaces")
@@ -186,6 +193,7 @@ def check_options(net: Net, broker: Broker) -> None:
             subflows.setsockopt(second, socket.IPPROTO_IP, socket.IP_TOS, b"")
 
 
+@pytest.mark.slow
 def test_options_are_not_there_by_default(net: Net) -> None:
     with running() as broker:
         client, _ = net.connection()
@@ -218,13 +226,17 @@ def test_a_socket_that_was_passed_is_served(net: Net) -> None:
         listener.bind(path)
         listener.listen()
         process = passing(listener)
-        BrokerMechanism(path).close()
-        process.terminate()
-        _, told = process.communicate()
+        try:
+            BrokerMechanism(path).close()
+            process.terminate()
+            _, told = process.communicate()
+        finally:
+            process.kill()
         assert process.returncode == 0, told
         assert os.path.exists(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_SEQPACKET])
 def test_a_socket_of_another_kind_is_refused(net: Net, kind: socket.SocketKind) -> None:
     with socket.socket(socket.AF_UNIX, kind) as listener:
@@ -235,6 +247,7 @@ def test_a_socket_of_another_kind_is_refused(net: Net, kind: socket.SocketKind) 
     assert "no listening Unix socket" in told
 
 
+@pytest.mark.slow
 def test_several_sockets_are_refused(net: Net) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         _, told = passing(listener, "2").communicate()

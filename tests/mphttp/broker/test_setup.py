@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import configparser
+import io
 import os
 import shlex
 import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ import pytest
 from mphttp.broker.__main__ import _parser
 from mphttp.broker.installation import Remove, Run, Write, install, undo
 from mphttp.broker.unit import command_line, service, socket_unit
+from mphttp.cli import main
+from mphttp.cli.environment import Environment
 from tests.root import ROOT
 
 BOTH = ("--subflow-options", "--other-namespaces")
@@ -42,9 +46,19 @@ def parsed(text: str) -> configparser.RawConfigParser:
     return parser
 
 
-def setup(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mphttp", "setup", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def setup(*options: str) -> Done:
+    """Run `mphttp setup` in this process, which starts for each of these tests otherwise."""
+    out, err = io.BytesIO(), io.StringIO()
+    environment = replace(Environment.of_process(), stdout=out, stderr=err)
+    code = main(["setup", *options], environment)
+    return Done(code, out.getvalue().decode(), err.getvalue())
 
 
 def files(root: Path) -> set[str]:
@@ -202,7 +216,7 @@ def test_a_shell_starts_what_systemd_would_not(tmp_path: Path) -> None:
 @pytest.mark.skipif(not ROOT, reason="asks what root can't do")
 def test_an_ordinary_user_is_told_what_to_do() -> None:
     # The interpreter may be where only root can look, so it becomes ordinary once it runs.
-    program = "import os, sys; from mphttp.cli import main, setup; "
+    program = "import os, shutil, sys; from mphttp.cli import main, setup; "
     program += "os.seteuid(65534); sys.exit(main(['setup']))"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

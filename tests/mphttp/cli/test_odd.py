@@ -252,11 +252,19 @@ ODD_WORDS = "-v -H 'X: \u00e9'"
     ("shell", "code"),
     [
         ("$GET -v -o $FILE $URL <&- >&- 2>&-", 0),
-        ("$GET -v -o $FILE $URL 2>/dev/full", 0),
+        pytest.param("$GET -v -o $FILE $URL 2>/dev/full", 0, marks=pytest.mark.slow),
         ("$GET $URL >/dev/full", ExitCode.WRITE),
         (f"LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0 $GET -o $FILE {ODD_WORDS} $URL", 0),
-        (f"env -u HOME COLUMNS=\u00b2 PYTHONIOENCODING=ascii $GET -o $FILE {ODD_WORDS} $URL", 0),
-        ("SSL_CERT_FILE=/no/such http_proxy='http://[' no_proxy=127.1 $GET -o $FILE $URL", 0),
+        pytest.param(
+            f"env -u HOME COLUMNS=\u00b2 PYTHONIOENCODING=ascii $GET -o $FILE {ODD_WORDS} $URL",
+            0,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "SSL_CERT_FILE=/no/such http_proxy='http://[' no_proxy=127.1 $GET -o $FILE $URL",
+            0,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_an_environment_has(server, tmp_path: Path, shell: str, code: int) -> None:

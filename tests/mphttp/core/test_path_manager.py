@@ -231,7 +231,6 @@ class Subflows(RuleBasedStateMachine):
 
 TestSubflows = Subflows.TestCase
 TestSubflows.settings = settings(
-    max_examples=100,
     stateful_step_count=40,
     deadline=None,
 )

@@ -79,6 +79,7 @@ assert engine.start()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "mends"),
     [(_NO_THREAD, "ulimit -u"), (_NO_DESCRIPTOR, "ulimit -n")],

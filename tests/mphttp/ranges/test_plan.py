@@ -51,7 +51,6 @@ TROUBLES = st.builds(
 OTHERS = st.builds(Line, rate=RATES, latency=LATENCIES, opens_at=st.floats(0, 2))
 
 
-@settings(max_examples=100)
 @given(
     length=st.integers(1, 4 * MB),
     first=st.builds(Line, rate=RATES, latency=LATENCIES),

@@ -82,6 +82,10 @@ class Door:
     doors: ModuleType
     backend: str | None = None
 
+    @property
+    def name(self) -> str:
+        return "-".join(filter(None, (self.library.__name__, self.backend)))
+
     def transport(self, **options: Any) -> Any:
         kind = "Multipath" if self.backend is None else "AsyncMultipath"
         return getattr(self.doors, f"{kind}Transport")(**options)

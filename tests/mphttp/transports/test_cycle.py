@@ -217,6 +217,7 @@ def test_the_frames_of_chunks_have_an_end(line: bytes) -> None:
     assert len(flood.parts) > 90
 
 
+@pytest.mark.slow
 def test_chunks_of_a_byte_each_are_no_flood() -> None:
     body = bytes(100_000)
     cut = b"".join(b"1;a=b\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"

@@ -361,6 +361,7 @@ FLOODS: dict[str, Callable[[int], list[Frame]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", ONE_LIBRARY, ids=lambda door: door.backend or "threads")
 @pytest.mark.parametrize("kind", FLOODS)
 def test_time_outs_hold_under_a_flood(door: Door, kind: str) -> None:

@@ -354,6 +354,7 @@ def test_tables_that_change_size_for_ever() -> None:
     assert len(pair.ours._tables) == 2
 
 
+@pytest.mark.slow
 def test_a_body_that_comes_byte_by_byte_takes_no_more_room() -> None:
     pair = Pair()
     number = pair.get()

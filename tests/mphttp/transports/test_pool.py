@@ -181,6 +181,7 @@ def limited(door: Door) -> Any:
     return door.transport(limits=limits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["httpx", "httpx2"])
 def test_threads_that_give_up(server: Service, name: str) -> None:
     """Time-outs of the pool, of reading, and responses that are dropped in the middle."""
@@ -208,6 +209,7 @@ def test_threads_that_give_up(server: Service, name: str) -> None:
         assert all(connection.is_idle() for connection in client._transport._pool.connections)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, door in DOORS.items() if door.backend])
 def test_tasks_that_are_cancelled(server: Service, name: str) -> None:
     """At every await there is, by the scope they are in."""

@@ -96,6 +96,7 @@ def test_a_bomb_comes_out_in_bounded_pieces(
     assert max(pieces) <= MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("packed", "decoder"), CODINGS)
 def test_a_bomb_in_a_bomb_comes_out_in_bounded_pieces(
     packed: Callable[[bytes], bytes], decoder: type[Decoder]
@@ -108,6 +109,7 @@ def test_a_bomb_in_a_bomb_comes_out_in_bounded_pieces(
     assert max(pieces) <= MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("packed", "decoder"), [(gzip.compress, Gzip), (zstd, Zstandard)])
 def test_empty_members_cost_time_in_proportion(
     packed: Callable[[bytes], bytes], decoder: type[Decoder]

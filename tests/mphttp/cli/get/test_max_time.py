@@ -45,7 +45,7 @@ def big(_: bytes, connection: socket.socket) -> None:
     connection.sendall(whole(bytes(4 << 20)))
 
 
-@pytest.mark.parametrize("backend", ["httpx", "curl"])
+@pytest.mark.parametrize("backend", ["httpx", pytest.param("curl", marks=pytest.mark.slow)])
 def test_a_standard_output_that_nobody_reads(backend: str) -> None:
     with raw_server(big) as server:
         reading, writing = os.pipe()
@@ -61,7 +61,9 @@ def test_a_pipe_that_nobody_opens(tmp_path: Path) -> None:
         in_time(command(*LIMIT, "-o", tmp_path / "pipe", server.url))
 
 
-@pytest.mark.parametrize("option", ["--report", "-w", "-d"])
+@pytest.mark.parametrize(
+    "option", ["-d", *(pytest.param(name, marks=pytest.mark.slow) for name in ("--report", "-w"))]
+)
 def test_a_pipe_beside_the_transfer(tmp_path: Path, option: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     value = str(tmp_path / "pipe") if option == "--report" else f"@{tmp_path / 'pipe'}"
@@ -69,6 +71,7 @@ def test_a_pipe_beside_the_transfer(tmp_path: Path, option: str) -> None:
         in_time(command(*LIMIT, option, value, "-o", tmp_path / "file", server.url))
 
 
+@pytest.mark.slow
 def test_a_bomb(tmp_path: Path) -> None:
     def answer(_: bytes, connection: socket.socket) -> None:
         connection.sendall(whole(BOMB, b"200 OK", b"Content-Encoding: gzip, gzip"))
@@ -77,6 +80,7 @@ def test_a_bomb(tmp_path: Path) -> None:
         in_time(command(*LIMIT, "--compressed", "-o", "/dev/null", server.url))
 
 
+@pytest.mark.slow
 def test_a_file_that_is_long_to_hash(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
         file.truncate(1 << 40)
@@ -87,6 +91,7 @@ def test_a_file_that_is_long_to_hash(tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_size == 1 << 40
 
 
+@pytest.mark.slow
 def test_redirects_without_end() -> None:
     def answer(_: bytes, connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 302 F\r\nLocation: /\r\nContent-Length: 9\r\n\r\nless")
@@ -131,7 +136,13 @@ def test_a_reader_that_leaves_is_no_news(options: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [(), ("-C", "-"), ("--backend", "curl", "--retry", "2", "--retry-all-errors")],
+    [
+        (),
+        pytest.param(("-C", "-"), marks=pytest.mark.slow),
+        pytest.param(
+            ("--backend", "curl", "--retry", "2", "--retry-all-errors"), marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_a_file_that_may_not_grow(tmp_path: Path, options: tuple[str, ...]) -> None:
     """As where `ulimit -f` holds, which sends SIGXFSZ; the same goes for a full disk or a quota."""

@@ -286,6 +286,7 @@ with target(sys.argv[1], Environment.of_process()) as sink:
 """
 
 
+@pytest.mark.slow
 def test_a_file_in_a_folder_that_takes_no_other_is_written_in_place(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -300,6 +301,7 @@ def test_a_file_in_a_folder_that_takes_no_other_is_written_in_place(tmp_path: Pa
     assert (file.read_bytes(), inode(file)) == (b"new", before)
 
 
+@pytest.mark.slow
 @AS_ROOT
 def test_a_file_of_anothers_that_one_may_write_is_written_in_place(tmp_path: Path) -> None:
     file = tmp_path / "file"
@@ -311,6 +313,7 @@ def test_a_file_of_anothers_that_one_may_write_is_written_in_place(tmp_path: Pat
     assert left_in(tmp_path) == ["file"]
 
 
+@pytest.mark.slow
 @AS_ROOT
 def test_a_file_that_something_is_mounted_on_is_written(tmp_path: Path) -> None:
     """As /etc/hosts in a container: no other file can take its name."""

@@ -119,6 +119,7 @@ def test_a_name_can_be_anything() -> None:
     assert '<&">\ufffd' in words(drawn(subflows=[subflow(1, name, 0.0)], samples=samples))
 
 
+@pytest.mark.slow
 @settings(max_examples=40)  # in each place of a report
 @given(
     st.recursive(
