@@ -6,6 +6,7 @@ venv := .venv
 runs := $(venv)/.runs
 develops := $(venv)/.develops
 other_report := $(venv)/other.xml
+quick_marks := not lab and not guest and not slow
 
 # Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -13,20 +14,33 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # Tests start Python hundreds of times, which shouldn't compile everything each time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: docs demo test quick check fuzz bpf bench bench-full kernel test-kernel
+.PHONY: docs demo test test-all test-pythons test-lowest quick check fuzz bpf bench bench-full kernel test-kernel
 
 demo: $(runs)
 	$(venv)/bin/mphttp demo
 
+# Each behaviour once: tests that show the same for several clients run for one of them.
 test: $(develops)
 	scripts/packages
-	scripts/second_look $(venv)/other.cache \
-		$(venv)/bin/pytest -n 2 -m "not lab and not guest" --junit-xml=$(other_report)
-	scripts/lab_tests $(venv)
+	$(venv)/bin/pytest -n 3 -m "not lab and not guest and not more" --junit-xml=$(other_report)
+	scripts/lab_tests $(venv) "lab and not more"
 
-# All but the tests that need a laboratory, or more than a few seconds.
+test-all: $(develops)
+	scripts/packages
+	$(venv)/bin/pytest -n 3 -m "not lab and not guest" --junit-xml=$(other_report)
+	scripts/lab_tests $(venv) lab
+
+# All but the tests that need a laboratory, or more than a moment; more of them wait than compute.
 quick: $(develops)
-	$(venv)/bin/pytest -n 2 -m "not lab and not guest and not slow"
+	$(venv)/bin/pytest -n 3 --hypothesis-profile=quick -m "$(quick_marks)"
+
+# The quick tests by other Pythons, which Debian's newer suites have.
+test-pythons: $(develops)
+	MARKS="$(quick_marks)" scripts/test_pythons $(venv) this trixie:3.13 forky:3.14
+
+# The quick tests with the lowest versions that pyproject.toml declares.
+test-lowest: $(develops)
+	MARKS="$(quick_marks)" scripts/test_pythons $(venv) lowest
 
 check: $(develops)
 	$(venv)/bin/ruff check

@@ -15,7 +15,7 @@ CLIENTS = {
 
 REASONS = {
     "guest": "need the paper's kernel (make test-kernel)",
-    "more": "show for another client what is shown for one (make test-all)",
+    "more": "show of another client or server what is shown of one (make test-all)",
     "lab": "need two real paths (make test)",
     "slow": "take more than a moment (make test)",
 }

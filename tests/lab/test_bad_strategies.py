@@ -44,6 +44,7 @@ def test_a_wrong_strategy(lab: LabClient, script: Callable[..., Any]) -> None:
     assert any(WRONG[script] in problem.what for problem in report.problems), report.problems
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("script", WRONG, ids=lambda script: script.__name__)
 def test_a_wrong_strategy_over_plain_tcp(lab: LabClient, script: Callable[..., Any]) -> None:
     """Where every command fails at once, too."""

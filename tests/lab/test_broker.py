@@ -63,6 +63,7 @@ def opened(report: dict[str, Any]) -> list[str]:
     return [subflow["path"] for subflow in report["subflows"] if not subflow["initial"]]
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=" ".join)
 def test_every_strategy_does_the_same_as_with_the_privilege(
     asked: Broker, strategy: tuple[str, ...]

@@ -45,7 +45,10 @@ def connections(lab: LabClient, link: str) -> int:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name == "nginx" else pytest.mark.more) for name in PROGRAMS],
+)
 class TestServer:
     """What each of them must do."""
 

@@ -70,6 +70,7 @@ def trouble(lab: LabClient, choice: random.Random) -> Iterator[list[str]]:
         thread.join()
 
 
+@pytest.mark.more
 @pytest.mark.timeout(180)
 def test_a_soak(lab: LabClient) -> None:
     """Every checksum right, every fault the network's, and nothing left behind."""

@@ -75,7 +75,7 @@ def test_ten_downloads(lab: LabClient) -> None:
     many(lab, 10, least=5.8)
 
 
-@pytest.mark.slow
+@pytest.mark.more
 @pytest.mark.timeout(600)
 def test_two_hundred_downloads(lab: LabClient) -> None:
     many(lab, 200, least=4)
