@@ -6,14 +6,15 @@ Four at a time, over nginx: httpx, asyncio, requests, curl, HTTP/2, and ranges; 
 open and close subflows. Meanwhile links are cut, blackholed, slowed down, reset or renamed, the
 path manager is switched to the kernel's and back, and nginx and the broker are stopped (SIGSTOP).
 A process without privilege does the same through the broker. Every SHA-256 must be right, no thread
-or descriptor be left, and the memory stay as it was. What fails since both paths were unlucky is
-begun again, and told. The seed is printed and can be given: it settles what is done, not when.
+or descriptor be left, and no memory be kept that isn't free (soak_memory.py says how that is told
+from what the C library keeps for later; both figures are printed). What fails since both paths were
+unlucky is begun again, and told. The seed is printed and can be given: it settles what is done, not
+when.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import itertools
 import json
 import os
@@ -26,43 +27,31 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import nginx
 from measure import in_lab
 from soak_clients import SIZES, Tally, download
 from soak_faults import Faults
+from soak_memory import Held, held
 
 from mphttp.lab.client import inside
 
 LINKS = ("wifi", "lte")
 WARM = 200
 """Downloads before the memory counts: pools, caches and allocators are fuller by then."""
-MOST_GROWTH = 1.15
-"""So many times the memory after warming up may be in use in the end, and 8 MB."""
+ROUNDS = 6
+"""After each of them, between downloads, it is told what the process holds."""
 
 
-def left_behind() -> dict[str, int]:
-    """Count what a process could leave behind."""
-    gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return {
-        "threads": threading.active_count(),
-        "descriptors": len(os.listdir("/proc/self/fd")),
-        "MB": pages * os.sysconf("SC_PAGE_SIZE") // 2**20,
-    }
-
-
-def run(tally: Tally, seed: int, last: int | None, end: float) -> None:
+def run(tally: Tally, seed: int, numbers: Iterator[int], end: float) -> None:
     """Do downloads, four at a time.
 
     Args:
         tally: is told what came of them.
         seed: of all choices.
-        last: how many, or None for as many as there are until `end`.
-        end: of `time.monotonic`.
+        numbers: of the downloads.
+        end: when no more begin, of `time.monotonic`.
     """
-    numbers = itertools.count() if last is None else iter(range(last))
     lock = threading.Lock()
 
     def work(_: int) -> None:
@@ -143,17 +132,29 @@ def soak(seed: int, count: int | None, seconds: float) -> int:
     with nginx.both(inside(), *SIZES) as servers, broker() as (process, path):
         pids = [server.pid for server in servers]
         with Faults(LINKS, pids, process, seed) as faults, ordinary(path, seed, told):
-            run(tally, seed, WARM, began + seconds)
-            before = left_behind()
-            run(tally, seed + WARM, count and max(0, count - WARM), began + seconds)
-        after = left_behind()
+            looks = list(rounds(tally, seed, count, began + seconds))
+        looks.append(held())  # and without faults
     other = json.loads(told[0])
     print(f"{time.monotonic() - began:.0f} s; faults: {dict(faults.done)}")
     print(*tally.lines(), "without privilege, through the broker:", *other["lines"], sep="\n")
-    print(f"after {WARM} downloads {before}\nin the end {after}")
-    flat = after["MB"] <= before["MB"] * MOST_GROWTH + 8
-    flat = flat and after["descriptors"] <= before["descriptors"] + 2
-    return 0 if flat and not tally.wrong and not other["wrong"] else 1
+    leaked = looks[-1].leaked(since=looks[0])
+    print(f"in the end: {looks[-1]}", f"grown since the first look: {leaked}", sep="\n")
+    return 1 if leaked or tally.wrong or other["wrong"] else 0
+
+
+def rounds(tally: Tally, seed: int, count: int | None, end: float) -> Iterator[Held]:
+    """Do the downloads; tell what the process holds once it is warm, and after each round."""
+    numbers = itertools.count()
+    run(tally, seed, itertools.islice(numbers, WARM), end)
+    left, seconds = max(0, (count or 0) - WARM), (end - time.monotonic()) / ROUNDS
+    for number in range(ROUNDS + 1):
+        look = held()
+        print(f"after {sum(tally.done.values())} downloads: {look}", flush=True)
+        yield look
+        if number < ROUNDS:
+            share = left * (number + 1) // ROUNDS - left * number // ROUNDS
+            some = numbers if count is None else itertools.islice(numbers, share)
+            run(tally, seed, some, end - (ROUNDS - 1 - number) * seconds)
 
 
 if __name__ == "__main__":

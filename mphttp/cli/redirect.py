@@ -17,7 +17,7 @@ import httpx
 
 from .interrupt import TimeIsOver, time_limit
 from .printable import decoded
-from .url import PORTS, origin, read_url, without_userinfo
+from .url import PORTS, fault_of, origin, read_url, without_userinfo
 
 _STATUSES = frozenset({301, 302, 303, 307, 308})
 _REST = 16 * 1024
@@ -210,11 +210,10 @@ def _destination(response: httpx.Response) -> httpx.URL:
     location = next(v for n, v in response.headers.raw if n.lower() == b"location")
     try:
         url = read_url(decoded(location), base.copy_with(userinfo=b""))
-    except httpx.InvalidURL as error:
-        told = without_userinfo(decoded(location))
-        # The reason could tell half of a password.
-        why = "" if b"@" in location else f": {error}"
-        raise httpx.InvalidURL(f"{base.host} redirects to {told!r}, which is no URL{why}") from None
+    except httpx.InvalidURL:
+        told, why = without_userinfo(decoded(location)), fault_of(decoded(location), base)
+        told = f"{base.host} redirects to {told!r}, which is no URL"
+        raise httpx.InvalidURL(f"{told}: {why}" if why else told) from None
     if base.fragment and not url.fragment:  # RFC 9110, 10.2.2
         url = url.copy_with(fragment=base.fragment)
     return url

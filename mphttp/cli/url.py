@@ -17,6 +17,7 @@ from .exits import ExitCode, Failure, usage
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE | re.ASCII)
 _SLASHES = re.compile(r"(https?):/{1,3}(?!/)", re.IGNORECASE | re.ASCII)
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:/", re.IGNORECASE | re.ASCII)
+_BEFORE_AUTHORITY = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE | re.ASCII)
 _OTHER = re.compile(r"(?:ftp|dict|ldap|imap|smtp|pop3)\.", re.IGNORECASE)
 """Names by which curl guesses a protocol."""
 _PORTS = range(1, 65536)
@@ -24,6 +25,20 @@ PORTS = {"http": 80, "https": 443}
 """The usual ports."""
 _NAME_WITHIN = 10.0
 """Seconds for a name to be resolved."""
+
+
+def fault_of(text: str, base: httpx.URL | None = None) -> str:
+    """Say why a text is no URL without a word of the user and password in it; "" if they are why.
+
+    Args:
+        text: as for `read_url`.
+        base: the same.
+    """
+    try:
+        read_url(without_userinfo(text), base)
+    except httpx.InvalidURL as error:  # it can't tell what it hasn't seen
+        return str(error)
+    return ""
 
 
 def parse_url(text: str) -> httpx.URL:
@@ -35,11 +50,11 @@ def parse_url(text: str) -> httpx.URL:
     shown = repr(without_userinfo(text))
     try:
         url = read_url(text)
-    except httpx.InvalidURL as error:
-        if "@" in text:  # the reason could tell half of a password
-            hint = "in a user's name or password, / ? # @ and : are written as %2F %3F %23 %40 %3A"
-            raise Failure(ExitCode.URL, f"{shown} is no URL", hint) from error
-        raise Failure(ExitCode.URL, f"{shown} is no URL: {error}") from error
+    except httpx.InvalidURL:
+        if why := fault_of(text):
+            raise Failure(ExitCode.URL, f"{shown} is no URL: {why}") from None
+        hint = "in a user's name or password, / ? # @ and : are written as %2F %3F %23 %40 %3A"
+        raise Failure(ExitCode.URL, f"{shown} is no URL", hint) from None
     if url.scheme in PORTS and url.host:
         return url
     if "://" in text and url.scheme not in PORTS:
@@ -83,6 +98,8 @@ def read_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     Raises:
         httpx.InvalidURL: it is none, its host is no name, or its port no port.
     """
+    if base is not None and text.startswith("//"):  # which httpx takes for nothing without a host
+        text = f"{base.scheme}:{text}"
     text = _SLASHES.sub(r"\1://", _percent_encoded(text), count=1)
     try:
         url = httpx.URL(text) if base is None or _SCHEME.match(text) else base.join(text)
@@ -111,7 +128,8 @@ def without_userinfo(text: str) -> str:
 
     Where it can't be parsed, nobody knows where a password ends.
     """
-    start = text.find("://") + 3 if "://" in text else 0
+    scheme = _BEFORE_AUTHORITY.match(text)
+    start = scheme.end() if scheme else 0
     return text[:start] + text[start:].rpartition("@")[2]
 
 

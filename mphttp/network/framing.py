@@ -1,8 +1,17 @@
-"""How a request's body is framed: in one way, or server and proxy may disagree on its end."""
+"""How bodies are framed: in one way, or server and proxy may disagree on their end."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+MOST_FRAMES = 100 * 1024
+"""Bytes of chunks' own lines and of trailers, beyond what each chunk allows for: they have no
+other limit (RFC 9112, sections 7.1.1 and 7.1.2)."""
+FRAME = 64
+"""Bytes that a chunk's own line may take, beyond two for each byte in it."""
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\x00\r\n]*)?")
+_MOST_IN_CHUNK = 2**63 - 1
 
 
 def length_of_body(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
@@ -45,6 +54,23 @@ def fault_of_framing(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     if codings and [coding.lower() for coding in codings] != [b"chunked"]:
         return f"a request's Transfer-Encoding can only be chunked, not {_quoted(*codings)}"
     return None
+
+
+def size_of_chunk(line: bytes) -> int:
+    """Return how many bytes a chunk has; the last one has none.
+
+    Args:
+        line: before it, without its end.
+
+    Raises:
+        ValueError: it doesn't say so in hexadecimal digits alone, or they are too many
+            (RFC 9112, section 7.1; what `int` makes of signs and underscores is another size).
+    """
+    found = _CHUNK.fullmatch(line)
+    size = -1 if found is None else int(found[1], 16)
+    if not 0 <= size <= _MOST_IN_CHUNK:
+        raise ValueError(f"illegal chunk header: {line[:40]!r}")
+    return size
 
 
 def _quoted(*values: bytes) -> str:

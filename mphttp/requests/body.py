@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mphttp.engine import Connection, Exchange, Request
 from mphttp.engine.carrier import Carrier
 from mphttp.engine.request import current_request
+from mphttp.network.framing import FRAME, MOST_FRAMES, size_of_chunk
 from mphttp.network.tls import is_cut
 from mphttp.report import Report
 
@@ -36,10 +37,12 @@ _MOST_INTERIM = 100
 """Interim responses before the response itself; more is a server that would never answer."""
 _START = b"HTTP/"
 """What every response begins with (RFC 9112, section 4)."""
+_AT_ONCE = 1 << 20
+"""Bytes for which there is room before any of them is there."""
+_END_OF_LINE = 2
+"""Bytes."""
 _LONGEST_LINE = 65536
 """Bytes, as `http.client` has it; what urllib3 reads by itself has no limit."""
-_MOST_FRAMES = 100 * 1024
-"""Bytes of trailers, or of chunks' lines beyond 64 and two for each byte that they announce."""
 
 
 class Body(io.RawIOBase):
@@ -130,7 +133,7 @@ class Body(io.RawIOBase):
             self._count(self._exchange)
 
     def begin_chunk(self, line: bytes, consumed: int) -> None:
-        """Take the line before a chunk; whoever reads it complains if it has no meaning.
+        """Take the line before a chunk; whoever reads it would take `int`'s word for its size.
 
         Args:
             line: as it came.
@@ -138,14 +141,19 @@ class Body(io.RawIOBase):
 
         Raises:
             StrategyProblem: the transfer is strict, and something doesn't work.
-            http.client.HTTPException: such lines are longer than all that they announce.
+            http.client.HTTPException: it gives no size, or such lines are longer than all that
+                they announce.
         """
-        try:
-            size = int(line.partition(b";")[0], 16)
-        except ValueError:
+        if not line:  # the connection has ended, which whoever reads it sees
             return
-        self._frames = max(0, self._frames + len(line) - 64 - 2 * size)
-        if self._frames > _MOST_FRAMES:
+        if not line.endswith(b"\n"):  # of "0" and "0a", nobody knows which it would have been
+            raise http.client.HTTPException("the connection ended within the line of a chunk")
+        try:
+            size = size_of_chunk(line.removesuffix(b"\n").removesuffix(b"\r"))
+        except ValueError as error:
+            raise http.client.HTTPException(str(error)) from None
+        self._frames = max(0, self._frames + len(line) - FRAME - 2 * size)
+        if self._frames > MOST_FRAMES:
             raise http.client.HTTPException("the frames of the chunks are too long")
         self._not_body = consumed - self._part_ends
         self._part_ends += size
@@ -156,13 +164,27 @@ class Body(io.RawIOBase):
         if self._exchange is not None:
             self._count(self._exchange)
 
+    def check_end(self, line: bytes, consumed: int) -> None:
+        """Look at what follows a chunk's data, which nobody else does.
+
+        Args:
+            line: two bytes.
+            consumed: bytes that came up to their end.
+
+        Raises:
+            http.client.HTTPException: they are no end of a line, but data.
+        """
+        over = consumed - len(line) == self._not_body + self._part_ends
+        if over and not b"\r\n".startswith(line):
+            raise http.client.HTTPException("a chunk is longer than its size says")
+
     def readinto(self, buffer: Any, /) -> int:
         came = self._received(buffer)
         self._came += came
         if not self._begun:
             self._check_start(buffer, came)
         elif self._trailers_from is not None:
-            if self._came - self._trailers_from > _MOST_FRAMES + _BUFFER:
+            if self._came - self._trailers_from > MOST_FRAMES + _BUFFER:
                 raise http.client.HTTPException("the trailers are too long")
         elif self._exchange is not None:
             if came == 0 and self._part_ends == _UNKNOWN:
@@ -271,6 +293,22 @@ class BufferedBody(io.BufferedReader):
         if self._body.chunked:
             self._body.begin_chunk(line, self.tell())
         return line
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _AT_ONCE:
+            return self._read_in_pieces(size)
+        data = super().read(size)
+        if size == _END_OF_LINE and self._body.chunked:
+            self._body.check_end(data, self.tell())
+        return data
+
+    def _read_in_pieces(self, size: int) -> bytes:
+        """Read as much; the memory for it isn't taken at a server's word, but as it comes."""
+        pieces, left = [], size
+        while left and (piece := super().read(min(left, _AT_ONCE))):
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces)
 
     def close(self) -> None:
         if not self.closed:

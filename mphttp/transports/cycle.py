@@ -1,7 +1,7 @@
 """One request and its response by HTTP/1.1 (RFC 9112), without their input and output.
 
-h11 writes and reads heads, and the chunks of chunked bodies. A body with a Content-Length, or one
-that ends with the connection, isn't shown to it: four copies of each byte are saved.
+h11 writes requests and reads heads. Bodies of responses aren't shown to it: four copies of each
+byte are saved, and what a chunk says of its size is checked before a byte of it is given out.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import h11
 
 from mphttp.network.framing import fault_of_framing
 
+from .chunks import Chunks
+
 _LONGEST_HEAD = 100 * 1024  # bytes; httpcore's limit
 _MOST_INTERIM = 100
 """Interim responses before the response itself; more is a server that would never answer."""
 _START = b"HTTP/"
 """What every response begins with (RFC 9112, section 4)."""
-_FRAME = 64
-"""Bytes that a chunk's own line may take, beyond two for each byte in it; all together may take
-the length of a head more. Extensions of chunks have no other limit (RFC 9112, section 7.1.1)."""
 _UNTIL_CLOSED = 2**62  # bytes
 
 
@@ -53,7 +52,7 @@ class Cycle:
     """One request and its response.
 
     Attributes:
-        remaining: bytes of the body that are to come as they are; None while h11 cuts it up.
+        remaining: bytes of the body that are to come as they are; None where it comes in chunks.
         started: whether anything of the response has come.
     """
 
@@ -61,12 +60,11 @@ class Cycle:
         self.remaining: int | None = None
         self.started = False
         self._until_closed = False
-        self._complete = False
         self._method = method
         self._start = b""
         self._heads: list[bytes] = []
         self._interim = 0
-        self._frames = 0  # bytes of a chunked body beyond what its data allow for
+        self._chunks: Chunks | None = None
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
 
     # The request.
@@ -111,13 +109,22 @@ class Cycle:
         if not data and self._h11.their_state is h11.SEND_RESPONSE:
             raise ConnectionLost("Server disconnected without sending a response.")
         self.started = True
-        if self.remaining is None and self._h11.their_state is h11.SEND_BODY:
-            self._frames += len(data)
-        elif len(self._start) < len(_START):
+        if self._chunks is not None:
+            self._receive_chunks(self._chunks, data)
+            return
+        if len(self._start) < len(_START):
             self._starts(self._start + data)
         if self._h11.their_state is h11.SEND_RESPONSE:
             self._heads.append(data)
         self._h11.receive_data(data)
+
+    def _receive_chunks(self, chunks: Chunks, data: bytes) -> None:
+        if not data:
+            raise ConnectionLost(
+                "peer closed connection without sending complete message body "
+                "(its chunks have no end)"
+            )
+        chunks.receive(data)
 
     def _starts(self, came: bytes) -> None:
         """Look at how a head starts: a server of another protocol may wait for us now."""
@@ -171,7 +178,7 @@ class Cycle:
         """Return how many bytes come as they are (RFC 9112, 6.3); h11 has checked the headers."""
         headers = dict(event.headers)
         if b"transfer-encoding" in headers:
-            self._frames = len(self._h11.trailing_data[0])
+            self._chunks = Chunks(self._h11.trailing_data[0])
             return None
         if b"content-length" in headers:
             return int(headers[b"content-length"])
@@ -179,7 +186,7 @@ class Cycle:
         return _UNTIL_CLOSED
 
     def take_rest(self) -> bytes:
-        """Return what came with the head, after it, where the rest goes past h11."""
+        """Return what came with the head, after it, of a body that has no chunks."""
         return b"" if self.remaining is None else self._h11.trailing_data[0]
 
     def came(self, data: bytes, *, cut: bool = False) -> None:
@@ -213,19 +220,14 @@ class Cycle:
         Raises:
             h11.RemoteProtocolError: it isn't chunked as it should be.
         """
-        event = self._h11.next_event()
-        if event is h11.NEED_DATA:
-            if self._frames > _LONGEST_HEAD:
-                raise h11.RemoteProtocolError("the frames of the chunks are too long")
-            return None
-        if isinstance(event, h11.Data):
-            self._frames -= 3 * len(event.data) + _FRAME * event.chunk_start
-            return bytes(event.data)
-        self._complete = not self._h11.trailing_data[0]  # else more came than the body
-        return b""
+        assert self._chunks is not None
+        return self._chunks.next()
 
     @property
     def reusable(self) -> bool:
         """Whether the connection can take another request now (RFC 9112, 9.3)."""
-        whole = self._complete or (self.remaining == 0 and not self._until_closed)
+        if self._chunks is not None:  # what came after the body can't be trusted
+            whole = self._chunks.whole and not self._chunks.rest
+        else:
+            whole = self.remaining == 0 and not self._until_closed
         return whole and self._h11.our_state is h11.DONE

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from ..exits import ExitCode, Failure
-from ..url import port_of, read_url, without_userinfo
+from ..url import fault_of, port_of, read_url, without_userinfo
 
 _IPv4 = ipaddress.IPv4Address
 _NUMBER = r"(?:0x[0-9a-f]+|[0-9]+)"
@@ -121,8 +121,9 @@ def checked_proxy(text: str) -> str:
         url = read_url(_with_scheme(text))
         httpx.Proxy(url)
     except (ValueError, httpx.InvalidURL) as error:
-        why = "" if "@" in text else f": {error}"  # it could tell half of a password
-        raise Failure(ExitCode.PROXY, f"{shown}{why}", "-x http://HOST:PORT") from error
+        why = str(error) if isinstance(error, ValueError) else fault_of(_with_scheme(text))
+        told = f"{shown}: {why}" if why else shown
+        raise Failure(ExitCode.PROXY, told, "-x http://HOST:PORT") from None
     if not url.host:
         raise Failure(ExitCode.PROXY, f"{shown}: it names no host", "-x http://HOST:PORT")
     return str(url)

@@ -7,10 +7,12 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from http.client import HTTPException
 from typing import NamedTuple
 
 import pytest
 import requests
+import urllib3
 
 from .conftest import Open
 from .conftest import Start as StartProxy
@@ -175,6 +177,51 @@ def test_frames_have_an_end(session: requests.Session, start: Start, line: bytes
 
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         session.get(start(flood), timeout=None)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"8000000000000000\r\nno",
+        b"0" * 16 + b"2\r\nno",
+        b"+2\r\nno",
+        b" 2\r\nno",
+        b"0x2\r\nno",
+        b"-2\r\nno",
+        b"2_0\r\nno",
+        b"2 0\r\nno",
+        b"4\r\ngoodX\r\n",
+        b"0",
+    ],
+)
+@pytest.mark.parametrize("raw", [False, True], ids=["urllib3", "http.client"])
+def test_chunks_have_one_reading(
+    session: requests.Session, start: Start, end: bytes, raw: bool
+) -> None:
+    """Nothing is taken for a size that `int` takes for one, and none of its bytes for a body."""
+
+    def talk(sock: socket.socket) -> None:
+        head_of(sock)
+        sock.sendall(CHUNKED + b"4\r\ngood\r\n" + end)
+
+    response, came = session.get(start(talk), timeout=20, stream=True), list[bytes]()
+    parts = iter(lambda: response.raw._fp.read(4), b"") if raw else response.iter_content(4)
+    with response, pytest.raises((requests.exceptions.ChunkedEncodingError, HTTPException)):
+        came.extend(parts)
+    assert set(came) == {b"good"}
+
+
+@pytest.mark.parametrize("told", [CHUNKED + b"%x\r\n", OK + b"Content-Length: %d\r\n\r\n"])
+def test_no_memory_is_taken_at_a_server_s_word(
+    session: requests.Session, start: Start, told: bytes
+) -> None:
+    def talk(sock: socket.socket) -> None:
+        head_of(sock)
+        sock.sendall(told % (2**63 - 1) + b"body")
+
+    response = session.get(start(talk), timeout=20, stream=True)
+    with response, pytest.raises(urllib3.exceptions.ProtocolError, match="IncompleteRead"):
+        response.raw.read()
 
 
 def test_trailers_have_an_end(session: requests.Session, start: Start) -> None:

@@ -96,7 +96,7 @@ def test_a_trickle_is_no_progress(
     with door.client() as client:
         try:
             with pytest.raises(door.library.ReadTimeout):
-                client.get(url, timeout=0.4)
+                client.get(url, timeout=door.library.Timeout(20, read=0.4))
         finally:
             given_up.set()
 
@@ -109,6 +109,22 @@ def test_interim_responses_have_an_end(door: Door, start: Start) -> None:
     url = f"http://127.0.0.1:{start(flood).port}/"
     with door.client() as client, pytest.raises(door.library.RemoteProtocolError, match="interim"):
         client.get(url, timeout=None)
+
+
+@pytest.mark.parametrize("size", [b"8000000000000000", b"f" * 17, b"+5", b"5_0"])
+def test_nothing_of_a_chunk_comes_before_its_size_is_one(
+    door: Door, start: Start, size: bytes
+) -> None:
+    def talk(sock: socket.socket) -> None:
+        head_of(sock)
+        sock.sendall(CHUNKED + b"4\r\ngood\r\n" + size + b"\r\nno body of anybody's\r\n")
+        head_of(sock)
+
+    url, came = f"http://127.0.0.1:{start(talk).port}/", list[bytes]()
+    illegal = pytest.raises(door.library.RemoteProtocolError, match="chunk header")
+    with door.client() as client, client.stream(url) as answer, illegal:
+        came.extend(answer.parts())
+    assert b"".join(came) == b"good"
 
 
 def secured(talk: Callable[[ssl.SSLSocket], None], context: ssl.SSLContext) -> Talk:
