@@ -66,10 +66,13 @@ class DeadlineReport:
     Args:
         seconds: from the request to the last byte.
         met: whether the whole body was there by then; None while it is on its way.
+        expected: seconds from the request at which the last byte was expected, where that was later
+            than the deadline, whatever could be done; None where it could be met.
     """
 
     seconds: float
     met: bool | None
+    expected: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@
 
 The second path is opened when a chunk is in danger, and then stays as a backup on the connection,
 so that the next chunk that needs it has it without a handshake.
+
+A chunk may be had in several sizes, best first: `[("1080p/1.ts", "480p/1.ts"), …]`. As soon as it
+is known that one can't be there in time, whatever is done, the next smaller one is asked for.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +90,7 @@ class Chunk:
 
 def chunks(
     client: httpx.Client,
-    urls: Iterable[str],
+    urls: Iterable[str | Sequence[str]],
     *,
     period: float = 2.0,
     ahead: float | None = None,
@@ -97,7 +100,7 @@ def chunks(
 
     Args:
         client: whose transport is a `MultipathTransport`; one connection serves all.
-        urls: the objects, in order.
+        urls: the objects, in order; of each one or more, the best first.
         period: seconds of playback in each.
         ahead: seconds before it is due at which an object is asked for; None is one period.
         options: of `Deadline`, such as `margin`; `keep` is True unless it is given.
@@ -109,14 +112,31 @@ def chunks(
         httpx.HTTPError: one couldn't be had.
     """
     playback = Playback.starting(time.monotonic(), period, ahead)
-    for url in urls:
+    for one in urls:
         time.sleep(playback.wait(time.monotonic()))
         asked = time.monotonic()
-        deadline = playback.deadline(asked)
-        decides = Deadline(deadline, **{"keep": True, **options})
-        response = client.get(url, extensions={"strategy": decides})
-        response.raise_for_status()
+        sizes = [one] if isinstance(one, str) else list(one)
+        while True:
+            url, deadline = sizes.pop(0), playback.deadline(time.monotonic())
+            decides = Deadline(deadline, **{"keep": True, **options})
+            content, report = _get(client, url, decides, to_the_end=not sizes)
+            if content is not None:
+                break
         now = time.monotonic()
         in_time = playback.arrived(now)
-        report = response.extensions["multipath"]
-        yield Chunk(url, response.content, deadline, now - asked, in_time, report)
+        yield Chunk(url, content, deadline, now - asked, in_time, report)
+
+
+def _get(
+    client: httpx.Client, url: str, strategy: Deadline, *, to_the_end: bool
+) -> tuple[bytes | None, Report]:
+    """Get an object; None where it is given up, since it can't be there in time."""
+    content = bytearray()
+    with client.stream("GET", url, extensions={"strategy": strategy}) as response:
+        response.raise_for_status()
+        report: Report = response.extensions["multipath"]
+        for piece in response.iter_bytes():
+            content += piece
+            if not to_the_end and report.deadline is not None and report.deadline.expected:
+                return None, report
+    return bytes(content), report

@@ -18,7 +18,17 @@ if __name__ == "strategies":  # the folder's bare name would give every class a 
 from .background import Background
 from .baselines import FullMesh, KernelPathManager, SinglePath
 from .cheapest_first import CheapestFirst
-from .commands import Close, Command, CommandFailed, Open, OpenFailed, SetBackup, SetOption, Until
+from .commands import (
+    Close,
+    Command,
+    CommandFailed,
+    Expect,
+    Open,
+    OpenFailed,
+    SetBackup,
+    SetOption,
+    Until,
+)
 from .deadline import Deadline
 from .delayed import DelayedByContentLength
 from .drop_slow import DropSlow
@@ -43,6 +53,7 @@ __all__ = [
     "DelayedByContentLength",
     "DropSlow",
     "Event",
+    "Expect",
     "FullMesh",
     "Handover",
     "HandshakeOn",

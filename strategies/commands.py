@@ -116,7 +116,19 @@ class SetOption:
     value: int | bytes
 
 
-Command = Until | Open | Close | SetBackup | SetOption
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """Tell the application when the body is expected; the strategy resumes at once.
+
+    Args:
+        seconds: from the request to the last byte, later than the deadline; None where the deadline
+            can be met after all.
+    """
+
+    seconds: float | None
+
+
+Command = Until | Open | Close | SetBackup | SetOption | Expect
 
 
 class CommandFailed(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 _PACKET = 0.01
 """Seconds between two looks that see several packets each, so that there is a rate."""
@@ -31,6 +32,7 @@ _CHANCE = 1.7
 """Deviations of the rate below its mean that are no accident: the fresh rate has 0.85 of them."""
 _STEADIEST = 0.05
 """The least share by which a rate may vary, whatever was seen."""
+_HOUR = 3600.0
 _FALL = 0.13
 """The least share by which the fresh rate is below the usual one when it counts as falling."""
 
@@ -202,3 +204,19 @@ class Forecast:
         variance = seen * self._variance * self._common + (1 - seen) * supposed
         to_come = min(seconds, 2 * _CORRELATION)
         return math.sqrt(variance * seconds * (to_come + seconds))
+
+
+def time_of(count: float, brings: Callable[[float], float]) -> float:
+    """Return the seconds until so many bytes have come, to a hundredth; at most an hour.
+
+    Args:
+        count: bytes.
+        brings: tells how many come within so many seconds; never fewer in more.
+    """
+    least, most = 0.0, 1.0
+    while brings(most) < count and most < _HOUR:
+        least, most = most, 2 * most
+    while most - least > 0.01:
+        middle = (least + most) / 2
+        least, most = (least, middle) if brings(middle) >= count else (middle, most)
+    return min(most, _HOUR)

@@ -25,9 +25,9 @@ from __future__ import annotations
 
 import math
 
-from .commands import Until
+from .commands import Expect, Until
 from .extra_path import RETRY_AFTER, Extra, Held
-from .forecast import Forecast
+from .forecast import Forecast, time_of
 from .strategy import Steps
 from .view import Path, Subflow, Transfer
 
@@ -43,6 +43,10 @@ _END = 3.0
 """Seconds before the end in which every look counts: what begins there can hardly be made good."""
 _GROWTH = 1.25
 """A sender that brings so many times as much in two round trips is in slow start still."""
+_SURE = 2.0
+"""Deviations by which more is missing than all paths are expected to bring, if that is certain."""
+_NEWS = 0.1
+"""The share of the deadline by which another end is worth a word."""
 SHORT = 3.0
 """Seconds of a deadline so short that the peer's kernel may queue all for one path before it is
 known what that brings: a warm path takes part from the beginning, and nothing is left for later."""
@@ -70,6 +74,7 @@ class InTime:
         self._look_every = max(min(0.25, max(0.05, d / 100)), d / 400)
         self._over_in = math.inf
         self._held = Held()
+        self._expected: float | None = None
         self._start_until = transfer.elapsed + d / 8
         self._stall_after = max(0.2, 4 * self._rtt)
         self._forecast = Forecast(self._stall_after, d)
@@ -94,6 +99,7 @@ class InTime:
                 if wanted and extra.path is None:
                     self._find_path(extra)
                 yield from extra.use(transfer, active=wanted)
+            yield from self._tell_end()
             yield Until(elapsed=self._next_look(), event=("subflow_closed", "path_lost"))
 
     def _start(self) -> Steps:
@@ -186,6 +192,35 @@ class InTime:
         more = extra.expected(left) or extra.supposed * self._forecast.expected(left)
         least = extra.least if left > _END else 0.0
         return expected - _CAUTION * deviation + later * more + self._held.unclear + least
+
+    def _tell_end(self) -> Steps:
+        """Say so as soon as it is known that all paths together aren't enough, or are after all."""
+        transfer = self._transfer
+        if transfer.slow_reader or not self._all_known():
+            return
+        missing = self._length - transfer.delivered - self._held.back
+        left = max(0.0, self._d - transfer.elapsed)
+        late = missing > self._all_bring(left) + _SURE * self._forecast.deviation(left)
+        if not late and self._expected is not None and missing < self._all_bring(left):
+            self._expected = None
+            yield Expect(None)
+        if late:
+            end = transfer.elapsed + time_of(missing, self._all_bring)
+            if self._expected is None or abs(end - self._expected) > _NEWS * self._d:
+                self._expected = end
+                yield Expect(end)
+
+    def _all_known(self) -> bool:
+        """Tell whether it is known of each path what it brings, or that it can't be used."""
+        found = {extra.path for extra in self._extras}
+        known = all(e.path is None or e.broken or e.forecast.known for e in self._extras)
+        return self._forecast.known and known and set(self._transfer.unused_paths) <= found
+
+    def _all_bring(self, seconds: float) -> float:
+        """Return what all paths may bring, if an outage were over now."""
+        stalled, usual = self._forecast.stalled, self._forecast.rate * seconds
+        mine = usual if stalled else self._forecast.expected(seconds)
+        return mine + sum(extra.expected(seconds) for extra in self._extras)
 
     def _next_look(self) -> float:
         every = self._look_every if self._left > _END else SOONEST

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .commands import Close, Command, Open, SetBackup, SetOption, Until
+from .commands import Close, Command, Expect, Open, SetBackup, SetOption, Until
 from .strategy import Strategy
 from .view import Transfer
 
@@ -53,7 +53,10 @@ class Run:
             self._transfer.events = ()  # seen: they don't resume the strategy a second time
             if isinstance(command, Open | Close | SetBackup | SetOption):
                 return command
-            self.waiting = command
+            if isinstance(command, Expect):
+                self._transfer.expect(command.seconds)
+            else:
+                self.waiting = command
         self._end(
             RuntimeError(f"the strategy took {_MOST_STEPS} steps without waiting for anything")
         )
@@ -85,7 +88,8 @@ class Run:
         if not isinstance(command, Command):
             self._end(
                 TypeError(
-                    f"a strategy yields Until, Open, Close, SetBackup or SetOption, not {command!r}"
+                    "a strategy yields Until, Open, Close, SetBackup, SetOption or Expect, "
+                    f"not {command!r}"
                 )
             )
             return None

@@ -108,6 +108,9 @@ class Source(Protocol):
     def unread(self) -> int | None:
         """Return the bytes that the application could read at once; None for all that it hasn't."""
 
+    def expect(self, seconds: float | None) -> None:
+        """Take when the body is expected, if later than its deadline (`Expect`)."""
+
     def unacknowledged(self) -> int:
         """Return the bytes that the application has given to be sent and the peer hasn't got."""
 
@@ -173,6 +176,10 @@ class Transfer:
         self._delivered: int | None = None
         self._unread: int | None = None
         self._unacknowledged: int | None = None
+
+    def expect(self, seconds: float | None) -> None:
+        """Pass on when the body is expected (`Expect`; for engines, not for strategies)."""
+        self._source.expect(seconds)
 
     @property
     def paths(self) -> tuple[Path, ...]:

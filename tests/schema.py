@@ -8,6 +8,11 @@ from typing import Any
 from mphttp import Report
 
 _NUMBER = (int, float)
+_DEADLINE = {
+    "seconds": _NUMBER,
+    "met": (bool, type(None)),
+    "expected": (*_NUMBER, type(None)),
+}
 _OPTIONAL = {"sha256", "deadline", "samples"}
 _TOP: dict[str, Any] = {
     "url": str,
@@ -64,7 +69,10 @@ def check(told: dict[str, Any]) -> None:
     assert told["mechanism"] in {"netlink", "broker", "sockopt", "ranges", "readonly", "none"}
     assert isinstance(told["strategy"]["name"], str)
     if "deadline" in told:
-        _shape(told["deadline"], {"seconds": _NUMBER, "met": (bool, type(None))})
+        _shape(
+            told["deadline"],
+            {"seconds": _NUMBER, "met": (bool, type(None)), "expected": (*_NUMBER, type(None))},
+        )
     for name, shape in _PARTS.items():
         for part in told.get(name, ()):
             _shape(part, shape)

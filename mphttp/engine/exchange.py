@@ -65,6 +65,7 @@ class Exchange:
         self.problems: tuple[Problem, ...] = ()
         self.events: list[Event] = []
         self.failure: StrategyProblem | None = None
+        self._expected: float | None = None
         self.engaged = False
         self._carrier = carrier
         self._request = request
@@ -487,6 +488,14 @@ class Exchange:
         """Return the bytes that the application could read at once, where the carrier knows."""
         return self._carrier.unread()
 
+    def expect(self, seconds: float | None) -> None:
+        """Take when the body is expected, if later than its deadline."""
+        self._expected = None if seconds is None else round(seconds, 3)
+        late, detail = "deadline_unreachable", f"the body is expected after {seconds or 0.0:.1f} s"
+        self.note(
+            "deadline_reachable" if seconds is None else late, detail=detail if seconds else ""
+        )
+
     # What a report asks for (report.Exchange).
 
     def bytes_sent(self) -> int:
@@ -530,8 +539,9 @@ class Exchange:
         if seconds is None:
             return None
         if self._account.ended_at is None:
-            return DeadlineReport(seconds, met=None)
-        return DeadlineReport(seconds, met=self._whole and self.seconds <= seconds)
+            return DeadlineReport(seconds, met=None, expected=self._expected)
+        met = self._whole and self.seconds <= seconds
+        return DeadlineReport(seconds, met=met, expected=self._expected)
 
     @property
     def path_names(self) -> tuple[str, ...]:

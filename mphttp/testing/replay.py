@@ -140,6 +140,10 @@ class Replay:
         """Return the bytes of the body that the network has delivered."""
         return self._came
 
+    def expect(self, seconds: float | None) -> None:
+        """Take down when the strategy expects the body."""
+        self.expected = seconds
+
     def unread(self) -> None:
         """Return None: all that was delivered can be read."""
 

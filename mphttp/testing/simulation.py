@@ -54,6 +54,7 @@ class Outcome:
         commands: what the strategy asked for, each with its time in seconds.
         crash: what ended the strategy, if it went wrong.
         alive: names of the paths with a live subflow at the end.
+        expected: seconds at which the strategy expected the end, if after its deadline.
     """
 
     seconds: float | None
@@ -62,6 +63,7 @@ class Outcome:
     commands: tuple[tuple[float, Command], ...]
     crash: BaseException | None
     alive: tuple[str, ...] = ()
+    expected: float | None = None
 
 
 def simulate(
@@ -109,6 +111,7 @@ class _Simulation:
     ended: list[Carrier] = field(default_factory=list)
     commands: list[tuple[float, Command]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    expected: float | None = None
     opening: _Opening | None = None
 
     def __post_init__(self) -> None:
@@ -143,6 +146,7 @@ class _Simulation:
             commands=tuple(self.commands),
             crash=self._run.crash,
             alive=tuple(carrier.path.name for carrier in self.live),
+            expected=self.expected,
         )
 
     # What the strategy sees (strategies.Source).
@@ -158,6 +162,9 @@ class _Simulation:
 
     def delivered(self) -> int:
         return int(self.received)
+
+    def expect(self, seconds: float | None) -> None:
+        self.expected = seconds
 
     def unread(self) -> None:
         """Return None: all that was delivered can be read."""

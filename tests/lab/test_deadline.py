@@ -54,3 +54,23 @@ def test_a_stream_has_every_chunk_whole_and_one_connection(lab: LabClient) -> No
     assert [len(chunk.content) for chunk in got] == [50_000 + n for n in range(5)]
     assert len({chunk.report.subflows[0].local for chunk in got}) == 1
     assert all(chunk.deadline <= 0.31 for chunk in got)
+
+
+def test_a_deadline_that_cannot_be_met_is_told_while_there_is_time(lab: LabClient) -> None:
+    """Two megabytes take 16 s at 1 Mbit/s; a player takes what is smaller instead."""
+    lab.change("wifi", rate="1mbit", delay="20ms")
+    lab.cut("lte")
+    large, small = url(2_000_000), url(50_000)
+    with make_client(None) as client:
+        (chunk,) = chunks(client, [(large, small)], period=4.0)
+    assert chunk.url == small
+    assert len(chunk.content) == 50_000
+    with make_client(Deadline(4)) as client, client.stream("GET", large) as response:
+        report = response.extensions["multipath"]
+        pieces = response.iter_raw()
+        while not report.deadline.expected:
+            next(pieces)
+        told = report.seconds
+    assert told < 4
+    assert report.deadline.expected > 8
+    assert "deadline_unreachable" in [event.kind for event in report.events]

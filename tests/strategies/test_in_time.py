@@ -209,3 +209,28 @@ def bring(replay: Replay, subflow: int, *, until: float, rate: float) -> None:
         replay.change(subflow, bytes_received=count)
         replay.at(now, count)
     assert isinstance(replay.live[0], Subflow)
+
+
+@pytest.mark.parametrize("lte", [0.0, 1e5, 2.5e5])
+def test_what_cannot_be_met_is_told_with_its_end(lte: float) -> None:
+    """Wi-Fi brings a quarter of a megabyte a second, and LTE no more: 5 MB take 10 s or more."""
+    paths = [path("wifi", 2.5e5), *([path("lte", lte)] if lte else [])]
+    outcome = simulate(Deadline(6), paths, 5 * MB)
+    assert outcome.seconds is not None
+    assert outcome.expected == pytest.approx(outcome.seconds, rel=0.1)
+
+
+@given(wifi=st.floats(1e5, 4e6), lte=st.floats(1e5, 4e6), d=st.floats(3, 12))
+def test_nobody_is_told_of_a_deadline_that_is_met(wifi: float, lte: float, d: float) -> None:
+    length = int(0.9 * (wifi + lte) * (d - 1))
+    outcome = simulate(Deadline(d), [path("wifi", wifi), path("lte", lte)], length)
+    assert outcome.seconds is not None
+    assert outcome.expected is None or outcome.seconds > 0.9 * d
+
+
+def test_what_could_not_be_met_and_can_is_told_too() -> None:
+    """Wi-Fi is four times as fast from the third second on."""
+    outcome = simulate(Deadline(8), [path("wifi", [(0, 2e5), (3, 8e5)])], 4 * MB)
+    assert outcome.seconds is not None
+    assert outcome.seconds < 8
+    assert outcome.expected is None

@@ -29,7 +29,7 @@ def told(download: Download) -> dict[str, Any]:
         facts["strategy"] = _strategy(download)
         if "deadline" in facts:
             seconds = download.strategy.deadline
-            facts["deadline"] = {"seconds": seconds, "met": download.deadline_met}
+            facts["deadline"] |= {"seconds": seconds, "met": download.deadline_met}
     remarks = [{"at": 0.0, "what": words, "hint": ""} for words in download.remarks]
     facts["problems"] = [*remarks, *facts["problems"], *_failure(download, facts["seconds"])]
     return facts
