@@ -1,6 +1,7 @@
 # Each target does its own set-up, from a fresh clone and again whenever pyproject.toml changes.
 PYTHON ?= python3
 FUZZ_SECONDS ?= 60
+PREFIX ?= /opt/mphttp
 BENCH_RESULTS ?= build/benchmarks
 venv := .venv
 runs := $(venv)/.runs
@@ -14,7 +15,8 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # Tests start Python hundreds of times, which shouldn't compile everything each time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: docs demo test test-all test-pythons test-lowest quick check fuzz bpf bench bench-full kernel test-kernel
+.PHONY: deb dist docs install demo test test-all test-deb test-pythons test-lowest quick check fuzz bpf bench bench-full \
+	kernel test-kernel
 
 demo: $(runs)
 	$(venv)/bin/mphttp demo
@@ -51,6 +53,25 @@ check: $(develops)
 docs: $(develops)
 	$(venv)/bin/pip install --quiet --group docs
 	$(venv)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -E docs build/docs
+
+# The sdist and the wheel, the same byte for byte from the same commit; and Debian's package.
+dist: $(develops)
+	scripts/package $(venv)/bin/python dist
+
+deb: $(develops)
+	scripts/deb $(venv)/bin/python dist
+
+# As root: in new chroots of Debian 12 and 13.
+test-deb: deb
+	scripts/test_deb dist
+
+# The command for all users of this machine, with all clients, in a place of its own.
+install:
+	$(PYTHON) -m venv $(PREFIX)
+	$(PREFIX)/bin/pip install --quiet '.[curl,requests,http2,socks]'
+	@echo "$(PREFIX)/bin/mphttp is there. To have it by its name:"
+	@echo "    ln -s $(PREFIX)/bin/mphttp /usr/local/bin/mphttp"
+	@echo "and to let ordinary users control subflows: sudo $(PREFIX)/bin/mphttp setup"
 
 fuzz: $(develops)
 	$(venv)/bin/pytest tests/fuzz --fuzz-seconds=$(FUZZ_SECONDS)

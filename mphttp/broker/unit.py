@@ -123,14 +123,12 @@ WantedBy=sockets.target
 """
 
 
-def variables(setting: str) -> str:
+def variables(*settings: str) -> str:
     """Write the kernel's variables.
 
     Args:
-        setting: such as "net.mptcp.pm_type=1".
+        settings: such as "net.mptcp.pm_type=1"; with "-" before it, it may be one that isn't there.
     """
-    name, _, value = setting.partition("=")
-    return f"""\
-# Paths of new MPTCP connections are opened by programs, not by the kernel (`mphttp setup`).
-{name} = {value}
-"""
+    why = "Paths of new MPTCP connections are opened by programs, not by the kernel"
+    lines = (setting.replace("=", " = ", 1) for setting in settings)
+    return "".join(f"{line}\n" for line in [f"# {why} (`mphttp setup`).", *lines])
