@@ -32,14 +32,19 @@ class Body:
     Args:
         content: all of it, or pieces, which can be read once.
         size: bytes in all, or None if nobody knows.
+
+    Attributes:
+        taken: bytes that were handed out.
+        over: whether these are all.
     """
 
     def __init__(self, content: bytes | Iterable[bytes], size: int | None) -> None:
         self.size = size
+        self.taken = 0
+        self.over = size == 0
         self._all = memoryview(content) if isinstance(content, bytes) else None
         self._pieces: Iterator[bytes] = iter(() if isinstance(content, bytes) else content)
         self._left = memoryview(content if isinstance(content, bytes) else b"")
-        self._taken = 0
         self._begun = False
 
     def read(self, size: int) -> bytes:
@@ -54,13 +59,14 @@ class Body:
         self._begun = True
         there = self._more()
         taken, self._left = self._left[:size], self._left[size:]
-        self._taken += len(taken)
-        if self.size is not None and (not there or self._taken >= self.size):
+        self.taken += len(taken)
+        if self.size is not None and (not there or self.taken >= self.size):
             # Asked before the last bytes are out, so that a wrong request is never a whole one.
-            missing = self.size - self._taken
+            missing = self.size - self.taken
             if missing or self._more():
                 few = f"{missing} bytes fewer than the" if missing > 0 else "more bytes than the"
                 raise WrongLength(f"the request's body has {few} {self.size} that were said")
+        self.over = not taken or self.taken == self.size
         return bytes(taken)
 
     def _more(self) -> bool:
@@ -76,7 +82,7 @@ class Body:
         """Begin anew, for a connection that closed before it took anything."""
         if self._all is None:
             return pycurl.SEEKFUNC_CANTSEEK
-        self._left, self._taken = self._all[offset:], offset
+        self._left, self.taken, self.over = self._all[offset:], offset, False
         return pycurl.SEEKFUNC_OK
 
     def again(self) -> None:

@@ -111,12 +111,13 @@ class CurlByteStream(httpx.SyncByteStream):
         Raises:
             httpx.TimeoutException: none are.
         """
-        limit = self._write_limit if transfer.uploading else self._read_limit
+        uploads = transfer.uploads()
+        limit = self._write_limit if uploads else self._read_limit
         if not transfer.connected or limit is None:
             return _LONG
         left = max(transfer.heard_at, asked_at) + limit - time.monotonic()
         if left <= 0:
-            kind = httpx.WriteTimeout if transfer.uploading else httpx.ReadTimeout
+            kind = httpx.WriteTimeout if uploads else httpx.ReadTimeout
             raise kind("timed out", request=self._request)
         return left
 

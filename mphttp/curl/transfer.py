@@ -52,7 +52,6 @@ class Transfer:
         failure: what ended it too early, or None.
         done: whether it has ended, well or not.
         connected: whether there was a connection.
-        uploading: whether the request's body isn't sent yet.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class Transfer:
         self.failure: BaseException | None = None
         self.done = False
         self.connected = False
-        self.uploading = wanted.content is not None
+        self._sent = 0  # bytes of the request's body
         self.attempt = Attempt(request)
         self._active_at = time.monotonic()
         self._deadlines = Deadlines(wanted.limits)
@@ -149,7 +148,7 @@ class Transfer:
         self._redirects += 1
         self._drained = 0
         self.connected = False
-        self.uploading = following.body is not None
+        self._sent = 0
         self._sockets.sweep(self.attempt.copies)
         self.attempt = Attempt(self._request)
         self._request.sent_at, self._request.exchange = 0.0, None
@@ -253,11 +252,24 @@ class Transfer:
         if whole and exchange.failure is not None:
             self.failure = exchange.failure
 
+    def uploads(self) -> bool:
+        """Look whether some of the request's body is still to be sent: then nobody has to answer.
+
+        What libcurl has asked for may wait within it, and what was sent is a sign of life.
+        """
+        body = self._message.body
+        if body is None or self.head is not None:
+            return False
+        sent = int(self.easy.getinfo(pycurl.SIZE_UPLOAD_T))
+        if sent > self._sent:
+            self._sent, self._active_at = sent, time.monotonic()
+        return not body.over or sent < body.taken
+
     # The reader.
 
     @property
     def heard_at(self) -> float:
-        """When something came last, or libcurl had something to tell, of `time.monotonic`."""
+        """When something came or was sent last, or libcurl had something to tell."""
         joined = self._joined
         return self._active_at if joined is None else max(self._active_at, joined.heard_at)
 
@@ -296,7 +308,6 @@ class Transfer:
 
         def send(*arguments: Any) -> Any:
             answer = function(*arguments)
-            self.uploading = answer != b""
             self._stamp()
             if self._exchange is not None and isinstance(answer, bytes):
                 self._wrote(self._exchange, answer)

@@ -137,9 +137,20 @@ def test_nobody_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, client() as http:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
         with pytest.raises(httpx.ReadTimeout):
-            http.get(url, timeout=0.1)
+            http.get(url, timeout=httpx.Timeout(20, read=0.1))
         with pytest.raises(httpx.WriteTimeout):
-            http.post(url, content=bytes(LARGE), timeout=httpx.Timeout(5, write=0.1))
+            http.post(url, content=bytes(LARGE), timeout=httpx.Timeout(20, write=0.1))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("content", [b"", b"x" * 40_000, [b"x" * 40_000], [b"x"] * 3])
+def test_nobody_answers_an_upload_that_was_taken(method: str, content: bytes | list[bytes]) -> None:
+    """Then it is the answer that is late, of whatever kind the body was."""
+    with socket.create_server(("127.0.0.1", 0)) as server, client() as http:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        sent = content if isinstance(content, bytes) else iter(content)
+        with pytest.raises(httpx.ReadTimeout):
+            http.request(method, url, content=sent, timeout=httpx.Timeout(20, read=0.1))
 
 
 def test_a_slow_reader_does_not_time_out(serve: Serve) -> None:
