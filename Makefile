@@ -16,7 +16,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: deb dist docs install demo test test-all test-deb test-pythons test-lowest quick check fuzz bpf bench bench-full \
-	kernel test-kernel
+	kernel test-kernel test-kernels
 
 demo: $(runs)
 	$(venv)/bin/mphttp demo
@@ -95,6 +95,10 @@ kernel:
 
 test-kernel: $(develops)
 	scripts/test_kernel $(venv)
+
+# Kernels that distributions ship, each in a virtual machine; writes docs/compatibility.md.
+test-kernels: $(develops)
+	scripts/test_kernels $(venv)
 
 $(runs): pyproject.toml scripts/environment
 	scripts/environment $(PYTHON) $(venv)

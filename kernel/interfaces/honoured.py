@@ -13,15 +13,15 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from socket import socket
+from socket import if_indextoname, socket
 from typing import Protocol
 
-from ..errors import KernelError, LeavesElsewhere
+from ..errors import KernelError, LeavesElsewhere, OpenRefused
 from ..reading.listing import SocketLister
 from ..reading.loopback import LOOPBACK, connected_to_self, establish
 from ..values import FourTuple, Path, SocketAddress, SubflowInfo
 from .paths import path_of
-from .source_routing import leaves_elsewhere, table_for
+from .source_routing import leaves_elsewhere, routed, table_for
 
 _WITHIN = 0.25
 """Seconds: what doesn't work on the loopback interface at once doesn't work."""
@@ -85,6 +85,26 @@ def look_after(opened: FourTuple, path: Path) -> KernelError | None:
     return _refusal(path, opened.remote) if elsewhere else None
 
 
+def left_by(pair: FourTuple) -> Path | None:
+    """Find the interface by which a subflow leaves, whoever opened it.
+
+    One that is bound to no interface leaves by the route of its addresses.
+
+    Args:
+        pair: its addresses and ports.
+
+    Returns:
+        Its path, or None if no interface has the local address (any more).
+
+    Raises:
+        KernelError: neither netlink nor anything else tells.
+    """
+    path = path_of(pair.local.host, remote=pair.remote.host)
+    if path is None or _is_bound(pair, path) is not False:
+        return path
+    return routed(path, pair.remote.host)
+
+
 def honours_device(control: Controls) -> bool | None:
     """Try whether a subflow is bound to the interface that it is opened on; None if it can't be.
 
@@ -107,7 +127,12 @@ def _is_bound(pair: FourTuple, path: Path) -> bool | None:
     return None
 
 
-def _refusal(path: Path, remote: SocketAddress) -> LeavesElsewhere:
+def _refusal(path: Path, remote: SocketAddress) -> KernelError:
+    try:
+        if_indextoname(path.index)
+    except OSError as error:
+        what = f"no subflow was opened on {path.name}: the interface is gone"
+        return OpenRefused(what, errno=error.errno or 0)
     what = (
         f"this kernel opens subflows by the route of their address: one from {path.address} would "
         f"leave by another interface than {path.name}"

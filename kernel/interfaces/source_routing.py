@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from socket import if_indextoname
 
 from ..errors import KernelError
 from ..netlink.sockets import NETLINK_ROUTE, RequestSocket
@@ -18,9 +19,25 @@ _TABLES = 1000
 
 
 def leaves_elsewhere(path: Path, remote: str) -> bool:
-    """Tell whether what has a path's address leaves by another interface than the path's."""
+    """Tell whether what has a path's address leaves by another interface than the path's.
+
+    Where none would leave at all, or that isn't told, it doesn't.
+    """
     route = _asked(Question(remote, source=path.address))
-    return route is None or route.index != path.index
+    return route is not None and route.index != path.index
+
+
+def routed(path: Path, remote: str) -> Path:
+    """Return by which interface what has a path's address leaves; the path itself if not another.
+
+    Args:
+        path: has the address.
+        remote: IP address that it leads to.
+    """
+    route = _asked(Question(remote, source=path.address))
+    if route is None or route.index == path.index:
+        return path
+    return Path(if_indextoname(route.index), route.index, path.address)
 
 
 def table_for(path: Path, remote: str) -> str:

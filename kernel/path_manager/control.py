@@ -10,11 +10,10 @@ from typing import Protocol
 from ..address_ids import AddressIds
 from ..addresses import canonical, family, unmapped
 from ..errors import CallRefused, KernelError, NoSuchSubflow, OpenRefused
-from ..interfaces.honoured import look_after
 from ..netlink.sockets import RequestError
 from ..reading.listing import SocketLister
 from ..readonly.control import ConnectionControl
-from ..values import Path, SocketAddress, SubflowInfo
+from ..values import FourTuple, Path, SocketAddress, SubflowInfo
 from .commands import (
     Address,
     PathManagerMessage,
@@ -44,6 +43,9 @@ class PathManager(Protocol):
 
     def misled(self, path: Path, remote: SocketAddress) -> KernelError | None:
         """Why a subflow on a path would leave by another interface; None if it wouldn't."""
+
+    def strayed(self, opened: FourTuple, path: Path) -> KernelError | None:
+        """Why one that was opened on a path has left by another interface; None if it hasn't."""
 
 
 class NetlinkControl(ConnectionControl):
@@ -184,13 +186,21 @@ class NetlinkControl(ConnectionControl):
         """Read which identifiers the kernel has, if that was what it complained about."""
         if "did not match address and id" not in error.extack:
             return False
-        try:
+        known: dict[str, int] = {}
+        with suppress(KernelError):
             answers = self._manager.request(get_addresses(self.token), dump=True)
-        except KernelError:  # before 6.10
-            return False
-        known = (answer.address for answer in answers if answer.address)
-        self.ids.replace({each.host: each.id for each in known if each.host and each.id})
+            listed = (answer.address for answer in answers if answer.address)
+            known = {each.host: each.id for each in listed if each.host and each.id}
+        # Before 6.10 these are the in-kernel path manager's; but the subflows have theirs.
+        self.ids.replace(known | self._ids_of_subflows())
         return True
+
+    def _ids_of_subflows(self) -> dict[str, int]:
+        with suppress(KernelError), closing(SocketLister()) as lister:
+            subflows = [s for each in lister.connections() for s in each.subflows]
+            mine = [s for s in subflows if s.token == self.token and s.local_id]
+            return {unmapped(s.info.tuple.local).host: s.local_id for s in mine}
+        return {}
 
     def _find(self, before: set[int], path: Path, remote: SocketAddress) -> SubflowInfo:
         """Tell the new subflow from the others: its port was the kernel's choice."""
@@ -203,7 +213,7 @@ class NetlinkControl(ConnectionControl):
 
     def _keep_to(self, path: Path, opened: SubflowInfo) -> None:
         """End what has left by another interface, where that wasn't known before."""
-        if (misled := look_after(opened.tuple, path)) is not None:
+        if (misled := self._manager.strayed(opened.tuple, path)) is not None:
             with suppress(KernelError):
                 self.close(opened)
             raise misled

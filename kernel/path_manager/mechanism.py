@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from ..errors import KernelError, NotSupported, ProtocolError
 from ..events import Event, Overflow
 from ..hints import NEEDS_LINUX
-from ..interfaces.honoured import refusal
+from ..interfaces.honoured import look_after, refusal
 from ..netlink.genetlink import Family
 from ..netlink.sockets import EventSocket, RequestSocket, get_family
-from ..values import Path, SocketAddress
+from ..values import FourTuple, Path, SocketAddress
 from .commands import PathManagerMessage, decode, encode
 from .control import NetlinkControl
 from .event_reader import EventReader
@@ -113,6 +113,13 @@ class NetlinkMechanism:
     def misled(self, path: Path, remote: SocketAddress) -> KernelError | None:
         """Say why a subflow on a path would leave by another interface; None if it wouldn't."""
         return refusal(path, remote, lambda sock: NetlinkControl(sock, self))
+
+    def strayed(self, opened: FourTuple, path: Path) -> KernelError | None:
+        """Say why one that was opened on a path has left by another interface, if it wasn't known.
+
+        None if it hasn't.
+        """
+        return look_after(opened, path)
 
     def announced(self, token: int) -> Mapping[int, SocketAddress]:
         """The addresses that the peer announced and didn't withdraw, by its number for each."""

@@ -106,6 +106,7 @@ class ListedSubflow:
         backup: whether either side said that it is for when no regular subflow works.
         local_id: this side's number for its address.
         remote_id: the peer's number for its address.
+        device: index of the interface that it is bound to, 0 for none.
     """
 
     token: int
@@ -113,6 +114,7 @@ class ListedSubflow:
     backup: bool
     local_id: int
     remote_id: int
+    device: int = 0
 
 
 def pack_question(family: int, protocol: int) -> bytes:
@@ -189,6 +191,7 @@ def decode_subflow(payload: bytes) -> ListedSubflow | None:
         backup=bool(flags & (SubflowFlag.BKUP_REM | SubflowFlag.BKUP_LOC)),
         local_id=optional_integer(mptcp, SubflowAttribute.ID_LOC, 1) or 0,
         remote_id=optional_integer(mptcp, SubflowAttribute.ID_REM, 1) or 0,
+        device=message.device,
     )
 
 

@@ -77,7 +77,7 @@ class _Witness:
     def __init__(self, manager: PathManager) -> None:
         self._manager = manager
         self.announced, self.denied = manager.announced, manager.denied
-        self.misled = manager.misled
+        self.misled, self.strayed = manager.misled, manager.strayed
         self.changed = self.opened = False
 
     def request(

@@ -18,7 +18,7 @@ from mphttp.kernel.path_manager.event_reader import EventReader
 from mphttp.kernel.path_manager.events import token_of
 from mphttp.kernel.path_manager.mechanism import event_group
 from mphttp.kernel.path_manager.tables import MPTCP_PM_NAME
-from mphttp.kernel.values import Path, SocketAddress
+from mphttp.kernel.values import FourTuple, Path, SocketAddress
 
 _EVENTS_ROOM = 1 << 20  # bytes that may wait: the machine's connections in a busy moment
 
@@ -73,6 +73,10 @@ class Namespace:
 
     def misled(self, _path: Path, _remote: SocketAddress) -> KernelError | None:
         """Nothing is tried here: clients do it, who have to know before they ask."""
+        return None
+
+    def strayed(self, _opened: FourTuple, _path: Path) -> KernelError | None:
+        """Nor looked at."""
         return None
 
     def has(self, host: str, interface: str) -> bool:

@@ -100,7 +100,7 @@ class Endings:
             host = record.tuple.local.host
             name = names.get(host)
             # The interface may have got another address, by DHCP, or only prefer one (RFC 8981).
-            moved = host in listed and self._table.path_of(host) == "?"
+            moved = host in listed and self._table.path_of(record.tuple) == "?"
             if name is not None and name != record.path:
                 self._outbox.note("path_renamed", record, f"to {name}")
                 record.path = name

@@ -18,14 +18,14 @@ class SubflowTable:
     close looks at them.
 
     Args:
-        path_of: tells the interface that has a local address.
+        path_of: tells the interface by which a subflow leaves, by its addresses.
         initial: id of the subflow that the connection began with; None for the first seen here.
 
     Attributes:
         path_of: the same.
     """
 
-    def __init__(self, path_of: Callable[[str], str], initial: int | None = None) -> None:
+    def __init__(self, path_of: Callable[[FourTuple], str], initial: int | None = None) -> None:
         self.path_of = path_of
         self._initial = initial
         self._began = False
@@ -76,12 +76,12 @@ class SubflowTable:
             subflow: what the kernel tells of it.
             opened_at: when it was established, or None while it isn't.
             initial: whether the connection began with it.
-            path: name of the interface; None for the one that has its local address.
+            path: name of the interface; None for what `path_of` tells.
         """
         self._began = True
         record = SubflowRecord(
             id=subflow.id,
-            path=path or self.path_of(subflow.tuple.local.host),
+            path=path or self.path_of(subflow.tuple),
             tuple=subflow.tuple,
             info=subflow,
             state=State.OPENING if opened_at is None else State.ESTABLISHED,

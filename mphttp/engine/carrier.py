@@ -37,9 +37,10 @@ from mphttp.core import (
 from mphttp.kernel.addresses import family, unmapped
 from mphttp.kernel.errors import KernelError, NoSuchSubflow
 from mphttp.kernel.events import Event, Overflow
+from mphttp.kernel.interfaces.honoured import left_by
 from mphttp.kernel.interfaces.paths import path_of
 from mphttp.kernel.mechanism import Control
-from mphttp.kernel.values import Path, SocketAddress, SubflowInfo
+from mphttp.kernel.values import FourTuple, Path, SocketAddress, SubflowInfo
 from mphttp.strategies import Command, Open, Remote
 
 from .account import Taken
@@ -102,6 +103,7 @@ class Carrier:
         self.engine = engine
         self.remote = unmapped(remote)
         self.path_names = path_names
+        self._began_with: FourTuple | None = None
         self.device = 0  # index of the interface to which the first socket is bound, if to any
         self.also_at: tuple[SocketAddress, ...] = ()  # the peer, in the other family
         self._reader = reader
@@ -207,9 +209,13 @@ class Carrier:
         """Make an empty table that knows the interfaces of this machine."""
         return SubflowTable(self._interface_of, self._initial)
 
-    def _interface_of(self, address: str) -> str:
-        """Name the interface that has a local address, as it was within the last second."""
-        return _interface_in(address, self.remote.host, self.device, int(time.monotonic()))
+    def _interface_of(self, pair: FourTuple) -> str:
+        """Name the interface by which a subflow leaves, as it was within the last second."""
+        now = int(time.monotonic())
+        if self._began_with in (None, pair):
+            self._began_with = pair
+            return _interface_in(pair.local.host, self.remote.host, self.device, now)
+        return _interface_by(pair, now)
 
     def gone(self) -> frozenset[int]:
         """Return the ids of subflows that ended with earlier responses, or are about to."""
@@ -478,6 +484,15 @@ class Carrier:
         """Stop the strategies of responses whose connection is closed."""
         while self._orphans:
             self._orphans.pop().stop()
+
+
+@lru_cache(maxsize=256)
+def _interface_by(pair: FourTuple, _second: int) -> str:
+    """Name the interface of a subflow that somebody else opened, such as the kernel."""
+    path = None
+    with contextlib.suppress(KernelError):
+        path = left_by(pair)
+    return path.name if path else "?"
 
 
 @lru_cache(maxsize=256)

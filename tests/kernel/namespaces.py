@@ -29,6 +29,7 @@ from mphttp.kernel.values import Path, SocketAddress
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _NEWUSER, _NEWNET, _NEWNS = 0x10000000, 0x40000000, 0x20000
+_MPTCP = File("/proc/sys/net/mptcp")
 _OWN_NET = "/proc/thread-self/ns/net"
 
 
@@ -59,12 +60,14 @@ class Net:
             ip(f"link add c{n} type veth peer name s{n} netns {there}")
             self._configure("c", n, 1)
         ip("link set lo up")
-        self.sysctl("net.mptcp.pm_type", 1)
+        if _MPTCP.exists():
+            self.sysctl("net.mptcp.pm_type", 1)
         with self.server():
             ip("link set lo up")
             for n in (1, 2):
                 self._configure("s", n, 2)
-            ip("mptcp limits set subflows 8 add_addr_accepted 8")
+            if _MPTCP.exists():
+                ip("mptcp limits set subflows 8 add_addr_accepted 8")
         self.paths = [Path(f"c{n}", socket.if_nametoindex(f"c{n}"), f"10.0.{n}.1") for n in (1, 2)]
         self.paths6 = [Path(p.name, p.index, f"fd00:{n}::1") for n, p in enumerate(self.paths, 1)]
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, suppress
+from socket import if_indextoname
 
 from mphttp.kernel import KernelError, NetlinkMechanism
+from mphttp.kernel.addresses import unmapped
 from mphttp.kernel.interfaces.monitor import InterfaceMonitor
-from mphttp.kernel.interfaces.paths import interfaces
+from mphttp.kernel.interfaces.paths import index_of, interfaces
 from mphttp.kernel.interfaces.routes import addresses
+from mphttp.kernel.interfaces.source_routing import routed
 from mphttp.kernel.netlink.sockets import NETLINK_ROUTE, RequestSocket
 from mphttp.kernel.reading.listing import SocketLister
+from mphttp.kernel.reading.sock_diag import ListedSubflow
+from mphttp.kernel.values import Path
 
 from .choice import Choice, Owners
 from .watcher import Moment, Watcher
@@ -29,6 +34,7 @@ class Source:
             self._events = NetlinkMechanism()
         self._watcher = Watcher(events_tell=self._events is not None)
         self.paths: dict[str, str] = {}
+        self._routed: dict[tuple[str, str], str] = {}
 
     def look(self) -> Moment:
         """Take a look.
@@ -42,14 +48,33 @@ class Source:
         around = self._interfaces.events()
         listings = self._choice.of(self._lister.connections())
         self.paths |= _paths()
+        self._routed.clear()
         return self._watcher.step(
             listings,
             events,
             around,
-            paths=self.paths,
+            paths=self._path,
             owners=self._owners.of(listing.connection.inode for listing in listings),
             now=time.monotonic(),
         )
+
+    def _path(self, subflow: ListedSubflow) -> str:
+        """Name the interface by which a subflow leaves: its own, or that of its addresses' route.
+
+        What is bound to none may have the address of another interface than packets leave by.
+        """
+        local, remote = (unmapped(address).host for address in subflow.info.tuple)
+        name = self.paths.get(local, "?")
+        index = index_of(name)
+        if index is None or subflow.device == index:
+            return name
+        with suppress(OSError):
+            if subflow.device:
+                return if_indextoname(subflow.device)
+            if (local, remote) not in self._routed:
+                self._routed[local, remote] = routed(Path(name, index, local), remote).name
+            return self._routed[local, remote]
+        return name
 
     def close(self) -> None:
         """Let go of descriptors."""

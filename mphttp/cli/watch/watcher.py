@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mphttp.kernel import ConnectionInfo, FourTuple, TCPState
@@ -22,6 +22,8 @@ from mphttp.kernel.reading.sock_diag import ListedSubflow
 _MEMORY = 1.0
 """Seconds after which a change of rate shows at two thirds: quick, and still readable."""
 
+
+Paths = Callable[[ListedSubflow], str]
 
 _Key = tuple[int, FourTuple]
 """Which connection: a token can be used again."""
@@ -125,7 +127,7 @@ class Watcher:
         events: Sequence[Event],
         around: Sequence[InterfaceEvent | EventsLost] = (),
         *,
-        paths: Mapping[str, str],
+        paths: Paths,
         owners: Mapping[int, str],
         now: float,
     ) -> Moment:
@@ -135,7 +137,7 @@ class Watcher:
             listings: the connections that are to be shown.
             events: of any connections, read before the look.
             around: what happened to interfaces.
-            paths: names of interfaces, by local address.
+            paths: names the interface by which a subflow leaves, "?" if none has its address.
             owners: processes, by inode.
             now: the time in seconds.
         """
@@ -169,7 +171,7 @@ class Watcher:
         self,
         listing: Listing,
         before: Mapping[int, _Counted],
-        paths: Mapping[str, str],
+        paths: Paths,
         owners: Mapping[int, str],
         now: float,
     ) -> Shown:
@@ -190,14 +192,14 @@ class Watcher:
         )
 
     def _row(
-        self, subflow: ListedSubflow, before: _Counted | None, paths: Mapping[str, str], now: float
+        self, subflow: ListedSubflow, before: _Counted | None, paths: Paths, now: float
     ) -> Row:
         info = subflow.info
         counted = _counted(before, info.bytes_received, info.bytes_acked, now)
         self._counted[info.id] = counted
         pair = _plain(info.tuple)
         return Row(
-            paths.get(pair.local.host, "?"),
+            paths(subflow),
             pair,
             info.state,
             info.rtt,

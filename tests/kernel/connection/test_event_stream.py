@@ -129,12 +129,13 @@ def test_priority_is_told_to_the_side_that_is_asked(net: Net) -> None:
     client, served = net.connection()
     with Subflows(client) as subflows:
         second = subflows.open(net.paths[1], OTHER)
-        with net.server(), EventStream(served) as stream:
+        with net.server(), EventStream(served) as stream, Subflows(served) as there:
+            _, joined = there.ids()
             for backup in (True, False):
                 subflows.set_backup(second, backup)
                 told = until(stream, SubflowPriority)[-1]
                 assert isinstance(told, SubflowPriority)
-                assert (told.id, told.backup) == (2, backup)
+                assert (told.id, told.backup) == (joined, backup)
 
 
 def test_an_announced_address_is_told_listed_and_used(net: Net) -> None:
@@ -152,8 +153,9 @@ def test_an_announced_address_is_told_listed_and_used(net: Net) -> None:
         assert told == AddressAnnounced(7, SocketAddress("10.0.2.2", port))
         (announced,) = subflows.announced()
         assert announced == ("10.0.2.2", port)
+        (first,) = subflows.ids()
         second = subflows.open(net.paths[1], announced)
-        subflows.close(1)
+        subflows.close(first)
         served.sendall(bytes(100_000))
         assert len(client.recv(100_000, socket.MSG_WAITALL)) == 100_000
         carried = {s.id: s.bytes_received for s in subflows.info().subflows}

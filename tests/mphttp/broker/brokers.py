@@ -43,7 +43,7 @@ class Broker:
         with self._log.open("w") as log:
             self.process = subprocess.Popen(command, stderr=log)
         os.chmod(os.path.dirname(self.path), 0o755)  # other users connect, too
-        eventually(lambda: bool(self.log) or self.process.poll() is not None, True)
+        eventually(lambda: bool(self.log) or self.process.poll() is not None, True, within=50)
         assert "listening" in self.log[0], self.log
 
     @property

@@ -15,6 +15,7 @@ import pytest
 from mphttp.kernel import (
     CallRefused,
     KernelError,
+    LeavesElsewhere,
     NetlinkMechanism,
     NoSuchSubflow,
     NotMultipath,
@@ -36,6 +37,7 @@ from mphttp.kernel.events import (
     SubflowClosed,
     SubflowEstablished,
 )
+from mphttp.kernel.interfaces import honoured
 from tests.kernel.namespaces import Net, exchange, ip
 
 from .brokers import Broker, eventually, running
@@ -348,3 +350,26 @@ def test_ten_thousand_cycles_leave_memory_and_descriptors_flat(net: Net) -> None
         later = cycles(10_000)
         eventually(broker.descriptors, before + 2)  # this client's two connections
         assert later <= memory + (1 << 20)
+
+
+def test_it_is_not_asked_for_what_would_leave_by_another_interface(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a kernel that ignores interfaces, which is found through the broker as well."""
+    ip("route add default via 10.0.1.2 metric 1", "route add default via 10.0.2.2 metric 2")
+    with net.server():
+        ip("address add 203.0.113.7/32 dev lo")
+    with running() as broker:
+        client, _ = net.connection("203.0.113.7")
+        mechanism = BrokerMechanism(broker.path)
+        monkeypatch.setattr(honoured, "_known", honoured._Known())
+        with Subflows(client, mechanism) as subflows:
+            with contextlib.suppress(LeavesElsewhere):
+                subflows.open(net.paths[1])
+            honours = honoured._known.honoured  # this kernel, as a trial shows
+            monkeypatch.setattr(honoured, "_known", honoured._Known(honoured=False))
+            with pytest.raises(LeavesElsewhere):
+                subflows.open(net.paths[1])
+        opened = [line for line in broker.log if "open a subflow on c2" in line]
+        assert (len(opened), honours) in ((1, True), (0, False))
+        mechanism.close()

@@ -18,6 +18,8 @@ from tests.kernel.namespaces import Net
 
 from .test_setup import files, setup
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(uplinks.__file__).with_name("uplink_routes.sh")
 FAR, FAR6 = SocketAddress("203.0.113.7", 443), SocketAddress("2001:db8::7", 443)
 DEFAULTS = (

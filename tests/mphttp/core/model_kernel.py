@@ -28,9 +28,9 @@ PATHS = {name: Path(name, 1 + i, host) for i, (name, host) in enumerate(HOSTS.it
 TOKEN = 1
 
 
-def path_of(host: str) -> str:
-    """Name the interface that has an address."""
-    return next(name for name, own in HOSTS.items() if own == host)
+def path_of(pair: FourTuple) -> str:
+    """Name the interface that has a local address."""
+    return next(name for name, own in HOSTS.items() if own == pair.local.host)
 
 
 @dataclass

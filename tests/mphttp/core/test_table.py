@@ -26,7 +26,8 @@ def connection(*subflows: SubflowInfo) -> ConnectionInfo:
 
 
 def table(initial: int | None = None) -> SubflowTable:
-    return SubflowTable({"10.0.1.1": "wifi", "10.0.0.1": "lte"}.__getitem__, initial)
+    names = {"10.0.1.1": "wifi", "10.0.0.1": "lte"}
+    return SubflowTable(lambda pair: names[pair.local.host], initial)
 
 
 def test_the_first_one_seen_is_the_initial_one() -> None:

@@ -18,6 +18,7 @@ from mphttp.network.start import Start
 from mphttp.network.time_limit import TimeLimit
 from mphttp.strategies import Mark
 from tests.kernel.namespaces import Net, in_child, ip
+from tests.kernel.syns import Syns
 from tests.lab.any_door import CLIENTS
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
@@ -34,7 +35,11 @@ def net_with(*endpoints: str) -> Net:
 def serve(listener: socket.socket) -> None:
     while True:
         peer, _ = listener.accept()
-        peer.recv(65536)
+        threading.Thread(target=answer, args=(peer,), daemon=True).start()
+
+
+def answer(peer: socket.socket) -> None:
+    while peer.recv(65536):
         peer.sendall(HEAD + b"body")
 
 
@@ -120,6 +125,26 @@ def test_of_several_strategies_one_may_want_the_kernels() -> None:
         assert connected(net, "10.0.1.2", Mark("ef") & FullMesh()) != IPPROTO_MPTCP
 
     in_child(connect)
+
+
+def test_a_subflow_is_called_by_the_interface_by_which_it_left() -> None:
+    """An endpoint without a device leaves by the route of its address, whoever has that."""
+
+    def download() -> None:
+        net = net_with("10.0.2.1 subflow")
+        ip("route add default via 10.0.1.2 metric 1", "route add default via 10.0.2.2 metric 2")
+        with net.server():
+            ip("address add 203.0.113.7/32 dev lo")
+        syns, listener = Syns(("c1", "c2")), net.listen()
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        url = f"http://203.0.113.7:{listener.getsockname()[1]}/"
+        with CLIENTS["httpx"](KernelPathManager(), trust=certifi.where()) as client:
+            # The kernel opens it when the first answer has come.
+            while len(report := client.read(url, len).subflows) < 2:
+                pass
+        assert {subflow.path for subflow in report} == set(syns.by_interface()) == {"c1"}
+
+    in_child(download)
 
 
 def test_endpoints_are_read_without_a_privilege() -> None:

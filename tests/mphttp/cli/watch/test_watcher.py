@@ -41,13 +41,17 @@ def subflow(number: int, received: int = 0, *, backup: bool = False) -> ListedSu
     return ListedSubflow(7, info, backup, 0, 0)
 
 
+def name(subflow: ListedSubflow) -> str:
+    return PATHS.get(subflow.info.tuple.local.host, "?")
+
+
 def listing(*subflows: ListedSubflow, token: int = 7) -> Listing:
     found = ListedConnection(1, token, pair(1), TCPState.ESTABLISHED, False, 99, 0, 1_000_000, None)
     return Listing(found, subflows)
 
 
 def step(watcher: Watcher, now: float, *listings: Listing, told: tuple = ()) -> Moment:
-    return watcher.step(listings, told, paths=PATHS, owners={99: "curl[5]"}, now=now)
+    return watcher.step(listings, told, paths=name, owners={99: "curl[5]"}, now=now)
 
 
 def test_rates_are_of_the_time_between_looks() -> None:
