@@ -1,19 +1,15 @@
 """HTTP/2 by every door, with a peer that says what servers rarely, or never, say."""
 
 # ruff: noqa: SIM117  the client outlives what is raised in it
+
 from __future__ import annotations
 
 import contextlib
-import os
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable
 
-import anyio
-import httpx
 import pytest
 import trustme
 from hyperframe.frame import (
@@ -22,36 +18,17 @@ from hyperframe.frame import (
     Frame,
     GoAwayFrame,
     HeadersFrame,
-    PingFrame,
-    PriorityFrame,
     RstStreamFrame,
     SettingsFrame,
     WindowUpdateFrame,
 )
 
-from mphttp import AsyncMultipathTransport, MultipathTransport
 from mphttp.transports.http2_errors import Code
-from tests.mphttp.requests.servers import Proxy, Server, answer, pour
+from tests.mphttp.requests.servers import Proxy, Server, answer
 
-from .doors import DOORS, Door
+from .doors import Door
 from .http2_peer import Peer, data, serving
-
-HTTP2: Any = {"http1": False, "http2": True}
-SIZE = 300_000
-PARTS = [bytes([n]) * 5000 for n in range(60)]
-
-
-def once(door: Door, parts: list[bytes]) -> Any:
-    """Make a body that can be read once."""
-
-    def blocking() -> Iterator[bytes]:
-        yield from parts
-
-    async def not_blocking() -> AsyncIterator[bytes]:
-        for part in parts:
-            yield part
-
-    return blocking() if door.backend is None else not_blocking()
+from .http2_requests import HTTP2, ONE_LIBRARY, PARTS, SIZE, once
 
 
 @pytest.mark.parametrize("padding", [None, 0, 255])
@@ -192,39 +169,6 @@ def test_a_negative_window_waits(door: Door) -> None:
     assert spent[0] < 0.15  # of the processor; it was an endless loop
 
 
-def test_a_window_that_stays_shut_is_a_time_out_of_one_stream(door: Door) -> None:
-    def serve(peer: Peer) -> None:
-        stream, _ = peer.request()
-        assert peer.reset(stream) == Code.CANCEL
-        stream, _ = peer.request()
-        peer.answer(stream, b"fine")
-        assert peer.number == 0
-
-    with serving(serve) as address, door.client(**HTTP2) as client:
-        limits = door.library.Timeout(20, write=0.1)
-        with pytest.raises(door.library.WriteTimeout):
-            client.request("POST", address, content=bytes(SIZE), timeout=limits)
-        assert client.get(address).content == b"fine"
-
-
-def test_a_response_that_is_late_ends_alone(door: Door) -> None:
-    """Its stream is reset; what comes for it all the same takes nothing from others' windows."""
-
-    def serve(peer: Peer) -> None:
-        stream, _ = peer.request()
-        peer.say(peer.head(stream), data(stream, b"12345"))
-        assert peer.reset(stream) == Code.CANCEL
-        peer.say(data(stream, bytes(1000)), peer.section(stream, (b"x", b"y"), end=True))
-        stream, _ = peer.request()
-        peer.answer(stream, b"fine")
-        assert peer.number == 0
-
-    with serving(serve) as address, door.client(**HTTP2) as client:
-        with pytest.raises(door.library.ReadTimeout):
-            client.get(address, timeout=0.1)
-        assert client.get(address).content == b"fine"
-
-
 def test_a_response_closed_early_is_reset(door: Door) -> None:
     """Before the connection is closed, too: the server hears of it."""
     heard = []
@@ -245,8 +189,8 @@ def _upper(peer: Peer, stream: int) -> list[Frame]:
     return [peer.head(stream, (b"Upper", b"1"), end=True)]
 
 
-ONE_LIBRARY = [door for name, door in DOORS.items() if door.library is httpx]
 """For what is the same code whichever httpx that is."""
+
 
 MALFORMED: dict[str, Callable[[Peer, int], list[Frame]]] = {
     "status": lambda p, n: [p.head(n, status=b"abc"), data(n, b"abc", end=True)],
@@ -344,216 +288,6 @@ def test_an_end_without_end_stream_is_an_error(door: Door) -> None:
     with serving(serve) as address, door.client(**HTTP2) as client:
         with pytest.raises(door.library.RemoteProtocolError, match="disconnected"):
             client.get(address)
-
-
-FLOODS: dict[str, Callable[[int], list[Frame]]] = {
-    "ping": lambda _: [PingFrame(opaque_data=b"12345678")],
-    "ping answers": lambda _: [PingFrame(opaque_data=b"12345678", flags=["ACK"])],
-    "settings": lambda _: [SettingsFrame(settings={1: 100, 3: 5})],
-    "window": lambda _: [WindowUpdateFrame(0, 1)],
-    "priority": lambda n: [PriorityFrame(n, depends_on=0)],
-    "unknown": lambda n: [b"\0\0\0\xee\0" + n.to_bytes(4, "big")],  # type: ignore[list-item]
-    "empty data": lambda n: [data(n)],
-    "padding": lambda n: [data(n, padding=255)],
-    "reset": lambda _: [RstStreamFrame(1, 8)],
-    "goaway": lambda n: [GoAwayFrame(last_stream_id=n)],
-    "closed data": lambda _: [data(1, b"12345")],
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("door", ONE_LIBRARY, ids=lambda door: door.backend or "threads")
-@pytest.mark.parametrize("kind", FLOODS)
-def test_time_outs_hold_under_a_flood(door: Door, kind: str) -> None:
-    def serve(peer: Peer) -> None:
-        stream, _ = peer.request()
-        peer.answer(stream, b"warm")
-        stream, _ = peer.request()
-        peer.say(peer.head(stream))
-        flood = b"".join(f if isinstance(f, bytes) else f.serialize() for f in FLOODS[kind](stream))
-        pour(peer.sock, flood * 50)
-        raise EOFError
-
-    with serving(serve) as address, door.client(**HTTP2) as client:
-        client.get(address)
-        with pytest.raises((door.library.ReadTimeout, door.library.RemoteProtocolError)):
-            client.get(address, timeout=0.3)
-
-
-def test_a_flood_comes_to_an_end_without_a_limit_of_time(door: Door) -> None:
-    """The client says that it is enough."""
-
-    def serve(peer: Peer) -> None:
-        stream, _ = peer.request()
-        pour(peer.sock, PriorityFrame(stream).serialize() * 50)
-        raise EOFError
-
-    with serving(serve) as address, door.client(**HTTP2) as client:
-        with pytest.raises((door.library.RemoteProtocolError, door.library.ReadError)):
-            client.get(address, timeout=None)
-
-
-def test_a_trickle_of_frames_is_no_progress(door: Door) -> None:
-    """A deadline is fixed once; so little comes here that it is no flood."""
-
-    def serve(peer: Peer) -> None:
-        stream, _ = peer.request()
-        peer.say(peer.head(stream))
-        try:
-            while not given_up.wait(0.002):
-                peer.say(PingFrame(), data(stream))
-        except (ConnectionError, TimeoutError):
-            raise EOFError from None
-
-    given_up = threading.Event()
-    with serving(serve) as address, door.client(**HTTP2) as client:
-        with pytest.raises(door.library.ReadTimeout):
-            client.get(address, timeout=0.2)
-        given_up.set()
-
-
-def test_a_reader_doesn_t_wait_for_an_upload(door: Door) -> None:
-    """Whose server reads no more: the whole way to it is full of what nobody takes."""
-    full, read = threading.Event(), threading.Event()
-
-    def serve(peer: Peer) -> None:
-        slow, _ = peer.request()
-        peer.say(peer.head(slow), data(slow, b"first "))
-        upload, _ = peer.request()
-        peer.say(WindowUpdateFrame(0, 1 << 30), WindowUpdateFrame(upload, 1 << 30))
-        peer.until(DataFrame)
-        full.wait(20)
-        peer.say(data(slow, b"second", end=True))
-        assert read.wait(20)
-        peer.body(upload)
-        peer.answer(upload, b"all")
-
-    def big() -> list[bytes]:
-        return [bytes(1 << 16)] * 120
-
-    with serving(serve) as address, door.client(**HTTP2) as client, ThreadPoolExecutor(1) as pool:
-        with client.stream(address) as slow:
-            parts = slow.parts()
-            assert next(parts) == b"first "
-            uploading = pool.submit(
-                client.request, "POST", address, content=once(door, big()), timeout=20
-            )
-            time.sleep(0.2)  # more than enough fits into no kernel's buffers; less is no less right
-            full.set()
-            assert b"".join(parts) == b"second"
-            assert not uploading.done()
-            read.set()
-        assert uploading.result(20).content == b"all"
-
-
-def test_an_upload_doesn_t_wait_for_a_reader_who_doesn_t_read(door: Door) -> None:
-    def serve(peer: Peer) -> None:
-        slow, _ = peer.request()
-        peer.say(peer.head(slow), data(slow, b"unread"))
-        upload, _ = peer.request()
-        size = len(peer.body(upload))
-        peer.answer(upload, b"%d" % size)
-        peer.say(data(slow, b"", end=True))
-
-    with serving(serve) as address, door.client(**HTTP2) as client:
-        with client.stream(address) as slow:
-            sent = client.request("POST", address, content=once(door, PARTS))
-            assert sent.content == b"%d" % SIZE
-            assert slow.read() == b"unread"
-
-
-async def _traced(name: str, info: dict[str, Any]) -> None:
-    await anyio.lowlevel.checkpoint()
-
-
-@pytest.mark.parametrize("extensions", [{}, {"trace": _traced}], ids=["", "traced"])
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_no_place_is_lost_whenever_a_task_is_cancelled(
-    backend: str, extensions: dict[str, Any]
-) -> None:
-    """Two streams at once are allowed; after hundreds of cancellations both are still free."""
-
-    def serve(peer: Peer) -> None:
-        while True:
-            stream, _ = peer.request()
-            peer.answer(stream, b"ok")
-
-    async def main(address: str) -> None:
-        transport = AsyncMultipathTransport(http1=False, http2=True)
-        async with httpx.AsyncClient(transport=transport, timeout=20) as client:
-
-            async def cancelled_after(turns: int) -> None:
-                async with anyio.create_task_group() as tasks:
-
-                    async def cancel() -> None:
-                        for _ in range(turns):
-                            await anyio.lowlevel.checkpoint()
-                        tasks.cancel_scope.cancel()
-
-                    tasks.start_soon(cancel)
-                    await client.get(address, extensions=extensions)
-
-            for turns in range(50 if extensions else 30):
-                async with anyio.create_task_group() as tasks:
-                    for more in range(5):
-                        tasks.start_soon(cancelled_after, turns + more)
-            assert (await client.get(address)).content == b"ok"
-            (connection,) = transport._pool.connections
-            assert connection.is_idle()
-
-    with serving(serve, MAX_CONCURRENT_STREAMS=2) as address:
-        anyio.run(main, address, backend=backend)
-
-
-def test_a_server_that_allows_no_stream_yet(door: Door) -> None:
-    """It is waited for until it does (RFC 9113, section 6.5.2)."""
-
-    def serve(peer: Peer) -> None:
-        stream, _ = peer.request()
-        peer.heard()
-        peer.answer(stream, b"1")
-        peer.heard()
-        peer.say(SettingsFrame(settings={SettingsFrame.MAX_CONCURRENT_STREAMS: 1}))
-        stream, _ = peer.request()
-        peer.answer(stream, b"2")
-
-    with serving(serve, MAX_CONCURRENT_STREAMS=0) as address, door.client(**HTTP2) as client:
-        assert client.get(address).content == b"1"
-        assert client.get(address).content == b"2"
-
-
-@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-@pytest.mark.parametrize("open_response", [False, True])
-def test_a_child_process_uses_no_connection_of_its_parent(open_response: bool) -> None:
-    """Nor reads on in a response, nor says goodbye in its parent's name."""
-
-    def serve(peer: Peer) -> None:
-        while True:
-            stream, _ = peer.request()
-            peer.answer(stream, b"%d" % peer.number)
-
-    def in_child(address: str, client: httpx.Client, response: httpx.Response) -> None:
-        assert client.get(address).content == b"1"
-        if open_response:
-            with pytest.raises(httpx.ReadError, match="another process"):
-                response.read()
-        client.close()
-
-    with serving(serve) as address:
-        with httpx.Client(transport=MultipathTransport(**HTTP2), timeout=20) as client:
-            with client.stream("GET", address) as response:
-                if not open_response:
-                    response.read()
-                child = os.fork()
-                if not child:
-                    code = 1
-                    with contextlib.suppress(BaseException):
-                        in_child(address, client, response)
-                        code = 0
-                    os._exit(code)
-                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-                assert response.read() == b"0"
-            assert client.get(address).content == b"0"
 
 
 def test_a_proxy_s_tls_has_no_http2_within(door: Door) -> None:
