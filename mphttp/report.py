@@ -250,6 +250,16 @@ class Report:
         """Return the report as JSON."""
         return json.dumps(self.to_dict(), indent=indent)
 
+    def __str__(self) -> str:
+        from .report_words import words  # for those who print it
+
+        return words(self)
+
+    def _repr_html_(self) -> str:
+        from .report_words import notebook
+
+        return notebook(self)
+
     def __repr__(self) -> str:
         return (
             f"<Report {self.status} {self.bytes} bytes in {self.seconds:.3f} s over "

@@ -138,3 +138,46 @@ def test_a_report_shows_itself_in_a_line() -> None:
     assert repr(Report(Facts())) == (
         "<Report 200 3 bytes in 1.000 s over 0 subflow(s), mptcp, netlink>"
     )
+
+
+def test_a_report_is_printed_as_a_person_reads_it() -> None:
+    wifi, lte = ("10.0.0.2", 1), ("10.1.0.2", 2)
+    server = ("192.0.2.1", 80)
+    facts = Facts(
+        received=5_000_000,
+        deadline=DeadlineReport(4.0, met=True),
+        subflow_reports=(
+            SubflowReport(1, "wifi", wifi, server, 0.0, None, 3_000_000, True, False),
+            SubflowReport(2, "lte", lte, server, 0.4, 3.59, 2_000_000, False, True, 7),
+        ),
+        problems=(Problem(0.1, "the peer said \x1b[2J", "look there"), Problem(0.2, "it rained")),
+    )
+    assert str(Report(facts)).splitlines() == [
+        "200, 5,000,000 bytes in 1.00 s (mptcp, netlink)",
+        "deadline of 4 s: met",
+        "wifi: 3,000,000 bytes, from the start",
+        "lte: 2,000,000 bytes, from 0.40 s to 3.59 s",
+        "problem: the peer said \\x1b[2J (hint: look there)",
+        "problem: it rained",
+    ]
+
+
+@given(facts=FACTS)
+def test_a_report_can_always_be_printed(facts: Facts) -> None:
+    told = str(Report(facts))
+    assert told.startswith(str(facts.status))
+    assert all(line.isprintable() for line in told.split("\n"))
+
+
+@given(facts=FACTS, samples=SAMPLES)
+def test_a_report_can_always_be_shown_in_a_notebook(facts: Facts, samples: list[Sample]) -> None:
+    report = Report(facts)
+    report.samples = samples
+    assert "<pre>" in report._repr_html_()
+
+
+def test_a_notebook_shows_the_picture() -> None:
+    report = Report(Facts())
+    assert "<svg" not in report._repr_html_()
+    report.samples = [Sample(0.5, {"wifi": 2}), Sample(1.0, {"wifi": 3})]
+    assert "<svg" in report._repr_html_()
