@@ -113,6 +113,11 @@ class SubflowInfo:
         return self.bytes_received + self.bytes_acked
 
     @property
+    def heard(self) -> float:
+        """Seconds since anything at all arrived; infinity where that isn't known."""
+        return min(self.last_data_received, self.last_ack_received)
+
+    @property
     def closed(self) -> bool:
         """Whether this side has closed it, or it is gone: a ghost, if it was the first."""
         return self.state in _CLOSED

@@ -50,6 +50,7 @@ class Handover(Strategy):
     """
 
     name: ClassVar[str] = "handover"
+    rests = True
     within: float = 0.8
     standby: bool = False
 
@@ -110,11 +111,18 @@ class Handover(Strategy):
         return transfer.unused_paths or tuple(again)
 
     def _first_to_bring(self, transfer: Transfer) -> Generator[Command, Any, set[int]]:
-        """Wait for what comes next; return the ids of the subflows that brought it."""
+        """Wait for what comes next; return the ids of the subflows that brought it.
+
+        Where acknowledgements are waited for, or answers of an idle peer, these count.
+        """
         before = {subflow.id: subflow.bytes_received for subflow in transfer.subflows}
-        end = transfer.elapsed + self.within
+        began = transfer.elapsed
+        end = began + self.within
         while True:
             brought = {s.id for s in transfer.subflows if s.bytes_received > before.get(s.id, 0)}
+            if not transfer.answered:
+                passed = transfer.elapsed - began
+                brought |= {s.id for s in transfer.subflows if s.heard < passed}
             if brought or transfer.elapsed >= end:
                 return brought
             yield Until(elapsed=transfer.elapsed + min(self.within / _LOOKS, _LOOK_EVERY))

@@ -27,12 +27,15 @@ class Strategy:
         in_kernel: whether subflows are wanted that the kernel's own path manager opens, unasked.
         early: whether it is at work as soon as a request leaves, before its response's head; it is
             anyhow where the request has a large body.
+        rests: whether it has nothing to do while a stream is idle, so that thousands of idle ones
+            cost nothing.
     """
 
     name: ClassVar[str] = ""
     keep = False
     in_kernel = False
     early = False
+    rests = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

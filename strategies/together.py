@@ -67,6 +67,10 @@ class Together(Strategy):
     def early(self) -> bool:  # type: ignore[override]  # as above
         return any(strategy.early for strategy in self.strategies)
 
+    @property
+    def rests(self) -> bool:  # type: ignore[override]  # as above
+        return all(strategy.rests for strategy in self.strategies)
+
     def run(self, transfer: Transfer) -> Steps:
         parts = [_Part(strategy, transfer) for strategy in self.strategies]
         closed = set[int]()

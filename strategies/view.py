@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -51,6 +52,8 @@ class Subflow:
             leaves, since the peer last acknowledged something on it.
         remote: the peer's side of it, or None where that isn't known.
         bytes_sent: TCP payload that the peer acknowledged on it during this transfer.
+        heard: seconds since anything at all came over it, an acknowledgement at least; infinity
+            where that isn't known.
     """
 
     id: int
@@ -64,6 +67,7 @@ class Subflow:
     idle: float = 0.0
     remote: Remote | None = None
     bytes_sent: int = 0
+    heard: float = math.inf
 
     @property
     def carried(self) -> int:
@@ -116,6 +120,9 @@ class Source(Protocol):
 
     def owed_for(self) -> float:
         """Return the seconds for which the peer has owed something."""
+
+    def asked_for(self) -> float | None:
+        """Return the seconds for which an idle peer hasn't told that it is there, None unasked."""
 
 
 class Transfer:
@@ -249,7 +256,8 @@ class Transfer:
         fails. An application that leaves something unread (32 KiB, or what TLS adds to the bytes)
         may have closed the window: that is 0.0. While the request leaves, what is waited for is
         that the peer acknowledges it. A peer that has all of it may think before it answers: a
-        fifth of that time counts.
+        fifth of that time counts. On a stream, whose idle peer is asked whether it is there (by
+        keep-alives, RFC 9293, 3.8.4), that answer is what is waited for.
         """
         if self.unread > max(32 * 1024, self.delivered / 32):
             return 0.0
@@ -258,7 +266,10 @@ class Transfer:
         if self.answered and not self.unacknowledged:
             return idle
         owed = min(idle, self._source.owed_for())
-        return owed if self.unacknowledged else owed / _THINKS
+        if self.unacknowledged:
+            return owed
+        asked = self._source.asked_for()
+        return owed / _THINKS if asked is None else asked
 
     @property
     def slow_reader(self) -> bool:

@@ -86,11 +86,13 @@ class Carrier:
         refused_hint: what mends it where the peer refuses a subflow, or one is reset.
         joins: whether further subflows are MPTCP's, which a middlebox may refuse to all.
         reasons_later: whether events tell why a subflow ended, after a look may have found it so.
+        asks_after: seconds after which the kernel asks an idle peer whether it is there, or None.
     """
 
     refused_hint = "`mphttp doctor URL` tries each path"
     joins = False
     reasons_later = True
+    asks_after: float | None = None
 
     def __init__(
         self,
@@ -278,6 +280,19 @@ class Carrier:
         """
         return None, None
 
+    def ask_after(self, seconds: int) -> None:
+        """Have an idle peer asked whether it is there, if the kernel can do that here.
+
+        Args:
+            seconds: of silence, and between two questions.
+        """
+
+    @property
+    def resting(self) -> bool:
+        """Whether all transfers are streams that rest, and nothing is under way."""
+        exchanges = self._exchanges
+        return bool(exchanges) and all(e.resting for e in exchanges) and not self.busy
+
     def wants_parts(self, asked: Request) -> bool:  # noqa: ARG002  as above
         """Tell whether a response shall be fetched in parts, if it can be: here it is."""
         return False
@@ -398,6 +413,8 @@ class Carrier:
             self._tell()
         self.make_calls()
         times = [exchange.turn(now) for exchange in list(self._exchanges)]
+        if self.resting:
+            return None
         times.append(self._manager.next_time(now))
         if any(exchange.engaged for exchange in self._exchanges):
             self._look_at = min(self._look_at, now + _LOOK_EVERY)

@@ -29,6 +29,10 @@ from .request import Request, current_request
 
 _log = logging.getLogger("mphttp.engine")
 _SO_BINDTOIFINDEX = 62
+_QUESTIONS = 127
+"""Unanswered ones after which the kernel gives a subflow up; the most there can be."""
+_PATIENT = 15
+"""Seconds between two of them where nobody waits; four are enough then."""
 _WATCH_EVERY = 1.0
 """Seconds; a connection without a subflow at two looks in a row is given up."""
 
@@ -107,8 +111,12 @@ class Connection(Carrier):
             self.reader.sock = sock
             self._control = self._new_control()
 
-    def begin(self, request: Request) -> Exchange:
+    def begin(self, request: Request, *, stream: bool = False) -> Exchange:
         """Let a request leave over it; it is told of what follows.
+
+        Args:
+            request: what is asked for.
+            stream: whether bytes follow in both directions, until either side ends them.
 
         Raises:
             StrategyProblem: `strict`, and something doesn't work.
@@ -116,8 +124,31 @@ class Connection(Carrier):
         before, request.exchange = request.exchange, Exchange(self, request)
         if before is not None:  # it was sent over another connection, which had ended
             before.finish(whole=False)
-        request.exchange.begin()
+        if stream:
+            request.exchange.begin_stream()
+        else:
+            request.exchange.begin()
         return request.exchange
+
+    def ask_after(self, seconds: int) -> None:
+        """Have the peer of each subflow asked, by keep-alives (tcp(7)).
+
+        So many of them may be without an answer that no path is given up by the kernel for that.
+        """
+        options = (
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _QUESTIONS if seconds < _PATIENT else 4),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, min(seconds, _PATIENT)),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds),
+        )
+        with self.lock:
+            try:
+                for option in options:
+                    self.reader.sock.setsockopt(*option)
+            except (OSError, ValueError):  # older kernels' MPTCP sockets don't take the last three
+                self.asks_after = None
+            else:
+                self.asks_after = float(seconds)
 
     def acknowledged(self, before: Taken) -> tuple[int | None, int | None]:
         """Return the bytes that the peer has acknowledged since, and those that it hasn't yet.
@@ -249,7 +280,7 @@ class Connection(Carrier):
         socket tells of a reset at once.
         """
         with self.lock:
-            self._watched = self._unfinished and not self._closed
+            self._watched = self._unfinished and not self._closed and not self.resting
             if not self._watched:
                 return None
             if now >= self._watch_at:

@@ -23,6 +23,7 @@ from .account import Account
 from .guard import LOST_WITHIN
 from .paths import why_alone
 from .progress import Progress, Seen
+from .resting import Resting
 from .stepping import Stepping
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Exchange:
         self.failure: StrategyProblem | None = None
         self._expected: float | None = None
         self.engaged = False
+        self._resting = Resting()
         self._carrier = carrier
         self._request = request
         self._strategy = SinglePath() if request.multipath == "off" else request.strategy
@@ -128,6 +130,15 @@ class Exchange:
             return False
         return self._carrier.missing() is None and not self._carrier.wants_parts(self._request)
 
+    def begin_stream(self) -> None:
+        """Do as `begin`, for a stream without an end that is known.
+
+        Raises:
+            StrategyProblem: `strict`, and something doesn't work.
+        """
+        self._ask()
+        self.begin()
+
     def wrote(self, size: int) -> None:
         """Take that bytes of the request's body are about to leave.
 
@@ -135,6 +146,8 @@ class Exchange:
             StrategyProblem: `strict`, and something doesn't work.
         """
         self._progress.written += size
+        if self.resting:
+            self.stir()
         self.check()
 
     def complete(self) -> None:
@@ -273,7 +286,7 @@ class Exchange:
     def turn(self, now: float) -> float | None:
         """Step the strategy as far as it goes; return when it wants to be woken, or None."""
         carrier, stepping = self._carrier, self._stepping
-        if not self._started:
+        if self._settles_down(now) or not self._started:
             return None
         self.bytes_sent()
         for _ in range(_MOST_COMMANDS):
@@ -293,6 +306,42 @@ class Exchange:
         if stepping.may_step():
             self._end_restless()
         return None
+
+    def _settles_down(self, now: float) -> bool:
+        """Rest, if this is a stream in which nothing moves; tell whether it does."""
+        carrier, stepping, resting = self._carrier, self._stepping, self._resting
+        needless = not self._started or self._strategy.rests or stepping.over
+        if carrier.asks_after is None or not needless:
+            return False
+        moved = self._moved
+        unseen = bool(stepping.unseen)
+        if resting.look(moved, now, disturbed=unseen, well=self._all_is_well):
+            self._ask()
+            if moved != self._moved:  # whoever moved that didn't see that it rests
+                self.stir()
+        return resting.rests
+
+    @property
+    def _moved(self) -> int:
+        return self.received + self._progress.written
+
+    def _all_is_well(self) -> bool:
+        return not (self.unacknowledged() or self.asked_for() or self._carrier.busy)
+
+    def _ask(self) -> None:
+        """Have the peer asked, while it is idle, whether it is there."""
+        self._carrier.ask_after(self._resting.ask_after(watched=self.wants_subflows))
+
+    @property
+    def resting(self) -> bool:
+        """Whether it is a stream that has been idle for long; who moves bytes is to `stir` it."""
+        return self._resting.rests
+
+    def stir(self) -> None:
+        """Take that something moves again in a stream that has rested."""
+        self._resting.rests = False
+        self._ask()
+        self._carrier.engine.wake(self._carrier)
 
     def _end_restless(self) -> None:
         self._stepping.stop()
@@ -441,6 +490,7 @@ class Exchange:
             initial=record.initial,
             idle=record.info.last_data_received,
             remote=Remote(*record.tuple.remote),
+            heard=record.info.heard,
         )
 
     # What a view asks for (strategies.Source).
@@ -483,6 +533,16 @@ class Exchange:
     def owed_for(self) -> float:
         """Return the seconds for which the peer has owed something."""
         return self._stepping.now - self._progress.owed_since
+
+    def asked_for(self) -> float | None:
+        """Return the seconds for which an idle peer hasn't told that it is there, None unasked."""
+        after = self._carrier.asks_after
+        if after is None:
+            return None
+        with self._carrier.lock:
+            self._carrier.look(time.monotonic())
+            regular = [r.info.heard for r in self._carrier.table.alive() if not r.backup]
+        return max(0.0, min(regular, default=0.0) - after)
 
     def unread(self) -> int | None:
         """Return the bytes that the application could read at once, where the carrier knows."""

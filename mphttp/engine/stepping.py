@@ -82,6 +82,11 @@ class Stepping:
         self._ended = False
         self._told = False  # that it hasn't come back
 
+    @property
+    def over(self) -> bool:
+        """Whether the strategy has nothing more to decide."""
+        return self._ended or (self._run is not None and self._run.done)
+
     def may_step(self) -> bool:
         """Tell whether it awaits no outcome, isn't being stepped, and hasn't ended."""
         return not self.pending and not self._ended and self._since is None

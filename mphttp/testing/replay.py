@@ -155,6 +155,9 @@ class Replay:
         """Return the seconds since the request began to leave."""
         return self._view.elapsed
 
+    def asked_for(self) -> None:
+        """Return None: the peer isn't asked whether it is there."""
+
     def _carry_out(self, command: Command) -> bool:
         """Answer a command; tell whether it would have taken time, as a handshake does."""
         try:

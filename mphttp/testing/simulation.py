@@ -177,6 +177,9 @@ class _Simulation:
         """Return 0: nothing is owed of a request."""
         return 0.0
 
+    def asked_for(self) -> None:
+        """Return None: the peer isn't asked whether it is there."""
+
     def _shown(self, carrier: Carrier) -> Subflow:
         return Subflow(
             id=carrier.id,

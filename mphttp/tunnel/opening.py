@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from mphttp.engine import Connection, Exchange, Request, engine
 from mphttp.network.candidates import Candidates
 from mphttp.network.channel_async import AsyncChannel
-from mphttp.network.dial import SocketOption
 from mphttp.network.dial_async import connect_async, look_up_async
 from mphttp.network.dialogue import hold_async
 from mphttp.network.resolve import Found
@@ -24,14 +23,6 @@ from .upstream import Upstream
 
 _ANSWER = 4096
 """Bytes that are read at once of a proxy's answer."""
-_KEEPALIVE: tuple[SocketOption, ...] = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
-)
-"""A peer that is gone is noticed after two minutes."""
-
 Choose = Callable[[Found], Found]
 """Leaves of a host's addresses those that may be connected to, and raises OSError if none may."""
 
@@ -80,6 +71,8 @@ class Tunnel:
         """Take that so many bytes have come and were passed on."""
         exchange = self.exchange
         exchange.received += size
+        if exchange.resting:
+            exchange.stir()
         if exchange.received >= exchange.threshold:
             exchange.crossed()
 
@@ -132,12 +125,12 @@ async def open_tunnel(
             if upstream is not None:
                 found = await look_up_async(upstream.host, upstream.port, limit)
         candidates = Candidates(upstream.host if upstream else host, found, Start(ways.path_names))
-        sock = await connect_async(candidates, limit=limit, options=_KEEPALIVE, plain=ways.plain)
+        sock = await connect_async(candidates, limit=limit, plain=ways.plain)
         with _closing(sock):
             connection = Connection(sock, engine, ways.path_names)
             ahead = b"" if upstream is None else await _asked(upstream, asked, port, sock, limit)
             connection.sent()
-            exchange = connection.begin(request)
+            exchange = connection.begin(request, stream=True)
     return Tunnel(sock, connection, exchange, ahead)
 
 
