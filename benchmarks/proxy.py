@@ -1,0 +1,225 @@
+"""What `mphttp proxy` costs: throughput beside a direct connection, idle tunnels, cut links.
+
+    python benchmarks/proxy.py                       throughput and idle tunnels, over loopback
+    mphttp lab run -- python benchmarks/proxy.py --cuts 200
+
+Direct and proxied transfers take turns, so that what else the machine does hits both. Origin, proxy
+and client are three processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import resource
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from mphttp.network.dial import IPPROTO_MPTCP
+
+ORIGIN = """
+import socket, sys, threading, hashlib
+body = bytes(1 << 20)
+def serve(sock):
+    with sock:
+        size = int(sock.makefile("rb").readline() or 0)
+        for start in range(0, size, len(body)):
+            sock.sendall(body[:min(size - start, len(body))])
+listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, int(sys.argv[1]))
+listener.bind((sys.argv[2], 0))
+listener.listen(4096)
+print(listener.getsockname()[1], flush=True)
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+@contextmanager
+def origin(protocol: int, host: str = "127.0.0.1") -> Iterator[int]:
+    """Serve as many zeros as are asked for; give the port."""
+    command = [sys.executable, "-c", ORIGIN, str(protocol), host]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+@contextmanager
+def proxy(*options: str) -> Iterator[tuple[int, int]]:
+    """Run the proxy; give its port and its process."""
+    command = [sys.executable, "-m", "mphttp", "proxy", "--listen", "127.0.0.1:0", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            first = process.stderr.readline()
+            found = re.search(r"127\.0\.0\.1:(\d+)", first)
+            assert found, first
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield int(found[1]), process.pid
+        finally:
+            process.terminate()
+
+
+def socks(port: int, host: str, target: int) -> socket.socket:
+    """Connect through the proxy."""
+    sock = socket.create_connection(("127.0.0.1", port))
+    packed = socket.inet_aton(host) + struct.pack("!H", target)
+    sock.sendall(b"\x05\x01\x00\x05\x01\x00\x01" + packed)
+    answer = b""
+    while len(answer) < 12:
+        answer += sock.recv(12 - len(answer)) or b"?" * 12
+    assert answer[:2] == b"\x05\x00", answer
+    assert answer[3] == 0, answer
+    return sock
+
+
+def direct(protocol: int, target: int) -> socket.socket:
+    """Connect without it."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, protocol)
+    sock.connect(("127.0.0.1", target))
+    return sock
+
+
+def seconds(sock: socket.socket, size: int) -> float:
+    """Ask for so many bytes; return how long they take."""
+    buffer, came = bytearray(1 << 20), 0
+    began = time.perf_counter()
+    with sock:
+        sock.sendall(b"%d\n" % size)
+        while count := sock.recv_into(buffer):
+            came += count
+    assert came == size, came
+    return time.perf_counter() - began
+
+
+def throughput(size: int, rounds: int) -> None:
+    """Print both ways side by side."""
+    print(f"{'origin':<8} {'direct MB/s':>12} {'proxied MB/s':>13} {'ratio':>7}  min..max")
+    for name, protocol in (("MPTCP", IPPROTO_MPTCP), ("TCP", 0)):
+        with origin(protocol) as target, proxy("--strategy", "handover") as (port, _):
+            pairs = []
+            for turn in range(rounds + 1):
+                pair = (
+                    seconds(direct(protocol, target), size),
+                    seconds(socks(port, "127.0.0.1", target), size),
+                )
+                pairs += [pair] if turn else []  # the first warms up
+        a, b = (statistics.median(size / 1e6 / pair[n] for pair in pairs) for n in (0, 1))
+        ratios = [pair[0] / pair[1] for pair in pairs]
+        spread = f"{min(ratios):.2f}..{max(ratios):.2f}"
+        print(f"{name:<8} {a:12.0f} {b:13.0f} {statistics.median(ratios):7.2f}  {spread}")
+
+
+def idle(count: int) -> None:
+    """Print what idle tunnels cost."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with ExitStack() as stack:
+        target = stack.enter_context(origin(IPPROTO_MPTCP))
+        port, process = stack.enter_context(proxy("--strategy", "handover"))
+        before, began = resident(process), time.perf_counter()
+        for _ in range(count):
+            stack.enter_context(socks(port, "127.0.0.1", target))
+        print(f"{count} tunnels after {time.perf_counter() - began:.1f} s", flush=True)
+        time.sleep(15)  # they rest after ten seconds
+        after, began = resident(process), cpu(process)
+        time.sleep(10)
+        share = (cpu(process) - began) / 10
+    print(
+        f"{count} idle tunnels: {after / 1e6:.0f} MB resident ({before / 1e6:.0f} without any, "
+        f"{(after - before) / count / 1e3:.1f} kB each), {share:.1%} of a core"
+    )
+
+
+def cuts(count: int, size: int) -> None:
+    """Print what becomes of tunnels while links are cut; each body is held against its digest."""
+    from mphttp.lab import inside, names
+    from mphttp.lab.content import sha256_of
+
+    lab, failed, stop = inside(), [], threading.Event()
+    for link in ("wifi", "lte"):
+        lab.change(link, rate="100mbit", delay="5ms")
+    request = f"GET /bytes/{size} HTTP/1.0\r\n\r\n".encode()
+
+    def fetch(port: int) -> None:
+        with socks(port, names.SERVER_ADDRESS, names.PORT) as sock:
+            sock.settimeout(120)
+            sock.sendall(request)
+            data = bytearray()
+            while came := sock.recv(1 << 16):
+                data += came
+        body = data.partition(b"\r\n\r\n")[2]
+        if hashlib.sha256(body).digest() != sha256_of(size):
+            failed.append(len(body))
+
+    def break_links() -> None:
+        for turn in range(1000):
+            link = ("wifi", "lte")[turn % 2]
+            if stop.wait(1.5):
+                return
+            (lab.cut if turn % 4 < 2 else lab.blackhole)(link)
+            if stop.wait(1.5):
+                return
+            lab.restore(link)
+            lab.change(link, rate="100mbit", delay="5ms")
+
+    with proxy("--strategy", "handover") as (port, process):
+        breaking = threading.Thread(target=break_links)
+        began = time.perf_counter()
+        threads = [threading.Thread(target=fetch, args=(port,)) for _ in range(count)]
+        breaking.start()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        took = time.perf_counter() - began
+        stop.set()
+        breaking.join()
+        memory = resident(process)
+    lab.reset()
+    right = count - len(failed)
+    print(f"{right} of {count} right in {took:.1f} s, {memory / 1e6:.0f} MB; wrong: {failed}")
+
+
+def resident(process: int) -> int:
+    """Return the bytes of memory that a process has."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu(process: int) -> float:
+    """Return the CPU seconds of a process."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=2**30, help="bytes of the large body")
+    parser.add_argument("--rounds", type=int, default=5, help="turns for it")
+    parser.add_argument("--idle", type=int, default=2000, help="idle tunnels")
+    parser.add_argument("--cuts", type=int, default=0, help="tunnels while links are cut, in a lab")
+    given = parser.parse_args()
+    if given.cuts:
+        cuts(given.cuts, 1_000_000)
+        return
+    if given.idle:
+        idle(given.idle)
+    if given.rounds:
+        throughput(given.size, given.rounds)
+
+
+if __name__ == "__main__":
+    main()
