@@ -127,7 +127,7 @@ def _control(machine: Machine) -> Iterator[Finding]:
         return
     for name, error, _ in ways:
         if error is not None:
-            yield Finding(name, False, error.what, _mend_of(name, error), needed=False)
+            yield Finding(name, False, error.what, _mend_of(name, error, machine), needed=False)
     nearest, mend = _nearest(machine)
     what = (
         f"subflows can't be opened or closed; one of three ways is enough, the nearest: {nearest}"
@@ -149,9 +149,11 @@ def _nearest(machine: Machine) -> tuple[str, str]:
     return "a broker", SET_UP
 
 
-def _mend_of(name: str, error: KernelError) -> str:
+def _mend_of(name: str, error: KernelError, machine: Machine) -> str:
     if name == _BROKER and isinstance(error, NotSupported):
-        return SET_UP
+        # Where the kernel has no such commands, a broker has none either.
+        lacks = isinstance(machine.netlink, NotSupported)
+        return machine.netlink.hint if lacks and machine.netlink else SET_UP
     if name == _PAPER:
         return "make kernel, with the project's source: Linux 6.12 with the paper's patch"
     return error.hint

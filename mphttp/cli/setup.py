@@ -15,7 +15,7 @@ from mphttp.broker import uplinks
 from mphttp.broker.installation import Remove, Run, Step, Write, install, undo
 from mphttp.broker.unit import GROUP
 from mphttp.kernel.broker.channel import DEFAULT_SOCKET
-from mphttp.kernel.hints import SYSCTL
+from mphttp.kernel.hints import NEEDS_LINUX, SYSCTL, select_userspace_manager
 
 from . import beneath
 from .environment import Environment
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
     """Set up, or take back.
 
     Raises:
-        Failure: a file can't be written, or a command fails.
+        Failure: a file can't be written, a command fails, or this kernel can't do it anyway.
     """
     root: Path | None = arguments.root
     if os.geteuid() and not arguments.dry_run and root is None:
@@ -63,6 +63,10 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
         words = "setup --routes" if arguments.routes else "setup"
         hint = f"sudo mphttp {words}, or --dry-run to see what it does"
         raise Failure(ExitCode.WRITE, what, hint)
+    here = root is None and not (arguments.dry_run or arguments.undo or arguments.routes)
+    if here and select_userspace_manager(SYSCTL) == NEEDS_LINUX:
+        what = "no program can manage the paths of connections on this kernel, so no broker could"
+        raise Failure(ExitCode.MISSING, what, NEEDS_LINUX)
     steps = _steps(arguments)
     for step in steps:
         _tell(step, environment, whole=arguments.dry_run)

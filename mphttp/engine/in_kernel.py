@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 
 from mphttp.kernel.addresses import canonical, family, unmapped
-from mphttp.kernel.hints import SET_UP, select_userspace_manager
+from mphttp.kernel.hints import NEEDS_LINUX, SET_UP, select_userspace_manager
 from mphttp.kernel.values import SocketAddress
 
 from .request import Request, current_request
@@ -54,8 +54,9 @@ def opened_by_kernel(remote: str, local: str | None = None) -> tuple[str, str] |
     if not others:
         return None
     what = f"the kernel opens subflows by itself from {', '.join(others)} (ip mptcp endpoint)"
-    hint = f"{select_userspace_manager()}, or {SET_UP}; strategy 'kernel' leaves it to the kernel"
-    return what, hint
+    mend = select_userspace_manager()
+    mend = mend if mend == NEEDS_LINUX else f"{mend}, or {SET_UP}"
+    return what, f"{mend}; strategy 'kernel' leaves it to the kernel"
 
 
 def _tell(request: Request, told: tuple[str, str]) -> None:

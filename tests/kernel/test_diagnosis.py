@@ -88,6 +88,7 @@ def test_a_kernel_with_mptcp_and_without_the_userspace_manager(tmp_path: File) -
         event_group(unpack_family(family(1, 2, 3, 4, 5, 6, 7, groups={"mptcp_pm_events": 5})))
     old = replace(TODAY, settings=look(tmp_path).settings, netlink=raised.value)
     assert missing(old) == {"path manager": NEEDS_LINUX, "control": NEEDS_LINUX}
+    assert said(old)["broker"].mend == NEEDS_LINUX  # nor could `mphttp setup` help
     assert select_userspace_manager(tmp_path) == NEEDS_LINUX
 
 

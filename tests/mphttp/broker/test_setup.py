@@ -19,7 +19,9 @@ from mphttp.broker.__main__ import _parser
 from mphttp.broker.installation import Remove, Run, Write, install, undo
 from mphttp.broker.unit import command_line, service, socket_unit
 from mphttp.cli import main
+from mphttp.cli import setup as cli_setup
 from mphttp.cli.environment import Environment
+from mphttp.kernel.hints import NEEDS_LINUX
 from tests.root import ROOT
 
 BOTH = ("--subflow-options", "--other-namespaces")
@@ -273,3 +275,21 @@ def test_systemd_finds_little_to_complain_of(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     print(done.stdout.splitlines()[-1])
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("setting", ["", "pm_type", "path_manager"])
+def test_a_kernel_without_a_manager_to_select_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    """As Linux 5.10 and 5.15: no command is run, and another kernel is what mends it."""
+    if setting:
+        (tmp_path / setting).write_text("")
+    ran: list[object] = []
+    monkeypatch.setattr(cli_setup, "SYSCTL", tmp_path)
+    monkeypatch.setattr(cli_setup, "_do", lambda step, *_: ran.append(step))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    err = io.StringIO()
+    code = main(["setup"], Environment(io.BytesIO(), io.BytesIO(), err, {}, lambda _: ""))
+    assert (code == 0, bool(ran), NEEDS_LINUX in err.getvalue()) == (
+        (True, True, False) if setting else (False, False, True)
+    )

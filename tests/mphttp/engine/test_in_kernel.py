@@ -10,7 +10,8 @@ import certifi
 import pytest
 
 from mphttp import FullMesh, KernelPathManager, SinglePath, Strategy
-from mphttp.engine import Request
+from mphttp.engine import Request, in_kernel
+from mphttp.kernel.hints import NEEDS_LINUX
 from mphttp.kernel.path_manager.endpoints import opening_addresses
 from mphttp.kernel.reading.info import IPPROTO_MPTCP
 from mphttp.network.dial import dial
@@ -105,6 +106,22 @@ def test_who_asks_for_mptcp_is_told() -> None:
         ((what, hint),) = request.problems
         assert what == "the kernel opens subflows by itself from 10.0.2.1 (ip mptcp endpoint)"
         assert "userspace" in hint or "pm_type" in hint
+
+    in_child(connect)
+
+
+def test_where_the_kernel_has_no_other_manager_no_set_up_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As Linux 5.15, which has endpoints and nothing to select."""
+
+    def connect() -> None:
+        net_with("10.0.2.1 dev c2 subflow")
+        monkeypatch.setattr(in_kernel, "select_userspace_manager", lambda: NEEDS_LINUX)
+        told = in_kernel.opened_by_kernel("10.0.1.2")
+        assert told is not None
+        assert told[1].startswith(NEEDS_LINUX)
+        assert "setup" not in told[1]
 
     in_child(connect)
 
