@@ -31,6 +31,7 @@ class Background(Strategy):
     """
 
     name: ClassVar[str] = "background"
+    early = True
     avoid: str | None = None
 
     def __post_init__(self) -> None:

@@ -71,6 +71,8 @@ class FullMesh(Strategy):
     then on. What doesn't open isn't tried again.
     """
 
+    early = True
+
     def run(self, transfer: Transfer) -> Steps:
         tried = {(s.path, s.remote or transfer.remotes[0]) for s in transfer.subflows}
         while True:

@@ -40,6 +40,7 @@ class CheapestFirst(Strategy):
     """
 
     name: ClassVar[str] = "cheapest"
+    early = True
     costs: Mapping[str, float] | Sequence[str] | None = None
     patience: float = 2.0
 

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from .checks import one_of, positive_seconds
-from .commands import Until
+from .commands import RESPONSE, Until
+from .forecast import OUTAGE
 from .in_time import SHORT, SOONEST, InTime
 from .steps import open_first
 from .strategy import Steps, Strategy
 from .view import Transfer
+
+_STALL = 0.2
+"""Seconds without an acknowledgement that are no accident."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,12 @@ class Deadline(Strategy):
     come and the literal rule always fires. `rule="half"`: if after d/2 less than half has come;
     looked at once.
 
-    What counts is what the network delivered: a slow reader opens no path. A response of unknown
-    length opens the second path at d/2, whatever has come, since nothing shows that it is enough.
+    What counts is what the network delivered, in both directions: of the request's body, what the
+    peer has acknowledged. An application that is slow opens no path. A body of unknown length opens
+    the second path at d/2, whatever has come, since nothing shows that it is enough.
 
     Args:
-        d: seconds from the request to the last byte of the body.
+        d: seconds from the first byte of the request to the last of the response.
         rule: "forecast", "rate" or "half".
         grace: seconds before the rate is first looked at by "rate"; None is a tenth of `d`.
         margin: seconds before `d` at which "forecast" plans to be done; None is two round trips,
@@ -60,15 +65,43 @@ class Deadline(Strategy):
     def deadline(self) -> float | None:
         return self.d
 
+    @property
+    def early(self) -> bool:  # type: ignore[override]  # the paper's rules know the length
+        return self.rule == "forecast"
+
     def run(self, transfer: Transfer) -> Steps:
-        if self.rule == "forecast" and transfer.length is not None:
+        if self.rule == "forecast":
             if self.d >= SHORT:  # most bodies are there before there is anything to forecast
                 yield Until(elapsed=SOONEST)
-            while not transfer.subflows:
-                yield Until(elapsed=transfer.elapsed + SOONEST)
-            yield from InTime(transfer, transfer.length, self.d, self.margin).run()
-        else:
-            yield from self._run_once(transfer)
+            if transfer.length is None and not transfer.answered:
+                yield from self._until_answered(transfer)
+            if transfer.length is not None:
+                while not transfer.subflows:
+                    yield Until(elapsed=transfer.elapsed + SOONEST)
+                yield from InTime(transfer, self.d, self.margin).run()
+                if transfer.length is not None:
+                    return
+        yield from self._run_once(transfer)
+
+    def _until_answered(self, transfer: Transfer) -> Steps:
+        """Wait for the head of the response; meanwhile see to it that the request gets through.
+
+        What isn't acknowledged for a while tells of an outage, which is expected to last several
+        times as long. After half the time another path stands by, whoever the wait is for.
+        """
+        helped = False
+        while not transfer.answered:
+            left = self.d - transfer.elapsed
+            half = transfer.elapsed >= self.d / 2
+            if not helped and transfer.subflows:
+                rtt = transfer.subflows[0].rtt
+                lost = transfer.unacknowledged and transfer.silence > max(_STALL, 4 * rtt)
+                if half or (lost and OUTAGE * transfer.silence > left / 2):
+                    helped = True
+                    backup = not transfer.unacknowledged
+                    yield from open_first(transfer.unused_paths, backup=backup)
+            look = transfer.elapsed + max(SOONEST, min(_STALL, self.d / 20))
+            yield Until(elapsed=look, event=RESPONSE)
 
     def _run_once(self, transfer: Transfer) -> Steps:
         """Open a second path if a rule of the paper's says so, and leave it at that."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .checks import positive_bytes
-from .commands import Until
+from .commands import RESPONSE, Until
 from .steps import open_first
 from .strategy import Steps, Strategy
 from .view import Transfer
@@ -16,7 +16,8 @@ from .view import Transfer
 class DelayedByContentLength(Strategy):
     """Open a second subflow only if the object is larger than `size` (paper, 4.2).
 
-    A response of unknown length opens it once more than `size` bytes have come.
+    The object is what is sent or what is fetched, whichever is larger. One of unknown length opens
+    the second subflow once more than `size` bytes of it have arrived.
 
     Args:
         size: bytes of the body up to which one subflow has to do.
@@ -32,8 +33,10 @@ class DelayedByContentLength(Strategy):
         positive_bytes("size", self.size)
 
     def run(self, transfer: Transfer) -> Steps:
+        while transfer.length is not None and transfer.length - transfer.received <= self.size:
+            if transfer.answered:
+                return
+            yield Until(event=RESPONSE)
         if transfer.length is None:
-            yield Until(received=self.size + 1)
-        elif transfer.length <= self.size:
-            return
+            yield Until(received=transfer.received + self.size + 1)
         yield from open_first(transfer.unused_paths)

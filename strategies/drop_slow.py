@@ -38,6 +38,7 @@ class DropSlow(Strategy):
     """
 
     name: ClassVar[str] = "dropslow"
+    early = True
     share: float = 0.2
     over: float = 1.0
 
@@ -51,7 +52,7 @@ class DropSlow(Strategy):
         before, best, suspects = _carried(transfer), 0, set[int]()
         while True:
             yield Until(elapsed=transfer.elapsed + self.over)
-            came = {s: s.bytes_received - before[s.id] for s in _judged(transfer, before)}
+            came = {s: s.carried - before[s.id] for s in _judged(transfer, before)}
             best_before, best = best, max(came.values(), default=0)
             least = self.share * max(best, best_before)
             slow = [subflow for subflow in came if came[subflow] < min(least, best)]
@@ -68,4 +69,4 @@ def _judged(transfer: Transfer, before: dict[int, int]) -> list[Subflow]:
 
 
 def _carried(transfer: Transfer) -> dict[int, int]:
-    return {subflow.id: subflow.bytes_received for subflow in transfer.subflows}
+    return {subflow.id: subflow.carried for subflow in transfer.subflows}

@@ -63,7 +63,7 @@ class Extra:
         subflow = next((s for s in transfer.subflows if self.is_on(s)), None)
         self.active = self.active and subflow is not None
         self.subflow = subflow
-        self.brought = subflow.bytes_received if subflow else self.brought
+        self.brought = subflow.carried if subflow else self.brought
         if subflow and transfer.elapsed >= self.changed_at + _SETTLE * subflow.rtt and self.active:
             self.forecast.observe(transfer.elapsed, self.brought)
         else:

@@ -23,7 +23,7 @@ _SUPPOSED_FOR = 6.0
 """Seconds of observation that count as much as what is supposed."""
 _GAP = 0.03
 """Seconds of silence as there are between packets, where no longer ones were seen."""
-_OUTAGE = 8.0
+OUTAGE = 8.0
 """Seconds that a longer silence takes of those to come, for each that it has lasted beyond: an
 outage is seen when it has just begun, and takes tenths of a second or more."""
 _ENOUGH_TIME = 8.0
@@ -170,7 +170,7 @@ class Forecast:
         What is high or low now returns to the mean within a fade. A silence that is no gap between
         packets is expected to last many times as long as it has lasted; a fall, to go on.
         """
-        seconds = max(0.0, seconds - _OUTAGE * max(0.0, self._silent - self._gap))
+        seconds = max(0.0, seconds - OUTAGE * max(0.0, self._silent - self._gap))
         if self.falling:
             return self._if_it_falls_on(seconds)
         stays = _CORRELATION * -math.expm1(-seconds / _CORRELATION)

@@ -50,6 +50,7 @@ class Handover(Strategy):
     """
 
     name: ClassVar[str] = "handover"
+    early = True
     rests = True
     within: float = 0.8
     standby: bool = False
@@ -115,11 +116,11 @@ class Handover(Strategy):
 
         Where acknowledgements are waited for, or answers of an idle peer, these count.
         """
-        before = {subflow.id: subflow.bytes_received for subflow in transfer.subflows}
+        before = {subflow.id: subflow.carried for subflow in transfer.subflows}
         began = transfer.elapsed
         end = began + self.within
         while True:
-            brought = {s.id for s in transfer.subflows if s.bytes_received > before.get(s.id, 0)}
+            brought = {s.id for s in transfer.subflows if s.carried > before.get(s.id, 0)}
             if not transfer.answered:
                 passed = transfer.elapsed - began
                 brought |= {s.id for s in transfer.subflows if s.heard < passed}

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 
-from .commands import Expect, Until
+from .commands import RESPONSE, Expect, Until
 from .extra_path import RETRY_AFTER, Extra, Held
 from .forecast import Forecast, time_of
 from .strategy import Steps
@@ -50,6 +50,7 @@ _NEWS = 0.1
 SHORT = 3.0
 """Seconds of a deadline so short that the peer's kernel may queue all for one path before it is
 known what that brings: a warm path takes part from the beginning, and nothing is left for later."""
+_EVENTS = ("subflow_closed", "path_lost", RESPONSE)
 SOONEST = 0.03
 """Seconds until a look at what is all but over."""
 
@@ -59,14 +60,12 @@ class InTime:
 
     Args:
         transfer: the view.
-        length: bytes of the body.
         d: seconds from the request to the last byte.
         margin: seconds before `d` at which it is planned to be there; None for what the rate needs.
     """
 
-    def __init__(self, transfer: Transfer, length: int, d: float, margin: float | None) -> None:
+    def __init__(self, transfer: Transfer, d: float, margin: float | None) -> None:
         self._transfer = transfer
-        self._length = length
         self._d = d
         first = transfer.subflows[0]
         self._rtt = max(first.rtt, 0.01)
@@ -93,14 +92,24 @@ class InTime:
         if self._d < SHORT and not transfer.slow_reader:
             yield from self._extras[0].use(transfer, active=True)
         yield from self._start()
-        while transfer.delivered < self._length:
+        while not self._over:
             self._observe()
             for extra, wanted in zip(tuple(self._extras), self._wanted(), strict=True):
                 if wanted and extra.path is None:
                     self._find_path(extra)
                 yield from extra.use(transfer, active=wanted)
             yield from self._tell_end()
-            yield Until(elapsed=self._next_look(), event=("subflow_closed", "path_lost"))
+            yield Until(elapsed=self._next_look(), event=_EVENTS)
+
+    @property
+    def _over(self) -> bool:
+        """Whether nothing more is to come, as far as is known."""
+        return self._transfer.answered and self._missing <= 0
+
+    @property
+    def _missing(self) -> int:
+        """Bytes that are still to be delivered, as far as is known."""
+        return (self._transfer.length or 0) - self._transfer.delivered
 
     def _start(self) -> Steps:
         """Wait until slow start is over, whose rates say nothing; at most for an eighth of `d`."""
@@ -121,13 +130,13 @@ class InTime:
         for extra in self._extras:
             if extra.subflow is not None:
                 extra.observe(transfer)
-        came = sum(subflow.bytes_received for subflow in transfer.subflows)
+        came = sum(subflow.carried for subflow in transfer.subflows)
         self._held.observe(transfer.elapsed, came - transfer.delivered)
         if transfer.slow_reader:  # a closed window says nothing of the path
             self._forecast.pause()
             return
         others = self._others()
-        brought = sum(subflow.bytes_received for subflow in others)
+        brought = sum(subflow.carried for subflow in others)
         silence = min((s.idle for s in others if not s.backup), default=math.inf)
         if not self._drains or silence > self._stall_after:
             self._forecast.observe(transfer.elapsed, brought, silence)
@@ -151,7 +160,7 @@ class InTime:
             return [extra.active for extra in self._extras]
         left = self._left
         coming = sum(extra.coming(left) for extra in self._extras)
-        missing = self._length - self._transfer.delivered - self._held.back - coming
+        missing = self._missing - self._held.back - coming
         expected, deviation = self._forecast.expected(left), self._forecast.deviation(left)
         wanted: list[bool] = []
         needed = True
@@ -198,7 +207,7 @@ class InTime:
         transfer = self._transfer
         if transfer.slow_reader or not self._all_known():
             return
-        missing = self._length - transfer.delivered - self._held.back
+        missing = self._missing - self._held.back
         left = max(0.0, self._d - transfer.elapsed)
         late = missing > self._all_bring(left) + _SURE * self._forecast.deviation(left)
         if not late and self._expected is not None and missing < self._all_bring(left):
@@ -246,4 +255,4 @@ class InTime:
         return [subflow for subflow in self._transfer.subflows if subflow.id not in extra]
 
     def _brought(self) -> int:
-        return sum(subflow.bytes_received for subflow in self._others())
+        return sum(subflow.carried for subflow in self._others())

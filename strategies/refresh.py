@@ -47,6 +47,10 @@ class Refresh(Strategy):
         if self.threshold is not None or self.every is None:
             positive_bytes("threshold", self.threshold)
 
+    @property
+    def early(self) -> bool:  # type: ignore[override]  # time passes before a response, too
+        return self.every is not None
+
     def run(self, transfer: Transfer) -> Steps:
         received, elapsed = self.threshold, self.every
         while True:

@@ -140,6 +140,7 @@ class Transfer:
         events: what happened since the last step.
         answered: whether the response's head is there.
         sent: bytes of the request's body that the peer has acknowledged.
+        complete: whether the application has given all of the request.
     """
 
     def __init__(self, length: int | None, source: Source) -> None:
@@ -149,6 +150,7 @@ class Transfer:
         self.events: tuple[Event, ...] = ()
         self.answered = True
         self.sent = 0
+        self.complete = True
         self._source = source
         self._forget()
 
@@ -159,15 +161,21 @@ class Transfer:
         self.events = events
         self._forget()
 
-    def tell(self, *, length: int | None, answered: bool, sent: int) -> None:
+    def tell(self, *, length: int | None, answered: bool, sent: int, complete: bool) -> None:
         """Tell how far request and response are (for engines, not for strategies)."""
         self.length = length
         self.answered = answered
         self.sent = sent
+        self.complete = complete
 
     def follow(self, other: Transfer, events: tuple[Event, ...]) -> None:
         """Set the view as another one is, but for the events (for engines, not for strategies)."""
-        self.tell(length=other.length, answered=other.answered, sent=other.sent)
+        self.tell(
+            length=other.length,
+            answered=other.answered,
+            sent=other.sent,
+            complete=other.complete,
+        )
         self.update(received=other.received, elapsed=other.elapsed, events=events)
 
     def fork(self) -> Transfer:
@@ -281,5 +289,5 @@ class Transfer:
         application is what is slow if it gives so little that hardly anything waits to be sent.
         """
         if not self.answered:
-            return self.unacknowledged < _HARDLY_ANYTHING
+            return not self.complete and self.unacknowledged < _HARDLY_ANYTHING
         return self.unread > max(32 * 1024, self.delivered / 8)

@@ -367,7 +367,7 @@ class Exchange:
         progress = self._progress
         length = progress.total(self.length, answered=self.answered)
         done = self.received + progress.counted
-        return Seen(done, length, self.answered, progress.acknowledged)
+        return Seen(done, length, self.answered, progress.acknowledged, progress.complete)
 
     def _time_wanted(self) -> float | None:
         stepping, sending = self._stepping, self._progress.sending
@@ -488,10 +488,16 @@ class Exchange:
             rtt=record.info.rtt,
             state=record.info.state.name.lower(),
             initial=record.initial,
-            idle=record.info.last_data_received,
+            idle=min(self._idle(record), now - self.sent_at),
             remote=Remote(*record.tuple.remote),
             heard=record.info.heard,
+            bytes_sent=self._account.brought(record),
         )
+
+    def _idle(self, record: SubflowRecord) -> float:
+        """Return the seconds since something came over a subflow that the transfer waits for."""
+        info, downloads = record.info, self.answered and self._all_sent
+        return info.last_data_received if downloads else info.heard
 
     # What a view asks for (strategies.Source).
 

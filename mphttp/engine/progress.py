@@ -18,12 +18,14 @@ class Seen(NamedTuple):
         length: bytes of both bodies in all, or None.
         answered: whether the response's head is there.
         sent: bytes of the request's body that the peer has acknowledged.
+        complete: whether the application has given all of the request.
     """
 
     received: int
     length: int | None
     answered: bool
     sent: int
+    complete: bool
 
 
 class Progress:

@@ -111,7 +111,12 @@ class Stepping:
                 with self._owner.lock:
                     events, self.unseen = tuple(self.unseen), []
                     self.now, seen = now, look()
-                self._view.tell(length=seen.length, answered=seen.answered, sent=seen.sent)
+                self._view.tell(
+                    length=seen.length,
+                    answered=seen.answered,
+                    sent=seen.sent,
+                    complete=seen.complete,
+                )
                 self._view.update(received=seen.received, elapsed=now - sent_at, events=events)
                 command = self.guarded(self._advance)
                 self._note_crash()

@@ -69,6 +69,7 @@ class Replay:
     addresses: tuple[Remote, ...] = (SERVER,)
     answered: bool = True
     waiting: int = 0
+    complete: bool = True
     live: list[Subflow] = field(default_factory=list, init=False)
     commands: list[Command] = field(default_factory=list, init=False)
 
@@ -101,7 +102,9 @@ class Replay:
             events: what happened.
             sent: bytes of the request's body that the peer has acknowledged.
         """
-        self._view.tell(length=self.length, answered=self.answered, sent=sent)
+        self._view.tell(
+            length=self.length, answered=self.answered, sent=sent, complete=self.complete
+        )
         self._came = max(received, delivered)
         first, at_once = len(self.commands), 0
         self._view.update(received=received, elapsed=elapsed, events=tuple(events))
