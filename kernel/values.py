@@ -91,6 +91,7 @@ class SubflowInfo:
         backoff: retransmission time-outs since data was last acknowledged.
         error: why it ended, in words, where that is known; else "".
         last_ack_received: seconds since any segment with an ACK arrived.
+        queued: bytes given to it to be sent that the peer hasn't acknowledged, or nearly so many.
     """
 
     id: int
@@ -106,6 +107,7 @@ class SubflowInfo:
     backoff: int = 0
     error: str = ""
     last_ack_received: float = math.inf
+    queued: int = 0
 
     @property
     def carried(self) -> int:

@@ -46,6 +46,8 @@ class Extra:
         tail: seconds for which it goes on after it was paused.
         brought: bytes that came over it.
         brought_when_paused: how many those were when it was paused last.
+        queued: bytes of an upload that it sends even if it is paused now; None where the peer
+            sends, of whom nobody knows that.
     """
 
     path: Path | None
@@ -57,6 +59,7 @@ class Extra:
     tail: float = _TAIL
     brought: int = 0
     brought_when_paused: int = 0
+    queued: int | None = None
 
     def observe(self, transfer: Transfer) -> None:
         """Look at what it has brought since the last time."""
@@ -64,6 +67,7 @@ class Extra:
         self.active = self.active and subflow is not None
         self.subflow = subflow
         self.brought = subflow.carried if subflow else self.brought
+        self.queued = None if transfer.answered else subflow.queued if subflow else 0
         if subflow and transfer.elapsed >= self.changed_at + _SETTLE * subflow.rtt and self.active:
             self.forecast.observe(transfer.elapsed, self.brought)
         else:
@@ -88,6 +92,8 @@ class Extra:
 
     def coming(self, seconds: float) -> float:
         """Return the bytes that it brings in the next seconds even if it is paused now."""
+        if self.queued is not None:
+            return self.queued
         came = 0 if self.active else self.brought - self.brought_when_paused
         on_its_way = max(0.0, self.forecast.rate * self.tail - came)
         return min(on_its_way, self.forecast.rate * seconds)
@@ -96,11 +102,14 @@ class Extra:
     def least(self) -> float:
         """Bytes that should be needed for it to be asked again."""
         paused = self.subflow is not None and not self.active
-        return _PAUSED * self.forecast.rate * (2 * _HOLD + self.tail) if paused else 0.0
+        tail = self.tail if self.queued is None else 0.0
+        return _PAUSED * self.forecast.rate * (2 * _HOLD + tail) if paused else 0.0
 
     def drains(self, now: float) -> bool:
         """Tell whether it was paused, and what was on its way may still come."""
-        return self.subflow is not None and not self.active and now < self.changed_at + self.tail
+        if self.subflow is None or self.active:
+            return False
+        return bool(self.queued) or (self.queued is None and now < self.changed_at + self.tail)
 
     def use(self, transfer: Transfer, *, active: bool) -> Generator[Command, Any, None]:
         """Let the peer use it, or not, unless that was changed a moment ago."""

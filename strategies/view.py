@@ -54,6 +54,7 @@ class Subflow:
         bytes_sent: TCP payload that the peer acknowledged on it during this transfer.
         heard: seconds since anything at all came over it, an acknowledgement at least; infinity
             where that isn't known.
+        queued: bytes that it is going to send even if it is paused now.
     """
 
     id: int
@@ -68,6 +69,7 @@ class Subflow:
     remote: Remote | None = None
     bytes_sent: int = 0
     heard: float = math.inf
+    queued: int = 0
 
     @property
     def carried(self) -> int:

@@ -126,7 +126,9 @@ def decode_tcp(subflow_id: int, pair: FourTuple, tcp: bytes) -> SubflowInfo:
     (rtt,) = struct.unpack_from("=I", tcp, 68)
     (retransmits,) = struct.unpack_from("=I", tcp, 100)
     bytes_acked, bytes_received = _BYTES.unpack_from(tcp, 120)
-    (segments_received,) = struct.unpack_from("=I", tcp, 140)
+    segments_received, not_sent = struct.unpack_from("=II", tcp, 140)
+    (segment_size,) = struct.unpack_from("=I", tcp, 16)
+    (under_way,) = struct.unpack_from("=I", tcp, 24)
     return SubflowInfo(
         id=subflow_id,
         tuple=pair,
@@ -137,6 +139,7 @@ def decode_tcp(subflow_id: int, pair: FourTuple, tcp: bytes) -> SubflowInfo:
         retransmits=retransmits,
         last_data_received=last_data_received / 1e3,
         last_ack_received=last_ack_received / 1e3,
+        queued=not_sent + under_way * segment_size,
         segments_received=segments_received,
         timeouts=timeouts,
         backoff=tcp[2],

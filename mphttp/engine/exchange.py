@@ -492,6 +492,7 @@ class Exchange:
             remote=Remote(*record.tuple.remote),
             heard=record.info.heard,
             bytes_sent=self._account.brought(record),
+            queued=record.info.queued,
         )
 
     def _idle(self, record: SubflowRecord) -> float:
