@@ -112,7 +112,7 @@ class SubflowInfo:
     @property
     def carried(self) -> int:
         """TCP payload that has reached its receiver, in both directions, in bytes."""
-        return self.bytes_received + self.bytes_acked
+        return self.bytes_received + max(0, self.bytes_acked - 1)  # the SYN counts as one
 
     @property
     def heard(self) -> float:

@@ -141,7 +141,8 @@ class Opening:
 class Draining:
     """A subflow that the peer was asked to stop using (`set_backup`), before it is closed.
 
-    It is done when nothing has arrived for one round trip, or when that takes too long.
+    It is done when nothing has arrived on either side for one round trip, or when that takes too
+    long.
 
     Args:
         subflow: the last look at it.
@@ -164,7 +165,7 @@ class Draining:
         """Take a look at the subflow; looks at others are passed over."""
         if subflow.id != self.subflow.id:
             return
-        if subflow.bytes_received > self.subflow.bytes_received:
+        if subflow.carried > self.subflow.carried:
             self._quiet_since = now
         self.subflow = subflow
         if not subflow.established:

@@ -61,7 +61,7 @@ class Failures:
             return
         record.failed = True
         lived = 0.0 if record.opened_at is None else now - record.opened_at
-        came = record.info.bytes_received
+        came = record.info.carried
         self._failed(pair, what, hint, now, came=came, lived=lived, refused=refused)
 
     def _failed(
@@ -75,7 +75,7 @@ class Failures:
         lived: float = 0.0,
         refused: bool,
     ) -> None:
-        beside = [r.info.bytes_received for r in self._table.alive() if _pair(r) == pair]
+        beside = [r.info.carried for r in self._table.alive() if _pair(r) == pair]
         proven = max((came, *beside)) >= PROVEN
         self._backoff.failed(pair, what, hint, now, proven=proven, refused=refused, lived=lived)
 
@@ -102,7 +102,7 @@ class Failures:
 
     def killed(self, record: SubflowRecord, what: str, now: float) -> None:
         """Take that a subflow ended though nobody asked for that; see `failed`."""
-        if not record.failed and not record.initial and record.info.bytes_received < _NOTHING:
+        if not record.failed and not record.initial and record.info.carried < _NOTHING:
             self._join_refused(_pair(record), now, killed=True)
         self.failed(record, what, self.hint, now)
 
@@ -113,7 +113,7 @@ class Failures:
 
     def worked(self, record: SubflowRecord, now: float) -> None:
         """Take that a subflow ends since that was wanted."""
-        if record.opened_at is not None and record.info.bytes_received:
+        if record.opened_at is not None and record.info.carried:
             self._backoff.worked(_pair(record), now)
             self._harm.worked(_pair(record), now)
 

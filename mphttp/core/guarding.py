@@ -65,6 +65,7 @@ class Guarding:
         """
         preferred = self._preferred()
         if preferred is None or waiting is None or info.bytes_received is None:
+            self._guard.forget()
             return
         suspects = self._suspects()
         look = self._look(info.bytes_received, now, waiting)

@@ -461,9 +461,9 @@ class PathManager:
 
         Something on the way may let the handshake of the others pass, but no data.
         """
-        least = min(_TAKES_OVER, record.info.bytes_received)
+        least = min(_TAKES_OVER, record.info.carried)
         others = (other for other in self._table.alive() if other is not record)
-        return any(other.info.bytes_received >= least for other in others)
+        return any(other.info.carried >= least for other in others)
 
     def next_time(self, now: float) -> float | None:
         """Return when there is more to do, or None."""

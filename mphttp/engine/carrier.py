@@ -301,6 +301,11 @@ class Carrier:
         """Return the bytes that lie ready for the application; None for all that it hasn't read."""
         return None
 
+    def _waiting(self) -> int | None:
+        """Return the bytes that came and can't be delivered yet; None while we are who sends."""
+        sending = any(exchange.sends for exchange in self._exchanges)
+        return None if sending else self.waiting()
+
     def waiting(self) -> int | None:
         """Return the bytes that came and wait for others; None where that isn't known."""
         return None
@@ -314,7 +319,7 @@ class Carrier:
                 info = self._reader.all().decode()
             except KernelError:
                 return
-            at, waiting = time.monotonic(), self.waiting()
+            at, waiting = time.monotonic(), self._waiting()
             self._manager.on_snapshot(info, now)
             self._manager.weigh(info, at, waiting)
             self._tell()

@@ -10,12 +10,12 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mphttp.core import SubflowRecord, SubflowTable
 from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
-from mphttp.report import DeadlineReport, Problem, SubflowReport
+from mphttp.report import Problem, SubflowReport
 from mphttp.strategies import Event, Open, Path, Remote, SinglePath, Subflow, Transfer
 from mphttp.strategies.commands import RESPONSE, Command
 
@@ -25,6 +25,7 @@ from .paths import why_alone
 from .progress import Progress, Seen
 from .resting import Resting
 from .stepping import Stepping
+from .told import Told
 
 if TYPE_CHECKING:
     from .carrier import Carrier
@@ -36,7 +37,7 @@ _AT_ONCE = 64 * 1024
 """Bytes of a request that leave before a strategy could do anything about it."""
 
 
-class Exchange:
+class Exchange(Told):
     """A request and its response on their way, or a stream of bytes in both directions.
 
     `begin` is called before the first byte of the request leaves, `wrote` before each part of its
@@ -92,11 +93,6 @@ class Exchange:
     def name(self) -> str:
         """The strategy's."""
         return self._strategy.name
-
-    @property
-    def sent_at(self) -> float:
-        """When the request was sent, in seconds of the engine's clock."""
-        return self._account.sent_at
 
     # Whoever sends and reads.
 
@@ -563,7 +559,7 @@ class Exchange:
             "deadline_reachable" if seconds is None else late, detail=detail if seconds else ""
         )
 
-    # What a report asks for (report.Exchange).
+    # How far its request is.
 
     def bytes_sent(self) -> int:
         """Return the bytes of the request's body that the peer has acknowledged."""
@@ -575,69 +571,11 @@ class Exchange:
         return progress.acknowledged
 
     @property
+    def sends(self) -> bool:
+        """Whether the peer lacked something of the request's body at the last look."""
+        return self._progress.acknowledged < self._progress.written
+
+    @property
     def _all_sent(self) -> bool:
         progress = self._progress
         return self.answered and progress.complete and progress.acknowledged >= progress.written
-
-    @property
-    def seconds(self) -> float:
-        """Seconds from the request to the end of the response, or to now."""
-        return (self._account.ended_at or time.monotonic()) - self.sent_at
-
-    @property
-    def protocol(self) -> str:
-        """The protocol of the connection."""
-        return self._carrier.protocol
-
-    @property
-    def mechanism(self) -> str:
-        """What carried out the calls."""
-        return self._carrier.mechanism_name
-
-    @property
-    def strategy(self) -> dict[str, Any]:
-        """Name and parameters of the strategy."""
-        return {"name": self._request.strategy.name, **self._request.strategy.parameters()}
-
-    @property
-    def deadline(self) -> DeadlineReport | None:
-        """The deadline and whether it was met."""
-        seconds = self._request.strategy.deadline
-        if seconds is None:
-            return None
-        if self._account.ended_at is None:
-            return DeadlineReport(seconds, met=None, expected=self._expected)
-        met = self._whole and self.seconds <= seconds
-        return DeadlineReport(seconds, met=met, expected=self._expected)
-
-    @property
-    def path_names(self) -> tuple[str, ...]:
-        """Names of the paths, preferred first."""
-        return tuple(path.name for path in self._carrier.paths())
-
-    @property
-    def subflow_reports(self) -> tuple[SubflowReport, ...]:
-        """Every subflow that was alive during the response."""
-        carrier = self._carrier
-        with carrier.lock:
-            if self._rows is not None:
-                return self._rows
-            if self._account.ended_at is None:
-                carrier.look(time.monotonic())
-            if self._account.ended_at is None or self.engaged:
-                return self._rows_of(carrier.table)
-            self._rows = self._rows_of(self._account.table(carrier.new_table()))
-            return self._rows
-
-    def wait(self, timeout: float) -> bool:
-        """Wait until the strategy of a response that has ended is done, too; tell whether it is.
-
-        Args:
-            timeout: seconds, at most.
-        """
-        return self._stepping.wait(0.0 if self._account.ended_at is None else timeout)
-
-    def _rows_of(self, table: SubflowTable) -> tuple[SubflowReport, ...]:
-        alive = self._carrier.table.alive
-        numbered = self.mechanism != "none"
-        return self._account.rows(table, lambda: {r.id for r in alive()}, numbered=numbered)

@@ -1,0 +1,101 @@
+"""What a report asks a transfer for (report.Exchange)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from mphttp.core import SubflowTable
+from mphttp.report import DeadlineReport, SubflowReport
+
+from .account import Account
+from .stepping import Stepping
+
+if TYPE_CHECKING:
+    from .carrier import Carrier
+    from .request import Request
+
+
+class Told:
+    """A transfer, as far as its report reads it.
+
+    Attributes:
+        engaged: whether the engine has anything to do with it.
+    """
+
+    engaged: bool
+    _carrier: Carrier
+    _request: Request
+    _account: Account
+    _stepping: Stepping
+    _whole: bool
+    _expected: float | None
+    _rows: tuple[SubflowReport, ...] | None
+
+    @property
+    def sent_at(self) -> float:
+        """When the request began to leave, in seconds of the engine's clock."""
+        return self._account.sent_at
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from the request to the end of the response, or to now."""
+        return (self._account.ended_at or time.monotonic()) - self.sent_at
+
+    @property
+    def protocol(self) -> str:
+        """The protocol of the connection."""
+        return self._carrier.protocol
+
+    @property
+    def mechanism(self) -> str:
+        """What carried out the calls."""
+        return self._carrier.mechanism_name
+
+    @property
+    def strategy(self) -> dict[str, Any]:
+        """Name and parameters of the strategy."""
+        return {"name": self._request.strategy.name, **self._request.strategy.parameters()}
+
+    @property
+    def deadline(self) -> DeadlineReport | None:
+        """The deadline and whether it was met."""
+        seconds = self._request.strategy.deadline
+        if seconds is None:
+            return None
+        if self._account.ended_at is None:
+            return DeadlineReport(seconds, met=None, expected=self._expected)
+        met = self._whole and self.seconds <= seconds
+        return DeadlineReport(seconds, met=met, expected=self._expected)
+
+    @property
+    def path_names(self) -> tuple[str, ...]:
+        """Names of the paths, preferred first."""
+        return tuple(path.name for path in self._carrier.paths())
+
+    @property
+    def subflow_reports(self) -> tuple[SubflowReport, ...]:
+        """Every subflow that was alive during the response."""
+        carrier = self._carrier
+        with carrier.lock:
+            if self._rows is not None:
+                return self._rows
+            if self._account.ended_at is None:
+                carrier.look(time.monotonic())
+            if self._account.ended_at is None or self.engaged:
+                return self._rows_of(carrier.table)
+            self._rows = self._rows_of(self._account.table(carrier.new_table()))
+            return self._rows
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until the strategy of a response that has ended is done, too; tell whether it is.
+
+        Args:
+            timeout: seconds, at most.
+        """
+        return self._stepping.wait(0.0 if self._account.ended_at is None else timeout)
+
+    def _rows_of(self, table: SubflowTable) -> tuple[SubflowReport, ...]:
+        alive = self._carrier.table.alive
+        numbered = self.mechanism != "none"
+        return self._account.rows(table, lambda: {r.id for r in alive()}, numbered=numbered)
