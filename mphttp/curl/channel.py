@@ -43,7 +43,7 @@ class Channel:
     ) -> None:
         chosen: Engine = engine if stepper is None else stepper
         self._loop = Loop()
-        self._sockets = Sockets(chosen, path_names, plain=plain(multipath))
+        self._sockets = Sockets(chosen, path_names, plain=plain(multipath), hosts=settings.hosts)
         self._settings = settings
         self._strict = strict
         self._multipath = multipath

@@ -87,7 +87,7 @@ def options_of(settings: Settings) -> Options:
     return Options(
         host=_HOST,
         dialer=Dialer(_HOST, None, None, (), plain=True),
-        routes=Routes(settings.context, _proxy(settings)),
+        routes=Routes(settings.context, _proxy(settings), None, settings.hosts, settings.tunnel),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import pycurl
+
+from mphttp.network.hosts import SYSTEM, Hosts, Instead
 
 from .request import check_field
 
@@ -37,6 +39,8 @@ class Settings:
         proxy_headers: names and values that the proxy alone gets.
         http2: offer HTTP/2 where there is TLS.
         keep: seconds for which an idle connection is kept.
+        hosts: how hosts become addresses, if not as the system finds them.
+        tunnel: ask a proxy for a tunnel also where it could read the request.
 
     Raises:
         ValueError: `verify` is of a kind that libcurl doesn't know, or `proxy` no URL of a proxy.
@@ -48,6 +52,8 @@ class Settings:
     proxy_headers: Sequence[tuple[str, str]] = field(default=())
     http2: bool = False
     keep: int = 60
+    hosts: Hosts = SYSTEM
+    tunnel: bool = False
 
     def __post_init__(self) -> None:
         given: Any = self.verify
@@ -79,11 +85,17 @@ class Settings:
             pycurl.PATH_AS_IS: 1,
             pycurl.PROXY: self.proxy or "",
             pycurl.NOPROXY: "",  # else the environment's no_proxy would count
+            pycurl.HTTPPROXYTUNNEL: int(self.tunnel),
+            pycurl.IPRESOLVE: _FAMILIES[self.hosts.family],
             **self._trust(),
             **self._certificate(),
         }
         for option, value in options.items():
             easy.setopt(option, value)
+        if self.hosts.addresses:
+            easy.setopt(pycurl.RESOLVE, list(_addresses(self.hosts)))
+        if self.hosts.instead:
+            easy.setopt(pycurl.CONNECT_TO, list(map(_instead, self.hosts.instead)))
         if self.proxy_headers:
             easy.setopt(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
             easy.setopt(pycurl.PROXYHEADER, [f"{n}: {v}" for n, v in self.proxy_headers])
@@ -131,6 +143,29 @@ class Settings:
         parts = (self.cert,) if isinstance(self.cert, str) else self.cert
         names = (pycurl.SSLCERT, pycurl.SSLKEY, pycurl.KEYPASSWD)
         return dict(zip(names, parts, strict=False))
+
+
+_FAMILIES = {
+    "any": pycurl.IPRESOLVE_WHATEVER,
+    "ipv4": pycurl.IPRESOLVE_V4,
+    "ipv6": pycurl.IPRESOLVE_V6,
+}
+
+
+def _addresses(hosts: Hosts) -> Iterator[str]:
+    """Yield what CURLOPT_RESOLVE takes."""
+    for (host, port), addresses in hosts.addresses.items():
+        yield f"{host}:{port}:{','.join(map(_in_brackets, addresses))}"
+
+
+def _instead(one: Instead) -> str:
+    """Return what CURLOPT_CONNECT_TO takes."""
+    places = ((one.host, one.port), (one.to_host, one.to_port))
+    return ":".join(f"{_in_brackets(host)}:{port or ''}" for host, port in places)
+
+
+def _in_brackets(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _check_proxy(url: SplitResult | None) -> None:

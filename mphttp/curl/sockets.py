@@ -22,6 +22,7 @@ from mphttp.engine import Connection, Engine, Request
 from mphttp.engine.in_kernel import begins_plain
 from mphttp.kernel.values import FourTuple, Path, SocketAddress
 from mphttp.network.dial import multipath_socket, prepare, start_on
+from mphttp.network.hosts import Hosts
 from mphttp.network.race import PATIENCE
 from mphttp.network.start import Start
 
@@ -69,14 +70,16 @@ class Sockets:
         engine: is told of each connection.
         path_names: the interfaces that may be used, preferred first, or None for all.
         plain: whether TCP is wanted, not MPTCP.
+        hosts: which addresses count; libcurl connects to one that a URL names in any case.
     """
 
     def __init__(
-        self, engine: Engine, path_names: tuple[str, ...] | None, *, plain: bool = False
+        self, engine: Engine, path_names: tuple[str, ...] | None, *, plain: bool, hosts: Hosts
     ) -> None:
         self._engine = engine
         self._path_names = path_names
         self._plain = plain
+        self._hosts = hosts
         self._start = Start(path_names)
         self._copies: dict[int, _Known] = {}
         self._connections: dict[FourTuple, _Known] = {}
@@ -99,6 +102,7 @@ class Sockets:
 
     def _made(self, attempt: Attempt, address: Any) -> socket.socket:
         remote = SocketAddress(str(address.addr[0]), int(address.addr[1]))
+        self._hosts.of_family(remote.host, [(address.family,)])
         with attempt.request:
             ways = [*self._start.preferred(remote), *self._start.elsewhere(remote)]
             _, path = ways[min(attempt.number, len(ways) - 1)]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from mphttp.engine.request import Multipath, checked_multipath, checked_paths, checked_strategy
+from mphttp.network.hosts import SYSTEM, Hosts
 from mphttp.strategies import Strategy
 from mphttp.transports.asked import fields_of
 
@@ -44,6 +45,8 @@ class CurlTransport(httpx.BaseTransport):
         proxy: an HTTP or SOCKS proxy.
         http2: offer HTTP/2 where there is TLS; a connection carries one response at a time.
         limits: how many connections there may be.
+        hosts: how hosts become addresses, if not as the system finds them.
+        tunnel: ask a proxy for a tunnel also where it could read the request.
 
     Raises:
         ValueError: an argument isn't what it should be.
@@ -61,6 +64,8 @@ class CurlTransport(httpx.BaseTransport):
         proxy: str | httpx.URL | httpx.Proxy | None = None,
         http2: bool = False,
         limits: httpx.Limits | None = None,
+        hosts: Hosts = SYSTEM,
+        tunnel: bool = False,
     ) -> None:
         self._strategy = checked_strategy(strategy)
         self._proxied = proxy is not None
@@ -70,6 +75,8 @@ class CurlTransport(httpx.BaseTransport):
             verify=verify,
             cert=cert,
             http2=http2,
+            hosts=hosts,
+            tunnel=tunnel,
             keep=2**31 - 1 if keep is None else max(1, round(keep)),
             **_proxy(proxy),
         )
@@ -135,5 +142,7 @@ def _proxy(proxy: str | httpx.URL | httpx.Proxy | None) -> dict[str, Any]:
         user = ":".join(quote(part, safe="") for part in given.raw_auth) + "@"
     return {
         "proxy": f"{given.url.scheme}://{user}{given.url.netloc.decode('ascii')}",
-        "proxy_headers": list(given.headers.items()),
+        "proxy_headers": [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in given.headers.raw
+        ],
     }

@@ -18,6 +18,7 @@ from mphttp.kernel.values import Path
 
 from .candidates import Candidate, Candidates
 from .forked import keep_back
+from .hosts import SYSTEM, Hosts
 from .race import Race
 from .resolve import look_up
 from .start import Start
@@ -164,6 +165,7 @@ def dial(
     options: Iterable[SocketOption] = (),
     start: Start | None = None,
     plain: bool = False,
+    hosts: Hosts = SYSTEM,
 ) -> socket.socket:
     """Connect to the first of the host's addresses that answers (RFC 8305).
 
@@ -175,6 +177,7 @@ def dial(
         options: arguments of `setsockopt`, set before connecting since some only work then.
         start: chooses the path of the first subflow; None leaves it to the system.
         plain: TCP is wanted, not MPTCP.
+        hosts: how the host becomes addresses.
 
     Returns:
         The socket, which doesn't block.
@@ -182,7 +185,8 @@ def dial(
     Raises:
         OSError: no address answered; the error is the last one's.
     """
-    candidates = Candidates(host, look_up(host, port, limit), None if local_address else start)
+    found = look_up(host, port, limit, hosts)
+    candidates = Candidates(host, found, None if local_address else start)
     with attempts(candidates, local_address, options, plain=plain) as under_way:
         while (sock := under_way.step()) is None:
             under_way.wait(limit)

@@ -16,6 +16,7 @@ import anyio
 
 from .candidates import Candidates
 from .dial import SocketOption, attempts
+from .hosts import SYSTEM, Hosts
 from .resolve import Found, Lookup, look_up_at_once
 from .start import Start
 from .time_limit import TimeLimit
@@ -30,13 +31,14 @@ async def dial_async(
     options: Iterable[SocketOption] = (),
     start: Start | None = None,
     plain: bool = False,
+    hosts: Hosts = SYSTEM,
 ) -> socket.socket:
     """Do as `dial` does.
 
     Raises:
         OSError: no address answered; the error is the last one's.
     """
-    found = await look_up_async(host, port, limit)
+    found = await look_up_async(host, port, limit, hosts)
     candidates = Candidates(host, found, None if local_address else start)
     return await connect_async(
         candidates, limit=limit, local_address=local_address, options=options, plain=plain
@@ -63,13 +65,13 @@ async def connect_async(
         return sock
 
 
-async def look_up_async(host: str, port: int, limit: TimeLimit) -> Found:
+async def look_up_async(host: str, port: int, limit: TimeLimit, hosts: Hosts = SYSTEM) -> Found:
     """Do as `look_up` does.
 
     Raises:
         OSError: there is no such name or port, nobody to ask, or no answer in time.
     """
-    at_once = look_up_at_once(host, port)
+    at_once = look_up_at_once(host, port, hosts)
     if at_once is not None:
         return at_once
     with Lookup(host, port) as lookup:
@@ -77,7 +79,7 @@ async def look_up_async(host: str, port: int, limit: TimeLimit) -> Found:
             await anyio.wait_readable(lookup)
         if waiting.cancelled_caught:
             raise TimeoutError(f"the name {host} could not be resolved in time")
-        return lookup.found
+        return hosts.of_family(host, lookup.found)
 
 
 async def connect_unix_async(sock: socket.socket, address: str, limit: TimeLimit) -> socket.socket:

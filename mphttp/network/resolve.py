@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from mphttp.kernel.addresses import packed
 
+from .hosts import SYSTEM, Hosts
 from .names import checked_port
 from .time_limit import TimeLimit
 
@@ -140,18 +141,19 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def look_up(host: str, port: int, limit: TimeLimit) -> Found:
+def look_up(host: str, port: int, limit: TimeLimit, hosts: Hosts = SYSTEM) -> Found:
     """Return the addresses of a host.
 
     Args:
         host: a name or an IP address, with a zone if need be.
         port: TCP port.
         limit: for how long to wait.
+        hosts: what is known of them already, and which addresses count.
 
     Raises:
         OSError: there is no such name or port, nobody to ask, or no answer in time.
     """
-    at_once = look_up_at_once(host, port)
+    at_once = look_up_at_once(host, port, hosts)
     if at_once is not None:
         return at_once
     with Lookup(host, port) as lookup:
@@ -160,15 +162,21 @@ def look_up(host: str, port: int, limit: TimeLimit) -> Found:
         left = limit.left()
         if not poll.poll(None if left is None else math.ceil(left * 1000)):
             raise TimeoutError(f"the name {host} could not be resolved in time")
-        return lookup.found
+        return hosts.of_family(host, lookup.found)
 
 
-def look_up_at_once(host: str, port: int) -> Found | None:
+def look_up_at_once(host: str, port: int, hosts: Hosts = SYSTEM) -> Found | None:
     """Return what needs no name server: an IP address as it is; None for a name.
 
     Raises:
-        OSError: there is no such port, or no such zone.
+        OSError: there is no such port, or no such zone, or no such address counts.
     """
+    known = hosts.known(host, port)
+    found = _numeric(host, port) if known is None else known
+    return None if found is None else hosts.of_family(host, found)
+
+
+def _numeric(host: str, port: int) -> Found | None:
     try:
         checked_port(port)
     except ValueError as error:

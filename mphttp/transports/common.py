@@ -14,6 +14,7 @@ from mphttp.engine import Exchange, Request
 from mphttp.engine.request import checked_multipath, checked_paths, checked_strategy, plain
 from mphttp.network.dial import SocketOption
 from mphttp.network.framing import length_of_body
+from mphttp.network.hosts import SYSTEM, Hosts
 from mphttp.network.names import checked_port, one_line, to_dial
 from mphttp.report import Report
 from mphttp.strategies import Strategy
@@ -42,6 +43,8 @@ class Multipath:
         strict: raise the library's `TransportError` where a problem would only be reported.
         multipath: "auto", "mptcp", "ranges" or "off": what may bring a response by several paths
             (mphttp.engine.request.Multipath).
+        hosts: how hosts become addresses, if not as the system finds them.
+        tunnel: ask a proxy for a tunnel also where it could read the request.
 
     Raises:
         ValueError: an argument isn't what it should be.
@@ -58,6 +61,8 @@ class Multipath:
         strict: bool = False,
         *,
         multipath: Any = "auto",
+        hosts: Hosts = SYSTEM,
+        tunnel: bool = False,
         verify: ssl.SSLContext | str | bool = True,
         cert: Any = None,
         trust_env: bool = True,
@@ -85,8 +90,9 @@ class Multipath:
                 local_address,
                 tuple(socket_options or ()),
                 plain=plain(self._multipath),
+                hosts=hosts,
             ),
-            routes=Routes(tls, self._proxy(proxy), uds),
+            routes=Routes(tls, self._proxy(proxy), uds, hosts, tunnel),
             http1=http1,
             http2=http2 and _with_http2(),
             retries=retries,

@@ -11,6 +11,7 @@ from mphttp.network.channel import PlainChannel
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dial import SocketOption, connect, dial
 from mphttp.network.forked import keep_back
+from mphttp.network.hosts import SYSTEM, Hosts
 from mphttp.network.start import Start
 from mphttp.network.time_limit import TimeLimit
 
@@ -29,6 +30,7 @@ class Dialer:
         local_address: IP address to connect from, or None.
         options: arguments of `setsockopt`.
         plain: whether TCP is wanted, not MPTCP.
+        hosts: how hosts become addresses.
     """
 
     host: Host
@@ -36,6 +38,7 @@ class Dialer:
     local_address: str | None
     options: tuple[SocketOption, ...]
     plain: bool = False
+    hosts: Hosts = SYSTEM
 
     def told(self, route: Route, timeout: float | None) -> tuple[str, dict[str, Any]]:
         """Return how httpcore's traces call connecting, and what they are told of it."""
@@ -65,6 +68,7 @@ class Dialer:
                 options=self.options,
                 start=Start(self.path_names),
                 plain=self.plain,
+                hosts=self.hosts,
             )
         except OSError as error:
             raise self.failure(error) from error
@@ -87,6 +91,7 @@ class Dialer:
                 options=self.options,
                 start=Start(self.path_names),
                 plain=self.plain,
+                hosts=self.hosts,
             )
         except OSError as error:
             raise self.failure(error) from error

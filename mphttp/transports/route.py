@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mphttp.network.dialogue import Dialogue
+from mphttp.network.hosts import SYSTEM, Hosts
 from mphttp.network.names import to_dial, without_zone
 from mphttp.network.proxy import basic_authorization, connect, socks5
 
@@ -90,11 +91,15 @@ class Routes:
         tls: for origins; None where none has TLS.
         proxy: on the way to each, or None.
         uds: a Unix socket in place of every host, or None.
+        hosts: where connections lead that are to lead elsewhere.
+        tunnel: whether a proxy is asked for a tunnel also where it could read the request.
     """
 
     tls: ssl.SSLContext | None
     proxy: Proxy | None = None
     uds: str | None = None
+    hosts: Hosts = SYSTEM
+    tunnel: bool = False
     _tls_schemes: Iterable[bytes] = field(default=(b"https", b"wss"), repr=False)
 
     def to(self, origin: Any) -> Route:
@@ -105,15 +110,17 @@ class Routes:
         """
         host, proxy = to_dial(origin.host.decode("ascii")), self.proxy
         tls = self.tls if origin.scheme in self._tls_schemes else None
+        to_host, to_port = self.hosts.leads_to(host, origin.port)
         if proxy is None:
-            return Route(host, origin.port, self.uds, tls=tls, server_hostname=host)
-        through = proxy.socks or tls is not None
+            return Route(to_host, to_port, self.uds, tls=tls, server_hostname=host)
+        elsewhere = (to_host, to_port) != (host, origin.port)
+        through = proxy.socks or tls is not None or self.tunnel or elsewhere
         return Route(
             proxy.host,
             proxy.port,
             outer_tls=proxy.tls,
             tls=tls,
             server_hostname=host,
-            tunnel=(without_zone(host).encode(), origin.port) if through else None,
+            tunnel=(without_zone(to_host).encode(), to_port) if through else None,
             proxy=proxy,
         )

@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 
 from mphttp import MultipathTransport
+from mphttp.network.hosts import Hosts
 from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
-from .message import login
+from .message import fields, login, user_agent
 from .proxies import Proxies, Routes, chosen_proxies
 from .session import Session
 from .settings import Settings, all_options
@@ -49,9 +50,13 @@ def make_client(
     proxies = chosen_proxies(settings.proxy, settings.noproxy, environment.environ)
     if settings.proxy_user is not None:
         proxies = proxies.with_login(*login(settings.proxy_user, environment))
+    own = fields(settings.proxy_header, environment)
+    known = hosts(settings)
     make_transport, trust = _BACKENDS[settings.backend](settings, proxies)
 
     def make(proxy: str | None, scheme: str) -> httpx.BaseTransport:
+        tunnel = scheme == "https" or settings.proxytunnel or bool(known.instead)
+        headers = [*user_agent(settings), *own] if tunnel else own
         with _tls_files(environment):
             return make_transport(
                 scheme,
@@ -59,9 +64,11 @@ def make_client(
                 paths=paths(settings) or None,
                 strict=settings.strict,
                 verify=trust,
-                proxy=proxy,
+                proxy=None if proxy is None else httpx.Proxy(proxy, headers=headers),
                 multipath=settings.multipath,
                 http2=settings.http2,
+                hosts=known,
+                tunnel=settings.proxytunnel,
             )
 
     # As in curl, only connecting has a limit of its own: a slow body is no fault.
@@ -79,6 +86,16 @@ def check_backend(settings: Settings) -> None:
         if option.backend not in ("", settings.backend) and getattr(settings, name):
             what = f"{option.name} can't be had with --backend {settings.backend}"
             raise usage(what, f"--backend {option.backend} can do it")
+
+
+def hosts(settings: Settings) -> Hosts:
+    """Return how hosts become addresses."""
+    known: dict[tuple[str, int], tuple[str, ...]] = {}
+    for host, port, addresses in settings.resolve:
+        known.pop((host, port), None)
+        if addresses:
+            known[host, port] = addresses
+    return Hosts(settings.family or "any", known, settings.connect_to)
 
 
 def paths(settings: Settings) -> tuple[str, ...]:
@@ -107,7 +124,9 @@ def _httpx(settings: Settings, proxies: Proxies) -> _Backend:
     trust = trusted(settings) or not settings.insecure
     own = _own_context(settings, trust)
 
-    def make(scheme: str, *, proxy: str | None, verify: Any, **options: Any) -> httpx.BaseTransport:
+    def make(
+        scheme: str, *, proxy: httpx.Proxy | None, verify: Any, **options: Any
+    ) -> httpx.BaseTransport:
         # Without TLS, nobody needs the certificates: reading them takes longer than a small object.
         tls = verify if own is None else own
         needed = tls if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -126,12 +145,13 @@ def _own_context(settings: Settings, trust: ssl.SSLContext | bool) -> ssl.SSLCon
     return context
 
 
-def _proxy(url: str | None, trust: ssl.SSLContext | bool) -> httpx.Proxy | None:
+def _proxy(proxy: httpx.Proxy | None, trust: ssl.SSLContext | bool) -> httpx.Proxy | None:
     """Return a proxy, which is trusted as servers are: no option tells them apart."""
-    if url is None or not url.startswith("https:"):
-        return None if url is None else httpx.Proxy(url)
-    tls = trust if isinstance(trust, ssl.SSLContext) else httpx.create_ssl_context(verify=trust)
-    return httpx.Proxy(url, ssl_context=tls)
+    if proxy is not None and proxy.url.scheme == "https":
+        if isinstance(trust, bool):
+            trust = httpx.create_ssl_context(verify=trust)
+        proxy.ssl_context = trust
+    return proxy
 
 
 def _curl(settings: Settings, _: Proxies) -> _Backend:

@@ -23,6 +23,7 @@ from .settings import Settings
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
 
+USER_AGENT = f"mphttp/{__version__}"
 _OF_PARTS = {"range", "if-range", "if-none-match", "if-modified-since", "if-unmodified-since"}
 """Fields that say what is wanted, or whether: so does asking for the rest."""
 
@@ -86,7 +87,8 @@ class Message:
             request.stream = self.content.stream()
         # The body is written as it comes unless --compressed, so no coding is asked for; as curl.
         del request.headers["accept-encoding"]
-        defaults = {"user-agent": f"mphttp/{__version__}"}
+        del request.headers["connection"]  # keep-alive is what HTTP/1.1 means (RFC 9112, 9.3)
+        defaults = {"user-agent": USER_AGENT}
         auth = None if self.digest else self.login
         defaults |= {"authorization": basic(*auth)} if auth else {}
         defaults |= {"accept-encoding": offered()} if self.compressed else {}
@@ -137,8 +139,7 @@ def message(
     implied = _implied(settings, content)
     if settings.request and not _TOKEN.fullmatch(settings.request):
         raise usage(f"{settings.request!r} is no method", "-X takes one word such as PUT")
-    lines = (line for given in settings.header for line in _lines(given, environment))
-    headers = tuple(map(_header, lines))
+    headers = given_fields(settings.header, environment)
     _check_framing(headers, content)
     referer, auto = _referer(settings.referer)
     follow = Follow(settings.max_redirs, implied, settings.request, auto_referer=auto)
@@ -199,6 +200,28 @@ def _lines(given: str, environment: Environment) -> Sequence[str]:
         return [given]
     text = os.fsdecode(read_file(given[1:], environment))
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
+
+
+def given_fields(
+    given: Iterable[str], environment: Environment
+) -> tuple[tuple[str, str | None], ...]:
+    """Return the fields that each -H names; None takes one away.
+
+    Raises:
+        Failure: one is no field.
+    """
+    return tuple(_header(line) for text in given for line in _lines(text, environment))
+
+
+def user_agent(settings: Settings) -> list[tuple[str, str]]:
+    """Return the field in which a proxy that is asked for a tunnel reads who asks."""
+    agent = USER_AGENT if settings.user_agent is None else settings.user_agent
+    return [("User-Agent", agent)] if agent else []
+
+
+def fields(given: Iterable[str], environment: Environment) -> list[tuple[str, str]]:
+    """Return the same for who is sent nothing else."""
+    return [(name, value) for name, value in given_fields(given, environment) if value is not None]
 
 
 def _header(line: str) -> tuple[str, str | None]:

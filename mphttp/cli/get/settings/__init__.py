@@ -10,19 +10,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from .connection import AgainSettings, Backend, ConnectionSettings
+from .again import AgainSettings
+from .connection import Backend, ConnectionSettings
 from .option import Option, add_to, options_of
 from .output import OutputSettings, ToldSettings
 from .paths import PathSettings
+from .proxy import ProxySettings
 from .request import RequestSettings
 from .session import SessionSettings
+from .trust import TrustSettings
 
 __all__ = [
     "GROUPS",
+    "AgainSettings",
     "Backend",
+    "ConnectionSettings",
     "Option",
+    "OutputSettings",
     "PathSettings",
+    "ProxySettings",
+    "RequestSettings",
+    "SessionSettings",
     "Settings",
+    "ToldSettings",
+    "TrustSettings",
     "add_to",
     "all_options",
     "options_of",
@@ -38,6 +49,8 @@ GROUPS: Mapping[str, type[object]] = MappingProxyType(
         "what is told": ToldSettings,
         "going on and trying again": AgainSettings,
         "connection": ConnectionSettings,
+        "proxies": ProxySettings,
+        "TLS": TrustSettings,
     }
 )
 """The headings of `--help`."""
@@ -52,6 +65,8 @@ class Settings(
     ToldSettings,
     AgainSettings,
     ConnectionSettings,
+    ProxySettings,
+    TrustSettings,
 ):
     """What a command line asks for."""
 

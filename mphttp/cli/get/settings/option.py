@@ -1,6 +1,7 @@
 """What one option is, said once: names, value, meaning; argparse and `--help` are made from it.
 
-A class of settings is a frozen dataclass whose fields are made by `value`, `several` and `switch`.
+A class of settings is a frozen dataclass whose fields are made by `value`, `several`,
+`last` and `switch`.
 """
 
 from __future__ import annotations
@@ -96,6 +97,11 @@ def several(*options: Option[_T]) -> tuple[_T, ...]:
     return dataclasses.field(default=empty, metadata={_OPTIONS: options, _SEVERAL: True})
 
 
+def last(*options: Option[_T]) -> _T | None:
+    """Return the field of several options of which the one that is written last counts."""
+    return dataclasses.field(default=None, metadata={_OPTIONS: options})
+
+
 def switch(
     *names: str, means: str, parameter: tuple[str, str] | None = None, backend: str = ""
 ) -> bool:
@@ -140,7 +146,8 @@ def _add(
         )
     elif one.parse is None:
         _add_constant(group, name, one.names, one.constant, one.told)
-        _add_constant(group, name, (opposite(one),), constant=False)
+        if one.constant is True:
+            _add_constant(group, name, (opposite(one),), constant=False)
     else:
         _add_value(group, name, one, repeated=repeated)
 

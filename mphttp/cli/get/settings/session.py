@@ -20,13 +20,6 @@ class SessionSettings:
     )
     digest: bool = switch("--digest", means="authenticate by Digest")
     netrc: bool = switch("-n", "--netrc", means="without -u, take user and password from ~/.netrc")
-    proxy_user: str | None = value(
-        "-U",
-        "--proxy-user",
-        metavar="USER[:PASSWORD]",
-        parse=str,
-        means="authentication with the proxy",
-    )
     cookie: tuple[str, ...] = several(
         Option(
             ("-b", "--cookie"),

@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 
 from .seen import CLIENTS, Client, Seen, serving
+from .tunnel import Tunnel, tunnelling
 
 
 @pytest.fixture
 def seen() -> Iterator[Seen]:
     with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def tunnel() -> Iterator[Tunnel]:
+    with tunnelling() as made:
         yield made
 
 
