@@ -5,7 +5,7 @@ from __future__ import annotations
 ELSEWHERE = frozenset(
     {
         *("NTLM", "NTLM_WB", "GSS-API", "Schannel", "SSLpinning", "TLS-SRP", "PSL", "HSTS", "DoH"),
-        *("alt-svc", "unix-sockets", "http/2", "http/3", "h2c", "nghttpx-h3", "ws", "xattr"),
+        *("ftp", "alt-svc", "unix-sockets", "http/2", "http/3", "h2c", "nghttpx-h3", "ws", "xattr"),
         *(
             "debug",
             "!debug",

@@ -43,6 +43,7 @@ class ExitCode(IntEnum):
     OWN_CERTIFICATE = 58, "the certificate to show can't be used"
     CERTIFICATE = 60, "the server's certificate can't be trusted"
     ENCODING = 61, "the body's coding can't be undone (with --compressed)"
+    LARGE = 63, "the body is larger than --max-filesize allows"
     REWIND = 65, "what was sent can't be sent once more"
     CA_FILE = 77, "the file of trusted certificates can't be read"
     BUG = 70, "a bug in mphttp"

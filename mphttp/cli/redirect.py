@@ -51,12 +51,16 @@ class Follow:
             of the body.
         kept: the user's own method (-X), which each request has, as curl does it.
         auto_referer: whether each request names the one before it.
+        trusted: whether credentials go wherever redirects lead; a Host of the user's never does.
+        posts: the statuses after which a POST stays one, with its content.
     """
 
     most: int = 50
     implied: str | None = None
     kept: str | None = None
     auto_referer: bool = False
+    trusted: bool = False
+    posts: frozenset[int] = frozenset()
 
 
 def sent(
@@ -98,7 +102,7 @@ def sent(
         return response
 
     while True:
-        here = origin(request.url) == origin(first.url)
+        here = origin(request.url) == origin(first.url) or (follow is not None and follow.trusted)
         response = _authenticated(answer, request, auth if here else None)
         response.history = list(history)
         try:
@@ -159,11 +163,13 @@ def onward(
         what = f"{request.url.host} redirects to {url.scheme}:, which isn't spoken here"
         raise httpx.UnsupportedProtocol(what, request=request)
     before = follow.implied or request.method
-    method = _method(before, response.status_code)
+    stays = response.status_code in follow.posts and before == "POST"
+    method = before if stays else _method(before, response.status_code)
     headers = request.headers.copy()
     leaves, emptied = origin(url) != origin(request.url), method != before
     for name in list(headers):
-        if (leaves and name in _OF_ORIGIN) or (emptied and name.startswith(_OF_CONTENT)):
+        theirs = name == "host" if follow.trusted else name in _OF_ORIGIN
+        if (leaves and theirs) or (emptied and name.startswith(_OF_CONTENT)):
             del headers[name]
     if "host" not in headers:  # a request with a stream of its own is given none by httpx
         own = (b"Host", url.netloc)

@@ -68,6 +68,11 @@ class CurlByteStream(httpx.SyncByteStream):
                 "reason_phrase": transfer.head.reason.encode("latin-1"),
                 "raw_head": transfer.head.raw,
                 "multipath": transfer.report,
+                "libcurl": {
+                    "connect": transfer.easy.getinfo(pycurl.CONNECT_TIME),
+                    "appconnect": transfer.easy.getinfo(pycurl.APPCONNECT_TIME),
+                    "connects": transfer.easy.getinfo(pycurl.NUM_CONNECTS),
+                },
             },
         )
 

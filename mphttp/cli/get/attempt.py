@@ -21,6 +21,7 @@ from ..environment import Environment
 from ..exits import ExitCode, Failure
 from ..printable import decoded, encoded, printable
 from ..redirect import sent
+from .authentication import authentication
 from .body import Body
 from .client import Client
 from .conditions import modified, save_tag, time_condition
@@ -28,6 +29,7 @@ from .decode import decoded as undone
 from .explain import Asked
 from .jobs import Job
 from .limited import seconds_too_many
+from .measured import Measured
 from .outputs import named_by_server
 from .pace import Pace
 from .resume import (
@@ -64,12 +66,8 @@ class Attempt:
         response: the answer, from that moment on.
         needless: whether everything was there already.
         unmet: whether a condition (-z, --etag-compare) was not met, so that there is no body.
-        size_header: bytes of all answers' heads.
-        size_request: bytes of all requests' heads.
-        size_upload: bytes of the last request's body, as it was announced.
         heads: of all answers, if -D writes them to a file.
-        times: seconds from the beginning to each of "connect", "appconnect", "starttransfer" and
-            "total", as far as they came.
+        measured: times, and bytes of heads.
     """
 
     def __init__(
@@ -86,11 +84,8 @@ class Attempt:
         self.response: httpx.Response | None = None
         self.needless = False
         self.unmet = False
-        self.size_header = 0
-        self.size_request = 0
-        self.size_upload = 0
         self.heads: list[bytes] = []
-        self.times: dict[str, float] = {}
+        self.measured = Measured()
         self._settings = settings
         self._environment = environment
         self._job = job
@@ -99,16 +94,14 @@ class Attempt:
         self._remark = remark
         self._verbose = Verbose(environment) if settings.verbose else None
         self._condition = time_condition(settings)
-        self._began = time.monotonic()
         self._url = job.message.url
         self._proxy: str | None = None
         self._answered = False
-        self._tunnelled = False
 
     @property
     def asked(self) -> Asked:
         """What was under way last."""
-        told = None if self._settings.backend == "curl" else self._tunnelled
+        told = None if self._settings.backend == "curl" else self.measured.tunnelled
         return Asked(self._url, self._proxy, self._answered, told)
 
     def run(self, client: Client, body: Body) -> None:
@@ -125,7 +118,7 @@ class Attempt:
                 self._remark(f"{again.why}: starting over")
                 self._exchange(client, body, None)
         finally:
-            self._stamp("total")
+            self.measured.stamp("total")
 
     def _exchange(self, client: Client, body: Body, held: Held | None) -> AskAgain | None:
         message = self._job.message
@@ -137,10 +130,9 @@ class Attempt:
                 self._verbose.tell(message)
             if isinstance(message, httpx.Request):
                 self._url, self._proxy = message.url, client.transport.proxy_of(message.url)
-                self._tunnelled = False
-                self._count(message)
+                self.measured.request(message)
             else:
-                self.size_header += len(head(message))
+                self.measured.answer(message)
                 self._dump(message)
 
         self._answered = False
@@ -151,11 +143,11 @@ class Attempt:
             follow=asked.follow,
             tell=tell,
             session=client.session,
-            auth=httpx.DigestAuth(*asked.login) if asked.digest and asked.login else None,
+            auth=authentication(asked),
         )
         with closing(response):
             self._answered = True
-            self._stamp("starttransfer")
+            self.measured.stamp("starttransfer")
             self.response, self.report = response, response.extensions["multipath"]
             self._check_status(response, ranged=held is not None)
             if self._unwanted(response):
@@ -165,15 +157,6 @@ class Attempt:
             if again is None:
                 self._keep(response, body)
             return again
-
-    def _count(self, request: httpx.Request) -> None:
-        """Count a request that goes out, its head as HTTP/1.1 writes it."""
-        if self.size_request:
-            self._stamp("redirect")
-        line = len(request.method) + len(request.url.raw_path) + len("  HTTP/1.1\r\n\r\n")
-        self.size_request += line + sum(len(n) + len(v) + 4 for n, v in request.headers.raw)
-        told = request.headers.get("content-length", "")
-        self.size_upload = int(told) if told.isdecimal() else 0
 
     def _dump(self, response: httpx.Response) -> None:
         """Take a head for -D; on stdout it stands before the body."""
@@ -266,8 +249,10 @@ class Attempt:
         if rate:
             self._tell_of_rate(report, rate)
         with self._samples(report), self._progress(report):
+            _check_size(report.length or 0, self._settings.max_filesize)
             for chunk in self._chunks(response):
                 body.write(chunk[skip:])
+                _check_size(body.held.size, self._settings.max_filesize)
                 skip = max(0, skip - len(chunk))
                 if self._verbose:
                     self._verbose.events(report)
@@ -292,8 +277,9 @@ class Attempt:
         return sampled(report) if wanted else nullcontext()
 
     def _progress(self, report: Report) -> AbstractContextManager[None]:
-        shown_elsewhere = self._verbose or self._settings.silent
-        if shown_elsewhere or not self._environment.words_on_terminal or self._body_on_terminal:
+        settings = self._settings
+        unwanted = self._verbose or settings.silent or settings.no_progress_meter
+        if unwanted or not self._environment.words_on_terminal or self._body_on_terminal:
             return nullcontext()
         from .progress import shown
 
@@ -308,24 +294,18 @@ class Attempt:
         return {
             **({"place": body.place} if as_it_comes and body.place is not None else {}),
             **({"strategy": self._strategy} if self._strategy is not None else {}),
-            "trace": self._trace,
+            "trace": self.measured.trace,
         }
-
-    def _trace(self, event: str, _: dict[str, Any]) -> None:
-        """Take the times of connecting (httpcore's trace extension)."""
-        if event.endswith(".connect_tcp.complete"):
-            self._stamp("connect")
-        elif event.endswith(".start_tls.complete"):
-            self._stamp("appconnect")
-        self._tunnelled = self._tunnelled or event.endswith(".ask_proxy.complete")
-
-    def _stamp(self, name: str) -> None:
-        self.times[name] = time.monotonic() - self._began
 
     def tell_events(self) -> None:
         """Tell what happened to the paths since, if that is wanted."""
         if self._verbose and self.report is not None:
             self._verbose.events(self.report)
+
+
+def _check_size(size: int, most: int | None) -> None:
+    if most and size > most:
+        raise Failure(ExitCode.LARGE, f"the body has more than {most} bytes (--max-filesize)")
 
 
 def _check_part(body: Body, stop: int, length: int | None) -> None:

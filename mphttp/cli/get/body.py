@@ -15,7 +15,7 @@ from ..exits import ExitCode, Failure, usage
 from .jobs import Job
 from .notes import Notes
 from .resume import Held, Version
-from .target import Sink, growing_file, is_stream, remove_if_empty, said, target
+from .target import Sink, free_name, growing_file, is_stream, remove_if_empty, said, target
 
 _BLOCK = 1 << 20
 
@@ -170,8 +170,9 @@ def opened(job: Job, resume: int | str | None, environment: Environment) -> Iter
     if job.folders and not is_stream(job.output):
         with said(job.output):
             os.makedirs(os.path.dirname(job.output) or ".", 0o750, exist_ok=True)
+    name = job.output if job.clobbers or is_stream(job.output) else free_name(job.output)
     if resume is None:
-        with target(job.output, environment) as sink:
+        with target(name, environment) as sink:
             yield Body(sink, Held(0, rewindable=sink.rewindable), None, job.sha256)
     elif is_stream(job.output):
         with target(job.output, environment) as sink:
@@ -196,7 +197,7 @@ def _growing(job: Job, resume: int | str) -> Iterator[Body]:
         try:
             yield body
         except BaseException as error:
-            if isinstance(error, Failure) and error.code is ExitCode.DIGEST:
+            if job.removes or (isinstance(error, Failure) and error.code is ExitCode.DIGEST):
                 sink.cut(0)
                 remove_if_empty(job.output, sink.descriptor)
                 notes.remove()

@@ -92,20 +92,24 @@ class Cookies:
         return _HEAD + "".join(_line(cookie) for cookie in self._jar if not cookie.is_expired())
 
 
-def read_cookies(given: Iterable[str], environment: Environment, *, keep: bool) -> Cookies:
+def read_cookies(
+    given: Iterable[str], environment: Environment, *, keep: bool, lasting: bool = False
+) -> Cookies:
     """Return what `-b` names: cookies, or files of them; one that isn't there is empty.
 
     Args:
         given: each -b.
         environment: where stdin is.
         keep: whether what servers set is kept in any case (-c).
+        lasting: whether those of files count only if they have an expiry.
 
     Raises:
         Failure: a file can't be read.
     """
     literal = [text for text in given if "=" in text]
     files = [text for text in given if "=" not in text]
-    kept = [cookie for name in files for cookie in _read(name, environment)]
+    found = [cookie for name in files for cookie in _read(name, environment)]
+    kept = [cookie for cookie in found if not (lasting and cookie.discard)]
     return Cookies("; ".join(literal), kept, keep=keep or bool(files))
 
 

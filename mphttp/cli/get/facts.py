@@ -11,6 +11,7 @@ from mphttp import Report
 from ..printable import decoded
 from ..redirect import leads_to
 from .download import Download
+from .measured import Measured
 
 
 def told(download: Download) -> dict[str, Any]:
@@ -126,15 +127,17 @@ def _field_lists(headers: httpx.Headers) -> dict[str, list[str]]:
 def _of_transfer(download: Download) -> dict[str, Any]:
     attempt = download.attempt
     report = attempt.report if attempt else None
-    times = attempt.times if attempt else {}
+    measured = attempt.measured if attempt else Measured()
+    times, uploaded = measured.times, measured.size_upload
     size, total = report.bytes if report else 0, times.get("total", 0.0)
-    uploaded = attempt.size_upload if attempt else 0
     return {
         "size_download": size,
-        "size_header": attempt.size_header if attempt else 0,
-        "size_request": attempt.size_request if attempt else 0,
+        "size_header": measured.size_header,
+        "size_request": measured.size_request,
         "size_upload": uploaded,
         "speed_upload": int(uploaded / total) if total else 0,
+        "num_connects": measured.connects,
+        "proxy_ssl_verify_result": 0,
         "ssl_verify_result": 0,
         "speed_download": int(size / total) if total else 0,
         "time_appconnect": times.get("appconnect", 0.0),

@@ -28,6 +28,8 @@ class Job:
         number: counted from 0.
         named: whether the server may give the file another name.
         folders: whether missing folders are made.
+        clobbers: whether a file that is there is replaced.
+        removes: whether a file that has grown under its name goes if it can't be whole.
     """
 
     message: Message
@@ -36,6 +38,8 @@ class Job:
     number: int = 0
     named: bool = False
     folders: bool = False
+    clobbers: bool = True
+    removes: bool = False
 
 
 def jobs(settings: Settings, environment: Environment) -> list[Job]:
@@ -54,6 +58,9 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
     if settings.get:
         data = joined(settings.data, environment)
         texts = [in_query(text, data) for text in texts]
+    if settings.url_query:
+        query = joined(settings.url_query, environment)
+        texts = [in_query(text, query) for text in texts]
     given = _contents(settings, len(settings.url), environment)
     contents = [given[number] for number, _ in globs]
     messages = [
@@ -68,6 +75,8 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
             number=number,
             named=settings.remote_header_name and of_url(settings, globs[number][0]),
             folders=settings.create_dirs,
+            clobbers=not settings.no_clobber,
+            removes=settings.remove_on_error,
         )
         for number, parts in enumerate(zip(messages, outputs, digests, strict=True))
     ]

@@ -19,6 +19,7 @@ from .conditions import compared_tag, time_condition
 from .content import Content, read_file
 from .decode import offered
 from .settings import Settings
+from .settings.session import Scheme
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
@@ -41,7 +42,7 @@ class Message:
         compressed: whether the server may send a coding that can be undone here.
         own: fields that options of their own ask for; `headers` count before them.
         follow: how redirects are followed; None if they aren't.
-        digest: whether user and password are told by Digest (RFC 7616), not by Basic.
+        scheme: how user and password are told; None is Basic.
     """
 
     method: str
@@ -52,7 +53,7 @@ class Message:
     compressed: bool = False
     own: tuple[tuple[str, str | None], ...] = ()
     follow: Follow | None = None
-    digest: bool = False
+    scheme: Scheme | None = None
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -89,7 +90,7 @@ class Message:
         del request.headers["accept-encoding"]
         del request.headers["connection"]  # keep-alive is what HTTP/1.1 means (RFC 9112, 9.3)
         defaults = {"user-agent": USER_AGENT}
-        auth = None if self.digest else self.login
+        auth = None if self.scheme in ("digest", "any") else self.login
         defaults |= {"authorization": basic(*auth)} if auth else {}
         defaults |= {"accept-encoding": offered()} if self.compressed else {}
         media_type = self.content.media_type if self.content is not None else ""
@@ -142,7 +143,14 @@ def message(
     headers = given_fields(settings.header, environment)
     _check_framing(headers, content)
     referer, auto = _referer(settings.referer)
-    follow = Follow(settings.max_redirs, implied, settings.request, auto_referer=auto)
+    follow = Follow(
+        settings.max_redirs,
+        implied,
+        settings.request,
+        auto_referer=auto,
+        trusted=settings.location_trusted,
+        posts=frozenset(_posts(settings)),
+    )
     return Message(
         method=settings.request or implied,
         url=url,
@@ -151,8 +159,8 @@ def message(
         auth=login(settings.user, environment) if settings.user else None,
         compressed=settings.compressed,
         own=tuple(_own(settings, referer)),
-        follow=follow if settings.location else None,
-        digest=settings.digest,
+        follow=follow if settings.location or settings.location_trusted else None,
+        scheme=_scheme(settings),
     )
 
 
@@ -166,6 +174,8 @@ def _implied(settings: Settings, content: Content | None) -> str:
 
 
 def _own(settings: Settings, referer: str) -> Iterator[tuple[str, str | None]]:
+    if settings.oauth2_bearer is not None:
+        yield _field("--oauth2-bearer", "Authorization", f"Bearer {settings.oauth2_bearer}")
     if settings.user_agent is not None:
         yield _field("-A", "User-Agent", settings.user_agent)
     if referer:
@@ -180,6 +190,18 @@ def _own(settings: Settings, referer: str) -> Iterator[tuple[str, str | None]]:
     if any(data.kind == "json" for data in settings.data):
         yield "Content-Type", "application/json"
         yield "Accept", "application/json"
+
+
+def _scheme(settings: Settings) -> Scheme | None:
+    """Return how user and password are told; of several schemes, the server chooses."""
+    given = set(settings.scheme)
+    return "any" if len(given) > 1 else next(iter(given), None)
+
+
+def _posts(settings: Settings) -> Iterator[int]:
+    """Yield the statuses after which a POST stays one."""
+    stays = {301: settings.post301, 302: settings.post302, 303: settings.post303}
+    yield from (status for status, there in stays.items() if there)
 
 
 def _field(option: str, name: str, value: str) -> tuple[str, str | None]:

@@ -31,6 +31,7 @@ _LASTING = frozenset(
         ExitCode.READ,
         ExitCode.CA_FILE,
         ExitCode.DIGEST,
+        ExitCode.LARGE,
         ExitCode.STRATEGY,
         ExitCode.LATE,
         ExitCode.BUG,

@@ -62,11 +62,15 @@ def make_session(
         Failure: a file can't be read.
     """
     keep = settings.cookie_jar is not None
-    cookies = read_cookies(settings.cookie, environment, keep=keep)
+    cookies = read_cookies(
+        settings.cookie, environment, keep=keep, lasting=settings.junk_session_cookies
+    )
     if before is not None:
         cookies.share(before.cookies)
-    wanted = settings.netrc and settings.user is None
-    return Session(cookies, _logins(environment) if wanted else {})
+    wanted = settings.netrc or settings.netrc_optional or settings.netrc_file is not None
+    if not wanted or settings.user is not None:
+        return Session(cookies)
+    return Session(cookies, _logins(settings.netrc_file or _netrc(environment)))
 
 
 def write_jar(session: Session, name: str, environment: Environment) -> None:
@@ -79,8 +83,11 @@ def write_jar(session: Session, name: str, environment: Environment) -> None:
         sink.write(session.cookies.text().encode(errors="surrogateescape"))
 
 
-def _logins(environment: Environment) -> dict[str, tuple[str, str]]:
-    name = os.path.join(environment.environ.get("HOME") or os.path.expanduser("~"), ".netrc")
+def _netrc(environment: Environment) -> str:
+    return os.path.join(environment.environ.get("HOME") or os.path.expanduser("~"), ".netrc")
+
+
+def _logins(name: str) -> dict[str, tuple[str, str]]:
     if not os.path.exists(name):
         return {}
     try:

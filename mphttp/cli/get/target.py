@@ -95,6 +95,19 @@ class Sink:
                 os.utime(self.descriptor, (self.modified, self.modified))
 
 
+def free_name(name: str) -> str:
+    """Return a name that nothing has: this one, or one with .1, .2 ... behind it.
+
+    Raises:
+        Failure: a hundred are taken.
+    """
+    for candidate in (name, *(f"{name}.{number}" for number in range(1, 100))):
+        if not os.path.lexists(candidate):
+            return candidate
+    what = f"{name} is there already, as are 99 others with a number behind it"
+    raise Failure(ExitCode.WRITE, what, "-o FILE names another")
+
+
 def is_stream(name: str) -> bool:
     """Whether `-o NAME` means stdout, or a device or pipe, where nothing can be taken back."""
     if _is_stdout(name):

@@ -22,6 +22,7 @@ VARIABLES = (
     "errormsg",
     "exitcode",
     "filename_effective",
+    "ftp_entry_path",
     "header_json",
     "http_code",
     "http_version",
@@ -29,11 +30,13 @@ VARIABLES = (
     "local_port",
     "mechanism",
     "method",
+    "num_connects",
     "num_headers",
     "num_redirects",
     "num_retries",
     "problems",
     "protocol",
+    "proxy_ssl_verify_result",
     "redirect_url",
     "referer",
     "remote_ip",
@@ -65,11 +68,8 @@ strategy and subflows."""
 
 _OF_CURL = {
     "certs",
-    "ftp_entry_path",
     "http_connect",
     "num_certs",
-    "num_connects",
-    "proxy_ssl_verify_result",
     "time_namelookup",
 }
 

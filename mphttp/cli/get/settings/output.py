@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ...units import size
 from .option import Option, several, switch, value
 
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -72,6 +73,18 @@ class OutputSettings:
     etag_compare: str | None = value(
         "--etag-compare", metavar="FILE", parse=str, means="only what hasn't the entity tag there"
     )
+    max_filesize: int | None = value(
+        "--max-filesize",
+        metavar="SIZE",
+        parse=size,
+        means="fail if the body is larger",
+    )
+    no_clobber: bool = switch(
+        "--no-clobber", means="never write over a file: take the name with .1, .2 ... behind it"
+    )
+    remove_on_error: bool = switch(
+        "--remove-on-error", means="leave no part of a file behind, also with -C"
+    )
     no_buffer: bool = switch(
         "-N", "--no-buffer", means="write what comes at once; so it is in any case"
     )
@@ -126,6 +139,12 @@ class ToldSettings:
     disable: bool = switch("-q", "--disable", means="as the first option: read no ~/.mphttprc")
     next: tuple[bool, ...] = several(
         Option(("-:", "--next"), "what follows has options of its own", constant=True)
+    )
+    progress_bar: bool = switch(
+        "-#", "--progress-bar", means="show progress as a bar; so it is on a terminal in any case"
+    )
+    no_progress_meter: bool = switch(
+        "--no-progress-meter", means="no progress, but what else is told"
     )
     silent: bool = switch("-s", "--silent", means="no progress and no errors")
     show_error: bool = switch("-S", "--show-error", means="errors in spite of -s")

@@ -30,6 +30,10 @@ def _data(kind: Kind) -> Callable[[str], Data]:
     return lambda text: Data(kind, text)
 
 
+def _query(text: str) -> Data:
+    return Data("raw", text[1:]) if text.startswith("+") else Data("encoded", text)
+
+
 def _form(text: str) -> tuple[bool, str]:
     return False, text
 
@@ -115,6 +119,14 @@ class RequestSettings:
         Option(("--form-string",), "the same, and every letter is meant", "PART", _plain_form),
     )
     get: bool = switch("-G", "--get", means="send -d's data in the URL, by GET")
+    url_query: tuple[Data, ...] = several(
+        Option(
+            ("--url-query",),
+            "put this into the URL's query, as --data-urlencode writes it; +TEXT as it is",
+            "DATA",
+            _query,
+        )
+    )
     upload_file: tuple[str, ...] = several(
         Option(
             ("-T", "--upload-file"),
@@ -138,6 +150,9 @@ class RequestSettings:
         means="Referer; with ;auto behind it, each redirect names where it came from",
     )
     location: bool = switch("-L", "--location", means="follow redirects")
+    post301: bool = switch("--post301", means="stay with POST after a redirect by status 301")
+    post302: bool = switch("--post302", means="stay with POST after a redirect by status 302")
+    post303: bool = switch("--post303", means="stay with POST after a redirect by status 303")
     max_redirs: int = value(
         "--max-redirs",
         metavar="N",

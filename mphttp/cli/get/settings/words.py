@@ -17,24 +17,19 @@ HELP = "mphttp get --help lists them all"
 
 
 _INSTEAD = {
-    "--location-trusted": "passwords stay within their origin; ask for the last URL itself",
     "--negotiate": "-u sends Basic, or Digest with --digest",
     "--ntlm": "-u sends Basic, or Digest with --digest",
-    "--anyauth": "-u sends Basic, or Digest with --digest",
-    "--basic": "-u sends Basic without --digest",
-    "--oauth2-bearer": "-H 'Authorization: Bearer TOKEN'",
-    "--socks5": "-x socks5://HOST",
-    "--socks5-hostname": "-x socks5h://HOST",
-    "--progress-bar": "a terminal shows progress in any case",
-    "-#": "a terminal shows progress in any case",
-    "--parallel": "URLs come one after the other; xargs -P runs several at once",
-    "-Z": "URLs come one after the other; xargs -P runs several at once",
     "--trace": "-v tells heads and events",
     "--trace-ascii": "-v tells heads and events",
-    "--url-query": "-G --data-urlencode",
-    "--netrc-file": "-n reads ~/.netrc",
-    "--junk-session-cookies": "-b FILE takes them all",
-    "-j": "-b FILE takes them all",
+    "--path-as-is": "dot segments are taken out of URLs (RFC 3986, 5.2.4)",
+    "--http1.0": "HTTP/1.1 is understood by servers of HTTP/1.0, too",
+    "-0": "HTTP/1.1 is understood by servers of HTTP/1.0, too",
+    "--stderr": "2>FILE",
+    "--libcurl": "there is mphttp.curl for programs",
+    "--proxy-anyauth": "-U is sent at once, by Basic",
+    "--proxy-digest": "-U is sent at once, by Basic",
+    "--proxy-basic": "-U is sent by Basic in any case",
+    "--raw": "without --compressed, bodies come as they are; chunks are undone",
 }
 """For options of curl's that aren't here."""
 

@@ -67,11 +67,11 @@ def test_what_follows_onerror_is_for_errors() -> None:
 
 
 def test_an_unknown_variable_is_told_with_the_one_that_was_meant() -> None:
-    made = Format("%{http_cod}%{http_code}%{}%{num_connects}")
+    made = Format("%{http_cod}%{http_code}%{}%{num_certs}")
     assert [str(unknown) for unknown in made.unknown] == [
         "there is no variable %{http_cod}",
         "there is no variable %{}",
-        "there is no variable %{num_connects}",
+        "there is no variable %{num_certs}",
     ]
     hints = [unknown.hint for unknown in made.unknown]
     assert hints[0].startswith("did you mean %{http_code}? ")
