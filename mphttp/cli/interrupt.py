@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -51,35 +53,114 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-Anew = Callable[[float], None]
-"""Begins a time limit again; takes seconds that are granted beside it."""
+class Stop:
+    """Ends what other threads do, since signals and their exceptions reach the first one alone."""
+
+    def __init__(self) -> None:
+        self._set = threading.Event()
+
+    def stop(self) -> None:
+        """Let every wait end, and nothing begin."""
+        self._set.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether all is to end."""
+        return self._set.is_set()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, until all is to end."""
+        if self._set.wait(seconds):
+            raise Stopped(signal.SIGINT)
+
+
+class Limit:
+    """When something has to be done, for those who ask before they wait.
+
+    Args:
+        seconds: from now on; None for no limit.
+        stop: ends it, too.
+    """
+
+    def __init__(self, seconds: float | None, stop: Stop | None = None) -> None:
+        self._seconds = seconds
+        self._end = math.inf if seconds is None else time.monotonic() + seconds
+        self._stop = stop
+
+    def left(self) -> float | None:
+        """Return the seconds that are left, or None without a limit."""
+        if self._stop is not None and self._stop.stopped:
+            return 0.0
+        return None if self._end == math.inf else max(0.0, self._end - time.monotonic())
+
+    def require(self) -> None:
+        """Go on only if there is time.
+
+        Raises:
+            TimeIsOver: there is none.
+            Stopped: all is to end.
+        """
+        if self._stop is not None and self._stop.stopped:
+            raise Stopped(signal.SIGINT)
+        if time.monotonic() >= self._end:
+            raise TimeIsOver
+
+    def anew(self, more: float) -> None:
+        """Begin again, with seconds that are granted beside."""
+        if self._seconds is not None:
+            self._end = time.monotonic() + self._seconds + more
+            if _in_first_thread():
+                _set(self._seconds + more)
+
+
+class Waits(dict[str, float | None]):
+    """httpx's limits of single waits, none of which lasts longer than there is time.
+
+    Args:
+        limit: of all together.
+        own: of each, such as connect=60.
+    """
+
+    def __init__(self, limit: Limit, **own: float | None) -> None:
+        super().__init__(own)
+        self._limit = limit
+
+    def get(self, kind: str, _: object = None, /) -> float | None:
+        """Return what a wait may take now, in seconds, or None."""
+        given = [super().get(kind), self._limit.left()]
+        return min((seconds for seconds in given if seconds is not None), default=None)
 
 
 @contextmanager
-def time_limit(seconds: float | None) -> Iterator[Anew]:
+def time_limit(seconds: float | None, stop: Stop | None = None) -> Iterator[Limit]:
     """Raise `TimeIsOver` in the block after so many seconds, wherever it waits then.
 
     A timer of the system does it, since time-outs of sockets start anew with every byte. A limit
-    around this one holds all the same, unless this one begins anew.
+    around this one holds all the same, unless this one begins anew. Where there are several
+    threads, a signal reaches the first one alone: in the others, waits ask what is left.
 
     Raises:
         TimeIsOver: the time is over.
     """
-    if seconds is None:
-        yield lambda _: None
+    limit = Limit(seconds, stop)
+    if seconds is None or not _in_first_thread():
+        yield limit
         return
-    limit = seconds
     handler = signal.signal(signal.SIGALRM, _over)
     began = time.monotonic()
     left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
-    _set(min(limit, left or limit))
+    _set(min(seconds, left or seconds))
     try:
-        yield lambda more: _set(limit + more)
+        yield limit
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         if left:
             _set(max(left - (time.monotonic() - began), _AT_ONCE))
+
+
+def _in_first_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _set(seconds: float) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from .interrupt import TimeIsOver, time_limit
+from .interrupt import Limit, TimeIsOver, time_limit
 from .printable import decoded
 from .url import PORTS, fault_of, origin, read_url, without_userinfo
 
@@ -248,15 +248,16 @@ def _let_go(response: httpx.Response) -> None:
     try:
         length = response.headers.get("content-length", "0")
         if length.isdecimal() and int(length[:9]) <= _REST:
-            with suppress(TimeIsOver, httpx.TransportError), time_limit(_REST_WITHIN):
-                _read_rest(response)
+            with suppress(TimeIsOver, httpx.TransportError), time_limit(_REST_WITHIN) as limit:
+                _read_rest(response, limit)
     finally:
         response.close()
 
 
-def _read_rest(response: httpx.Response) -> None:
+def _read_rest(response: httpx.Response, limit: Limit) -> None:
     count = 0
     for part in response.iter_raw():
+        limit.require()
         count += len(part)
         if count > _REST:
             break

@@ -29,9 +29,6 @@ class CurlByteStream(httpx.SyncByteStream):
     """
 
     def __init__(self, request: httpx.Request, pool: Pool, *, proxied: bool) -> None:
-        limits = request.extensions.get("timeout", {})
-        self._read_limit: float | None = limits.get("read")
-        self._write_limit: float | None = limits.get("write")
         self._request = request
         self._pool = pool
         self._lane: Lane | None = None
@@ -117,7 +114,8 @@ class CurlByteStream(httpx.SyncByteStream):
             httpx.TimeoutException: none are.
         """
         uploads = transfer.uploads()
-        limit = self._write_limit if uploads else self._read_limit
+        limits = self._request.extensions.get("timeout", {})
+        limit: float | None = limits.get("write" if uploads else "read")
         if not transfer.connected or limit is None:
             return _LONG
         left = max(transfer.heard_at, asked_at) + limit - time.monotonic()

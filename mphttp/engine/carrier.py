@@ -467,6 +467,9 @@ class Carrier:
         for exchange in list(self._exchanges):
             exchange.give_up(f"mphttp itself failed with {type(error).__name__}: {error}")
 
+    def shut_down(self) -> None:
+        """Let whoever reads see that nothing more comes; here nobody reads."""
+
     def after_fork(self) -> None:
         """Leave the connection to the parent process, whose thread may have held the lock."""
         self.lock = threading.RLock()

@@ -55,6 +55,9 @@ class Woken(Protocol):
     def after_fork(self) -> None:
         """Belong to the parent from now on."""
 
+    def shut_down(self) -> None:
+        """Let whoever reads see that nothing more comes."""
+
 
 class Engine:
     """The thread, its timers, and who is to be woken by which token.
@@ -229,6 +232,13 @@ class Engine:
         if self._asleep_until == math.inf:
             return None
         return max(0.0, self._asleep_until - time.monotonic())
+
+    def shut_down(self) -> None:
+        """Let whoever reads from any connection see that nothing more comes."""
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            connection.shut_down()
 
     def _ready(self, now: float) -> list[Woken]:
         """Take those that are to have a turn now."""

@@ -39,10 +39,11 @@ class Body(_Body):
     """The body of a response, for threads."""
 
     def __iter__(self) -> Iterator[bytes]:
-        timeout = timeout_of(self._request, "read")
+        request = self._request
         try:
-            with step(self._request, f"{self._protocol}.receive_response_body"):
-                while part := self.part(timeout):
+            with step(request, f"{self._protocol}.receive_response_body"):
+                # The limit may be what is left of another one, so it is asked for each time.
+                while part := self.part(timeout_of(request, "read")):
                     yield part
         except BaseException:
             self.close()

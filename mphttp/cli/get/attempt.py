@@ -19,6 +19,7 @@ from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure
+from ..interrupt import Limit, Waits
 from ..printable import decoded, encoded, printable
 from ..redirect import sent
 from .authentication import authentication
@@ -49,6 +50,9 @@ from .retry import STATUSES, Busy
 from .settings import Settings
 from .verbose import Verbose, head
 
+Show = Callable[[Job, Report], AbstractContextManager[None]]
+"""Shows the progress of a download while a block runs."""
+
 
 class Attempt:
     """One attempt at a download.
@@ -58,8 +62,10 @@ class Attempt:
         environment: where it waits and tells.
         job: what is downloaded.
         strategy: when paths are opened, or None.
+        limit: of the time that it may take.
         patient: tells whether another attempt follows if the server says "not now".
         remark: tells people what they should know.
+        show: shows progress.
 
     Attributes:
         report: what happened, from the moment that the answer's head is there.
@@ -77,8 +83,10 @@ class Attempt:
         job: Job,
         *,
         strategy: Strategy | None,
+        limit: Limit,
         patient: Callable[[Busy], bool],
         remark: Callable[[str], None],
+        show: Show,
     ) -> None:
         self.report: Report | None = None
         self.response: httpx.Response | None = None
@@ -90,8 +98,10 @@ class Attempt:
         self._environment = environment
         self._job = job
         self._strategy = strategy
+        self._limit = limit
         self._patient = patient
         self._remark = remark
+        self._show = show
         self._verbose = Verbose(environment) if settings.verbose else None
         self._condition = time_condition(settings)
         self._url = job.message.url
@@ -251,6 +261,8 @@ class Attempt:
         with self._samples(report), self._progress(report):
             _check_size(report.length or 0, self._settings.max_filesize)
             for chunk in self._chunks(response):
+                self._limit.require()
+                self._check_text(chunk)
                 body.write(chunk[skip:])
                 _check_size(body.held.size, self._settings.max_filesize)
                 skip = max(0, skip - len(chunk))
@@ -261,6 +273,13 @@ class Attempt:
                     paced = report.bytes
         if skip:
             raise Failure(ExitCode.RANGE, f"the object ends {skip} bytes before the offset")
+
+    def _check_text(self, chunk: bytes) -> None:
+        """Let nothing onto a terminal that is no text, unless -o - asks for it."""
+        if self._body_on_terminal and not self._job.asked_for and b"\0" in chunk:
+            what = "the body is no text, and standard output is a terminal"
+            hint = "-o FILE or -O writes a file; -o - writes to the terminal in any case"
+            raise Failure(ExitCode.WRITE, what, hint)
 
     def _tell_of_rate(self, report: Report, rate: int) -> None:
         deadline = report.deadline.seconds if report.deadline else None
@@ -279,11 +298,9 @@ class Attempt:
     def _progress(self, report: Report) -> AbstractContextManager[None]:
         settings = self._settings
         unwanted = self._verbose or settings.silent or settings.no_progress_meter
-        if unwanted or not self._environment.words_on_terminal or self._body_on_terminal:
+        if unwanted or not self._environment.stderr.isatty() or self._body_on_terminal:
             return nullcontext()
-        from .progress import shown
-
-        return shown(report, self._environment)
+        return self._show(self._job, report)
 
     @property
     def _body_on_terminal(self) -> bool:
@@ -294,6 +311,7 @@ class Attempt:
         return {
             **({"place": body.place} if as_it_comes and body.place is not None else {}),
             **({"strategy": self._strategy} if self._strategy is not None else {}),
+            "timeout": Waits(self._limit, connect=self._settings.connect_timeout or None),
             "trace": self.measured.trace,
         }
 

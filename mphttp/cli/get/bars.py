@@ -31,12 +31,35 @@ class Bar:
     rate: float
 
 
+class Smoothed:
+    """A rate that follows what comes, without its jumps."""
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._count = 0
+        self._rate = 0.0
+
+    def step(self, count: int, now: float) -> float:
+        """Return the rate now, in bytes a second.
+
+        Args:
+            count: of all bytes so far.
+            now: in seconds since the beginning.
+        """
+        passed = now - self._at
+        if passed > 0:
+            weight = -math.expm1(-passed / _MEMORY)
+            # Not weight * (bytes / passed): two looks in quick succession must not overflow.
+            self._rate += (count - self._count) * (weight / passed) - weight * self._rate
+            self._at, self._count = now, count
+        return self._rate
+
+
 class Bars:
     """The bars of one transfer, which remember what they last showed, for the rates."""
 
     def __init__(self) -> None:
-        self._at = 0.0
-        self._shown: dict[str, Bar] = {}
+        self._rates: dict[str, Smoothed] = {}
 
     def step(
         self, paths: Sequence[str], subflows: Sequence[SubflowReport], now: float
@@ -49,19 +72,11 @@ class Bars:
             now: seconds since the request was sent.
         """
         names = dict.fromkeys([*paths, *(subflow.path for subflow in subflows)])
-        bars = [self._bar(n, [s for s in subflows if s.path == n], now - self._at) for n in names]
-        self._at = now
-        self._shown = {bar.path: bar for bar in bars}
-        return bars
+        return [self._bar(n, [s for s in subflows if s.path == n], now) for n in names]
 
-    def _bar(self, path: str, subflows: Sequence[SubflowReport], passed: float) -> Bar:
-        before = self._shown.get(path, Bar(path, "unused", 0, 0.0))
+    def _bar(self, path: str, subflows: Sequence[SubflowReport], now: float) -> Bar:
         received = sum(subflow.bytes_received for subflow in subflows)
-        rate = before.rate
-        if passed > 0:
-            weight = -math.expm1(-passed / _MEMORY)
-            # Not weight * (bytes / passed): two looks in quick succession must not overflow.
-            rate += (received - before.received) * (weight / passed) - weight * rate
+        rate = self._rates.setdefault(path, Smoothed()).step(received, now)
         return Bar(path, _state(subflows), received, rate)
 
 
@@ -72,14 +87,40 @@ def _state(subflows: Sequence[SubflowReport]) -> str:
     return "backup" if all(subflow.backup for subflow in alive) else "open"
 
 
-def progress_line(report: Report) -> str:
-    """Return the words under the bars: how much there is, and how much time."""
+def percent(count: int, whole: int | None) -> str:
+    """Return how much of a whole is there; "" if nobody knows."""
+    return f"{min(100 * count // whole, 100)}%" if whole else ""
+
+
+def time_left(count: int, whole: int | None, rate: float) -> str:
+    """Return how long the rest takes at a rate, such as 1:05; "" if nobody knows."""
+    if whole is None or rate < 1:
+        return ""
+    minutes, seconds = divmod(math.ceil(max(whole - count, 0) / rate), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 100:
+        return ""
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def progress_line(report: Report, rate: float = 0.0) -> str:
+    """Return the words under the bars: how much there is, how fast, and how much time.
+
+    Args:
+        report: what has happened.
+        rate: of all paths, in bytes a second; 0 if it isn't known yet.
+    """
     whole = f" of {words_for_size(report.length)}" if report.length is not None else ""
-    line = f"{words_for_size(report.bytes)}{whole}, {report.seconds:.1f} s"
-    if report.deadline is None:
-        return line
-    left = report.deadline.seconds - report.seconds
-    return f"{line}, {left:.1f} s to the deadline" if left >= 0 else f"{line}, deadline missed"
+    part = percent(report.bytes, report.length)
+    words = [f"{words_for_size(report.bytes)}{whole}" + (f" ({part})" if part else "")]
+    words += [words_for_rate(rate)] if rate else []
+    words += [f"{report.seconds:.1f} s"]
+    left = time_left(report.bytes, report.length, rate)
+    words += [f"{left} left"] if left else []
+    if report.deadline is not None:
+        rest = report.deadline.seconds - report.seconds
+        words += [f"{rest:.1f} s to the deadline" if rest >= 0 else "deadline missed"]
+    return ", ".join(words)
 
 
 def summary(report: Report) -> str:

@@ -1,5 +1,7 @@
 """A file that grows beside another, whose name it takes when it is whole.
 
+Until then `ls` shows it, NAME.1a2b3c4d.part: one that a kill leaves behind is found.
+
 Whether there may be one is the kernel's to say: the name is opened first, as any program would open
 it, so that links are followed, or not, by the kernel's rules (fs.protected_symlinks and the like).
 What takes the place of a file has its owner, mode and attributes before it has a byte. Where that
@@ -76,7 +78,7 @@ class Beside:
     def _made(cls, path: str, name: str, mode: int) -> Self:
         folder = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         ending = f".{secrets.token_hex(4)}.part"
-        own = f".{shortened(name, LONGEST_NAME - 1 - len(ending))}{ending}"
+        own = f"{shortened(name, LONGEST_NAME - len(ending))}{ending}"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             return cls(folder, name, own, os.open(own, flags, mode, dir_fd=folder))

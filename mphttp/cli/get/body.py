@@ -109,6 +109,26 @@ class Body:
             self._sink.cut(self._head + size)
             self.held = replace(self.held, size=size)
 
+    def keep(self, url: str) -> str | None:
+        """Leave what there is under a name that `-C -` goes on from, and return that name.
+
+        Args:
+            url: that was asked for.
+
+        Returns:
+            None if nobody could go on from it: nothing says of which version it is.
+        """
+        if not self.held.size or self._head or self.held.version is None:
+            return None
+        if self._notes is not None:
+            return self._sink.name if self._notes.kept else None
+        name = self._sink.keep()
+        if name is not None:
+            notes = Notes(name, self._sink.descriptor, url)
+            notes.write(self.held.version)
+            notes.settle()
+        return name
+
     @property
     def name(self) -> str:
         """Where it goes."""

@@ -1,26 +1,31 @@
-"""`mphttp get`: one download after the other, and what is written about them."""
+"""`mphttp get`: one download after the other, or several at once, and what is written of them."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from mphttp.report import Report
 from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
-from ..interrupt import TimeIsOver, stoppable, time_limit
+from ..interrupt import Stop, TimeIsOver, stoppable, time_limit
 from ..printable import encoded
+from .board import Board
 from .choice import absent, chosen_strategy
 from .client import Client, make_client, paths
 from .download import Download
 from .explain import late
-from .facts import told, variables
+from .facts import Told, told, variables
 from .jobs import Job, jobs
 from .options import read
+from .parallel import Workers
 from .record import write_report
 from .session import Session, make_session, write_jar
 from .settings import Settings
@@ -111,38 +116,88 @@ class Command:
         self._environment = environment
         self._strategy = strategy
         self._written = written
-        self._told: list[dict[str, Any]] = []
-        self._heads: list[bytes] = []
+        self._told: dict[int, Told] = {}
+        self._heads: dict[int, list[bytes]] = {}
         self._begun: set[str] = set()
+        self._began = time.monotonic()
+        self._stop = Stop()
+        self._board = Board(0)
+        self._writing = threading.Lock()
 
     def run(self, asked: list[Job], client: Client) -> int:
-        """Do one download after the other, and write the report whatever came of it.
+        """Do one download after the other, or several at once, and write the report in any case.
 
         Returns:
             0, or the exit code of the last that failed.
         """
-        code = 0
+        self._board = Board(len(asked))
         try:
-            for job in asked:
-                code = self._one(job, client) or code
+            code = self._at_once(asked, client) if self._parallel else self._in_turn(asked, client)
         finally:
             jar = partial(self._jar, client)
             unreported = self._written_after(jar, self._dump, self._report, self._plot)
         return code or unreported
 
+    @property
+    def _parallel(self) -> bool:
+        return self._settings.parallel
+
+    def _in_turn(self, asked: list[Job], client: Client) -> int:
+        code = 0
+        for job in asked:
+            code = self._one(job, client) or code
+            if code and self._settings.fail_early:
+                break
+        return code
+
+    def _at_once(self, asked: list[Job], client: Client) -> int:
+        settings = self._settings
+        workers = Workers(settings.parallel_max, self._stop, fail_early=settings.fail_early)
+        with self._progress():
+            return workers.run(asked, partial(self._one, client=client))
+
+    def _progress(self) -> AbstractContextManager[None]:
+        settings, environment = self._settings, self._environment
+        unwanted = settings.silent or settings.no_progress_meter or settings.verbose
+        if unwanted or not environment.stderr.isatty():
+            return nullcontext()
+        from .progress import board_shown
+
+        return board_shown(self._board, environment)
+
+    def _show(self, job: Job, report: Report) -> AbstractContextManager[None]:
+        if self._parallel:
+            return self._board.shown(job, report)
+        from .progress import shown
+
+        return shown(report, self._environment)
+
     def _one(self, job: Job, client: Client) -> int:
-        download = Download(self._settings, self._environment, job, self._strategy)
+        environment = self._environment
+        if self._parallel:
+            environment = replace(environment, sleep=self._stop.sleep)
+        download = Download(
+            self._settings,
+            environment,
+            job,
+            self._strategy,
+            show=self._show,
+            stop=self._stop,
+            began=self._began if self._settings.one_deadline else None,
+        )
         code = 0
         try:
             download.run(client)
         except Failure as failure:
-            self._say(failure)
+            self._say(failure, str(job.message.url.copy_with(userinfo=b"", query=None)))
             code = failure.code
         finally:
-            self._heads += download.heads
+            self._board.ended(code)
+            self._heads[job.number] = download.heads
             if self._settings.report is not None or self._settings.plot is not None:
-                self._told.append(told(download))
-        unwritten = self._written_after(lambda: self._write_out(download))
+                self._told[job.number] = told(download)
+        with self._writing:
+            unwritten = self._written_after(lambda: self._write_out(download))
         return code or unwritten
 
     def _written_after(self, *writers: Callable[[], None]) -> int:
@@ -164,22 +219,30 @@ class Command:
         name = self._settings.dump_header
         if name is not None and name != "-":
             with target(name, self._environment) as sink:
-                sink.write(b"".join(self._heads))
+                heads = (head for _, those in sorted(self._heads.items()) for head in those)
+                sink.write(b"".join(heads))
 
     def _report(self) -> None:
         if self._settings.report is not None:
-            write_report(self._settings.report, self._told, self._environment)
+            write_report(self._settings.report, self._reports(), self._environment)
+
+    def _reports(self) -> list[Told]:
+        return [told for _, told in sorted(self._told.items())]
 
     def _plot(self) -> None:
         # Of what failed before the body, or was there already, there is nothing to be seen.
-        if self._settings.plot is not None and self._told and self._told[0].get("samples"):
+        first = next(iter(self._reports()), None)
+        if self._settings.plot is not None and first and first.get("samples"):
             from ..plot.command import write_picture
 
-            write_picture(self._settings.plot, self._told[0], self._environment)
+            write_picture(self._settings.plot, first, self._environment)
 
-    def _say(self, failure: Failure) -> None:
-        if not _quiet(self._settings):
-            self._environment.say(str(failure))
+    def _say(self, failure: Failure, url: str = "") -> None:
+        if _quiet(self._settings):
+            return
+        # Of several at once, nobody could tell whose it is.
+        what = f"{url}: {failure.what}" if url and self._parallel else failure.what
+        self._environment.say(str(Failure(failure.code, what, failure.hint)))
 
     def _write_out(self, download: Download) -> None:
         if self._written is None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 
 from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure
-from ..interrupt import Anew, TimeIsOver, time_limit
-from .attempt import Attempt
+from ..interrupt import Limit, Stop, Stopped, TimeIsOver, time_limit
+from ..units import words_for_size
+from .attempt import Attempt, Show
 from .bars import summary
 from .body import Body, opened
 from .choice import hurried
@@ -30,6 +34,9 @@ class Download:
         environment: where it reads, writes and waits.
         job: what is downloaded.
         strategy: when paths are opened, or None.
+        show: shows progress.
+        stop: ends it from outside.
+        began: when its deadline begins, of `time.monotonic`; None is now.
 
     Attributes:
         job: what is downloaded.
@@ -49,6 +56,10 @@ class Download:
         environment: Environment,
         job: Job,
         strategy: Strategy | None,
+        *,
+        show: Show,
+        stop: Stop,
+        began: float | None = None,
     ) -> None:
         self.job = job
         self.output = job.output
@@ -62,6 +73,9 @@ class Download:
         self._settings = settings
         self._environment = environment
         self._began = time.monotonic()
+        self._deadline_began = began or self._began
+        self._show = show
+        self._stop = stop
         self._seconds: float | None = None
         self._retry = Retry(
             settings.retry,
@@ -100,51 +114,70 @@ class Download:
             return None
         if self.failure is not None and self.failure.code is not ExitCode.LATE:
             return False
-        if self.retries or (self.attempt is not None and self.attempt.needless):
-            return self.seconds <= deadline
+        before = self._began - self._deadline_began
+        if before or self.retries or (self.attempt is not None and self.attempt.needless):
+            return before + self.seconds <= deadline
         return report is not None and report.deadline is not None and bool(report.deadline.met)
 
     def _download(self, client: Client) -> None:
         """Make attempts, each within the time limit; all that is opened and written counts, too."""
         try:
             with (
-                time_limit(self._settings.max_time) as anew,
+                time_limit(self._settings.max_time, self._stop) as limit,
                 opened(self.job, self._settings.continue_at, self._environment) as body,
             ):
-                self._attempts(client, body, anew)
+                with self._kept(body):
+                    self._attempts(client, body, limit)
                 self.output = body.name
                 self.sha256 = body.finish()
         except TimeIsOver as error:
             raise late() from error
 
-    def _attempts(self, client: Client, body: Body, anew: Anew) -> None:
+    @contextmanager
+    def _kept(self, body: Body) -> Iterator[None]:
+        """Keep what is there where a signal ends it, and say how to go on."""
+        try:
+            yield
+        except (KeyboardInterrupt, Stopped):
+            message = self.job.message
+            name = body.keep(str(message.url)) if message.resumable else None
+            if name is not None and not self._settings.silent:
+                size = words_for_size(body.held.size)
+                how = f"the same command with -C - -o {shlex.quote(name)} goes on from there"
+                self._environment.say(f"note: {name} has the first {size}\nhint: {how}")
+            raise
+
+    def _attempts(self, client: Client, body: Body, limit: Limit) -> None:
         for tried in count():
             self.retries = tried
             try:
-                self._try(client, body)
+                self._try(client, body, limit)
             except Failure as failure:
                 wait = self._wait(failure, body)
                 if wait is None:
                     raise
-                anew(wait)
+                limit.anew(wait)
                 self._remark(self._again(failure, wait))
                 self._environment.sleep(wait)
             else:
                 return
 
-    def _try(self, client: Client, body: Body) -> None:
+    def _try(self, client: Client, body: Body, limit: Limit) -> None:
         self.attempt = attempt = Attempt(
             self._settings,
             self._environment,
             self.job,
             strategy=self._strategy_now(),
+            limit=limit,
             patient=self._patient,
             remark=self._remark,
+            show=self._show,
         )
         attempt.heads = self.heads
         try:
             attempt.run(client, body)
         except Exception as error:
+            limit.require()
             if isinstance(error, Failure):
                 raise
             failure = explain(error, attempt.asked)
@@ -156,7 +189,9 @@ class Download:
         """Return the strategy of this attempt."""
         if self.strategy is None or self.strategy.deadline is None:
             return self.strategy
-        left = hurried(self.strategy, self.seconds) if self.retries else self.strategy
+        spent = time.monotonic() - self._deadline_began
+        begun = self.retries or self._deadline_began < self._began
+        left = hurried(self.strategy, spent) if begun else self.strategy
         rate = self._settings.limit_rate
         return Limited(left, rate) if rate else left
 

@@ -13,8 +13,11 @@ from ..redirect import leads_to
 from .download import Download
 from .measured import Measured
 
+Told = dict[str, Any]
+"""The fields of a report, as JSON has them."""
 
-def told(download: Download) -> dict[str, Any]:
+
+def told(download: Download) -> Told:
     """Return what `--report` tells of a transfer: its last attempt's report, and what led to it.
 
     What people were told on the way stands first among the problems, at 0 s. A deadline is the one

@@ -11,6 +11,7 @@ from ..url import parse_url, with_scheme
 from .content import Content, Plain, Upload, in_query, joined, upload_of, upload_url
 from .form import Form
 from .glob import Globbed, expanded
+from .lists import digests, listed_urls
 from .message import Message, message
 from .outputs import check_outputs, of_url, output_names
 from .settings import Settings
@@ -29,6 +30,7 @@ class Job:
         named: whether the server may give the file another name.
         folders: whether missing folders are made.
         clobbers: whether a file that is there is replaced.
+        asked_for: whether its place was named, and isn't stdout for want of another.
         removes: whether a file that has grown under its name goes if it can't be whole.
     """
 
@@ -40,6 +42,7 @@ class Job:
     folders: bool = False
     clobbers: bool = True
     removes: bool = False
+    asked_for: bool = True
 
 
 def jobs(settings: Settings, environment: Environment) -> list[Job]:
@@ -49,11 +52,8 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
         Failure: it can't be understood.
     """
     _check_body(settings)
-    globs = [
-        (number, glob)
-        for number, text in enumerate(settings.url)
-        for glob in ([Globbed(text)] if settings.globoff else expanded(text))
-    ]
+    listed = listed_urls(settings, environment)
+    globs = [*_globs(settings), *enumerate(map(Globbed, listed), len(settings.url))]
     texts = [with_scheme(glob.text) for _, glob in globs]
     if settings.get:
         data = joined(settings.data, environment)
@@ -61,14 +61,14 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
     if settings.url_query:
         query = joined(settings.url_query, environment)
         texts = [in_query(text, query) for text in texts]
-    given = _contents(settings, len(settings.url), environment)
+    given = _contents(settings, len(settings.url) + len(listed), environment)
     contents = [given[number] for number, _ in globs]
     messages = [
         message(settings, parse_url(sent_to), environment, content)
         for sent_to, content in zip(_with_names(texts, contents), contents, strict=True)
     ]
     outputs = output_names(settings, texts, globs)
-    digests = _digests(settings.sha256, len(texts))
+    wanted = digests(settings.sha256, outputs, texts, environment)
     made = [
         Job(
             *parts,
@@ -77,15 +77,28 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
             folders=settings.create_dirs,
             clobbers=not settings.no_clobber,
             removes=settings.remove_on_error,
+            asked_for=globs[number][0] < len(settings.output),
         )
-        for number, parts in enumerate(zip(messages, outputs, digests, strict=True))
+        for number, parts in enumerate(zip(messages, outputs, wanted, strict=True))
     ]
     check_outputs(settings, len(texts))
+    if settings.parallel and outputs.count("-") > 1:
+        what = "with -Z, the bodies of several URLs would be mixed on standard output"
+        raise usage(what, "-o, -O or --remote-name-all names a file for each")
     _check_stdout(outputs, report=settings.report, picture=settings.plot)
     if settings.plot is not None and len(texts) > 1:
         raise usage("--plot is for one URL", "--samples --report FILE, and mphttp plot for each")
     _check_resume(settings, made)
     return made
+
+
+def _globs(settings: Settings) -> list[tuple[int, Globbed]]:
+    """Return what the URLs of the command line stand for, each with its place there."""
+    return [
+        (number, glob)
+        for number, text in enumerate(settings.url)
+        for glob in ([Globbed(text)] if settings.globoff else expanded(text))
+    ]
 
 
 def _check_body(settings: Settings) -> None:
@@ -124,15 +137,6 @@ def _contents(settings: Settings, count: int, environment: Environment) -> Seque
 def _with_names(texts: Sequence[str], contents: Sequence[Content | None]) -> Iterator[str]:
     for text, content in zip(texts, contents, strict=True):
         yield upload_url(text, content.name) if isinstance(content, Upload) else text
-
-
-def _digests(given: Sequence[str], count: int) -> Sequence[str | None]:
-    if not given:
-        return [None] * count
-    if len(given) != count:
-        what = f"--sha256 is there {len(given)} times, for {count} URL{'s' if count > 1 else ''}"
-        raise usage(what, "give one for each URL, in the same order")
-    return given
 
 
 def _check_stdout(outputs: Sequence[str], **others: str | None) -> None:

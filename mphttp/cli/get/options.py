@@ -61,7 +61,7 @@ def read(words: Sequence[str], environment: Environment | None = None) -> list[S
     groups = split(canonical([*default, *words], options, files))
     found = [settings_of(made.parse_args(group)) for group in groups]
     for settings in found:
-        if not settings.url:
+        if not settings.url and not settings.input_file:
             raise usage("there is no URL", "mphttp get https://example.org/")
     return [_with_common(settings, found) for settings in found]
 
@@ -73,6 +73,8 @@ def _with_common(settings: Settings, parts: Sequence[Settings]) -> Settings:
         silent=any(part.silent for part in parts),
         show_error=any(part.show_error for part in parts),
         verbose=any(part.verbose for part in parts),
+        parallel=any(part.parallel for part in parts),
+        fail_early=any(part.fail_early for part in parts),
     )
 
 

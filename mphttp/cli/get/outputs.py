@@ -33,8 +33,8 @@ def output_names(
         Failure: two would go to the same file, or there are more files than URLs.
     """
     given = settings.output
-    if len(given) > len(settings.url):
-        what = f"there are more outputs ({len(given)}) than URLs ({len(settings.url)})"
+    if len(given) > len(urls):
+        what = f"there are more outputs ({len(given)}) than URLs ({len(urls)})"
         raise usage(what, "give one -o or -O for each URL, in the same order")
     names = [
         _name(settings, number, url, glob) for url, (number, glob) in zip(urls, globs, strict=True)
@@ -49,7 +49,7 @@ def of_url(settings: Settings, number: int) -> bool:
     """Whether the body of a URL goes to a file with the URL's own name."""
     if number < len(settings.output):
         return settings.output[number] is None
-    return settings.remote_name_all
+    return settings.remote_name_all or number >= len(settings.url)
 
 
 def check_outputs(settings: Settings, count: int) -> None:

@@ -11,6 +11,7 @@ import ipaddress
 import os
 import re
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -143,6 +144,7 @@ class Routes(httpx.BaseTransport):
         self._proxies = proxies
         self._make = make
         self._transports: dict[tuple[str | None, str], httpx.BaseTransport] = {}
+        self._lock = threading.Lock()
 
     def proxy_of(self, url: httpx.URL) -> str | None:
         """Return the URL of the proxy on the way to another, or None.
@@ -154,8 +156,9 @@ class Routes(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         way = self.proxy_of(request.url), request.url.scheme
-        if way not in self._transports:
-            self._transports[way] = self._make(*way)
+        with self._lock:
+            if way not in self._transports:
+                self._transports[way] = self._make(*way)
         return self._transports[way].handle_request(request)
 
     def close(self) -> None:

@@ -33,6 +33,7 @@ class Sink:
         unwanted: whether what is under the name stays as it is, for nothing has come.
         renamed: another name in the same folder that it has in the end, which must be new; or None.
         modified: the time of its last change, in seconds since 1970, if it isn't now.
+        beside: the file that grows beside the one with the name, or None.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Sink:
         self.unwanted = False
         self.renamed: str | None = None
         self.modified: float | None = None
+        self.beside: Beside | None = None
         self._stream = stream
 
     def write(self, data: bytes) -> None:
@@ -87,6 +89,20 @@ class Sink:
             what = f"{self.name} is there already, and the server chose that name"
             raise Failure(ExitCode.WRITE, what, "-o FILE names it")
         self.renamed = name
+
+    def keep(self) -> str | None:
+        """Give what there is of a file a name to go on from, and return that; None if it can't be.
+
+        It is the file's own, or with .part behind it where that is taken.
+        """
+        if self.beside is None:
+            return self.name if self.rewindable else None
+        with suppress(OSError, Failure):
+            taken = os.path.lexists(self.name)
+            name = free_name(f"{self.name}.part" if taken else self.name)
+            self.beside.link(os.path.basename(name))
+            return name
+        return None
 
     def date(self) -> None:
         """Give it the time of its last change, if there is one to give."""
@@ -206,7 +222,9 @@ def _settle(beside: Beside, sink: Sink) -> None:
 def _grown(name: str, beside: Beside) -> Iterator[Sink]:
     try:
         with FileIO(beside.descriptor, "r+", closefd=False) as stream:
-            yield Sink(name, stream, rewindable=True, place=Place(beside.descriptor, 0))
+            sink = Sink(name, stream, rewindable=True, place=Place(beside.descriptor, 0))
+            sink.beside = beside
+            yield sink
     finally:
         beside.drop()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from .again import AgainSettings
+from .batch import BatchSettings
 from .connection import Backend, ConnectionSettings
 from .option import Option, add_to, options_of
 from .output import OutputSettings, ToldSettings
@@ -24,6 +25,7 @@ __all__ = [
     "GROUPS",
     "AgainSettings",
     "Backend",
+    "BatchSettings",
     "ConnectionSettings",
     "Option",
     "OutputSettings",
@@ -47,6 +49,7 @@ GROUPS: Mapping[str, type[object]] = MappingProxyType(
         "users and cookies": SessionSettings,
         "output": OutputSettings,
         "what is told": ToldSettings,
+        "many URLs": BatchSettings,
         "going on and trying again": AgainSettings,
         "connection": ConnectionSettings,
         "proxies": ProxySettings,
@@ -63,6 +66,7 @@ class Settings(
     SessionSettings,
     OutputSettings,
     ToldSettings,
+    BatchSettings,
     AgainSettings,
     ConnectionSettings,
     ProxySettings,

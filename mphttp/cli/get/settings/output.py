@@ -12,11 +12,13 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def digest(text: str) -> str:
-    """Check a SHA-256 digest in hexadecimal, and return it in lower case.
+    """Check a SHA-256 digest in hexadecimal, and return it in lower case; or @ and a file's name.
 
     Raises:
         ValueError: it is none.
     """
+    if text.startswith("@"):
+        return text
     if not _HEX.fullmatch(text.lower()):
         raise ValueError(f"{text!r} is no SHA-256 digest, which has 64 hexadecimal digits")
     return text.lower()
@@ -96,8 +98,9 @@ class OutputSettings:
     sha256: tuple[str, ...] = several(
         Option(
             ("--sha256",),
-            "fail, and leave no file, if the body isn't the one with this digest",
-            "HEX",
+            "fail, and leave no file, if the body isn't the one with this digest; @FILE names a "
+            "list of digests and names, as sha256sum writes it",
+            "HEX|@FILE",
             digest,
         )
     )

@@ -23,7 +23,11 @@ class SessionSettings:
     )
     scheme: tuple[Scheme, ...] = several(
         Option(("--basic",), "authenticate by Basic, the default", constant="basic"),
-        Option(("--digest",), "authenticate by Digest; of several, the server chooses", constant="digest"),
+        Option(
+            ("--digest",),
+            "authenticate by Digest; of several, the server chooses",
+            constant="digest",
+        ),
         Option(
             ("--anyauth",),
             "authenticate by what the server offers, and ask without at first",
