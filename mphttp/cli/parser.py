@@ -6,16 +6,18 @@ import argparse
 import importlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import ModuleType
 from typing import Any, NoReturn
 
 from mphttp import __version__
 
 from .environment import Environment
 from .exits import ExitCode, Failure, table
+from .variables import table as variables
 
 Run = Callable[[Environment], int]
 
-_COMMANDS = {
+COMMANDS = {
     "get": "download over several paths",
     "connect": "bytes from standard input and back, over several paths, such as ssh's",
     "proxy": "several paths for any program, by a local proxy",
@@ -23,8 +25,11 @@ _COMMANDS = {
     "doctor": "what this machine and a server can do, and what mends the rest",
     "setup": "let ordinary users control the paths of their own connections",
     "watch": "see the MPTCP connections of this machine, live",
-    "lab": "run a command with two or more real paths on this machine, without root",
+    "lab": "run a command with several real paths, without root",
     "demo": "watch a download meet its deadline over two real paths",
+    "help": "a command, or one option",
+    "manual": "pages for man, of each command",
+    "completion": "words for bash, zsh or fish to complete",
 }
 
 
@@ -67,23 +72,39 @@ def parse(arguments: Sequence[str]) -> Run:
         Told: it asks for help or the version.
         Failure: it can't be understood.
     """
+    if list(arguments[:1]) == ["get"]:
+        return partial(_module("get").run, arguments[1:])
+    if list(arguments[:1]) == ["help"]:  # what follows may look like an option
+        arguments = ["help", "--", *arguments[1:]]
+    parsed = _parser(arguments[:1]).parse_args(arguments)
+    return partial(parsed.run, parsed)
+
+
+def whole() -> Parser:
+    """Return the parser with the options of all commands, for those who tell of it."""
+    return _parser(list(COMMANDS))
+
+
+def _parser(wanted: Sequence[str]) -> Parser:
+    """Return the parser with the options of some commands."""
     parser = Parser(
         prog="mphttp",
         description="Downloads over several network paths, opened when they are needed.",
-        epilog=table(),
+        epilog=f"{variables()}\n\n{table()}",
     )
     parser.add_argument("--version", action=_Tell, text=_version, help="show the version and end")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, summary in _COMMANDS.items():
+    for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
-        if name in arguments[:1]:
-            module = importlib.import_module(f".{name}", __package__)
-            if name == "get":
-                return partial(module.run, arguments[1:])
+        if name in wanted:
+            module = _module(name)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    parsed = parser.parse_args(arguments)
-    return partial(parsed.run, parsed)
+    return parser
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f".{name}", __package__)
 
 
 def _version() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -177,10 +178,11 @@ class Download:
         try:
             attempt.run(client, body)
         except Exception as error:
-            limit.require()
+            if self._stop.stopped:
+                raise Stopped(signal.SIGINT) from error
             if isinstance(error, Failure):
                 raise
-            failure = explain(error, attempt.asked)
+            failure = late() if limit.left() == 0 else explain(error, attempt.asked)
             if failure is None:
                 raise
             raise failure from error

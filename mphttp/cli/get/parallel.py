@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from mphttp.engine import engine
+from mphttp.network.time_limit import TimeLimit
 
 from ..interrupt import Stop, Stopped
 
@@ -50,19 +51,26 @@ class Workers:
         codes: dict[int, int] = {}
 
         def work() -> None:
-            while self._next(waiting, do, codes):
-                pass
+            try:
+                while self._next(waiting, do, codes):
+                    pass
+            finally:
+                ended.release()
 
-        count = min(self._most, len(waiting))
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+        # No Thread.join: one that is interrupted takes a thread for ended (CPython 3.11 and 3.12).
+        ended, begun = threading.Semaphore(0), 0
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(1.0)
+            for _ in range(min(self._most, len(waiting))):
+                threading.Thread(target=work, daemon=True).start()
+                begun += 1
+            while begun:
+                ended.acquire()
+                begun -= 1
         except BaseException:
-            self._end(threads)
+            self._stop_all()
+            limit = TimeLimit(_WITHIN)
+            while begun and ended.acquire(timeout=limit.left()):
+                begun -= 1
             raise
         if self._failure is not None:
             raise self._failure
@@ -87,12 +95,6 @@ class Workers:
         if self._failure is not None or (code and self._fail_early):
             self._stop_all()
         return True
-
-    def _end(self, threads: Iterable[threading.Thread]) -> None:
-        self._stop_all()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join(_WITHIN)
 
     def _stop_all(self) -> None:
         self._stop.stop()

@@ -52,8 +52,8 @@ def test_a_limit_holds_after_a_shorter_one() -> None:
 
 
 def test_a_limit_that_begins_anew_grants_more() -> None:
-    with time_limit(LATER) as anew:
-        anew(LATER)
+    with time_limit(LATER) as limit:
+        limit.anew(LATER)
         left, _ = signal.getitimer(signal.ITIMER_REAL)
         assert left > LATER
 

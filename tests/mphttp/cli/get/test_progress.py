@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import io
+import threading
 from types import SimpleNamespace
 
+import httpx
 from rich.console import Console
 
-from mphttp.cli.get.bars import Bar, progress_line, summary
-from mphttp.cli.get.progress import rendered
+from mphttp.cli.environment import Environment
+from mphttp.cli.get import progress
+from mphttp.cli.get.bars import Bar, percent, progress_line, summary, time_left
+from mphttp.cli.get.board import Board
+from mphttp.cli.get.jobs import Job
+from mphttp.cli.get.progress import listed, rendered
 from mphttp.report import DeadlineReport, Report, SubflowReport
+
+from ..conftest import Terminal
 
 
 def report(**facts: object) -> Report:
@@ -25,9 +33,11 @@ def report(**facts: object) -> Report:
     return Report(SimpleNamespace(**told | facts))  # type: ignore[arg-type]
 
 
-def drawn(*bars: Bar, **facts: object) -> list[str]:
+def drawn(*bars: Bar, width: int = 100, **facts: object) -> list[str]:
     out = io.StringIO()
-    Console(file=out, width=100).print(rendered(list(bars), report(**facts)))
+    told = report(**facts)
+    whole = told.length or told.bytes
+    Console(file=out, width=width).print(rendered(list(bars), progress_line(told), whole, width))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -76,3 +86,70 @@ def test_the_closing_line_names_shares_protocol_and_deadline() -> None:
 def test_nor_does_a_terminal_obey_it() -> None:
     (row, _) = drawn(Bar("\x1b[31m\x9b\u202e\udcff[/x]", "open", 1, 0.0))
     assert row.startswith("\\x1b[31m\\x9b\\u202e\\xff[/x] ")
+
+
+def test_a_narrow_terminal_has_no_bars() -> None:
+    bars = (Bar("wifi", "open", 4_000_000, 950_000), Bar("a-very-long-interface", "open", 1, 0.0))
+    for width in (80, 40):
+        rows = drawn(*bars, width=width)
+        assert all(len(row) <= width for row in rows)
+        assert len(rows) == 3
+        assert ("━" in rows[0]) == (width == 80)
+        assert rows[0].split()[-3:] == ["7.6", "Mbit/s", "open"]
+
+
+def test_percentage_rate_and_time_left() -> None:
+    assert progress_line(report(), 500_000.0) == (
+        "5.0 MB of 10.0 MB (50%), 4.0 Mbit/s, 3.5 s, 0:10 left"
+    )
+    assert time_left(0, 1_000_000, 1_000.0) == "16:40"
+    assert time_left(0, 10_000_000, 1_000.0) == "2:46:40"
+    assert time_left(0, 10**12, 1_000.0) == ""
+    assert time_left(5, None, 1_000.0) == ""
+    assert percent(10, 0) == ""
+
+
+def test_a_row_for_each_of_several_and_a_total() -> None:
+    board = Board(5)
+    board.ended(0)
+    board.ended(7)
+    half, unknown = report(seconds=1.0), report(seconds=1.0, length=None)
+    url = httpx.URL("http://me:secret@a/x")
+    jobs = [Job(SimpleNamespace(url=url), name, number=n) for n, name in enumerate(("film", "-"))]
+    with board.shown(jobs[0], half), board.shown(jobs[1], unknown):
+        for width, height, fits in ((80, 24, 3), (40, 24, 3), (80, 4, 3)):
+            out = io.StringIO()
+            drawn = listed(board.rows(), board.total(), width, height)
+            Console(file=out, width=width).print(drawn)
+            rows = [row.rstrip() for row in out.getvalue().splitlines()]
+            assert all(len(row) <= width for row in rows)
+            assert rows[0].startswith("film")
+            assert " 50% " in rows[0]
+            assert any("http://a/x"[:4] in row for row in rows) == (height == 24)
+            assert ("and 1 more" in rows) == (height == 4)
+            assert any(row.startswith("2 of 5 done, 1 failed") for row in rows)
+            assert len(rows) >= fits
+    assert board.rows() == []
+    assert "secret" not in out.getvalue()
+
+
+def test_a_dumb_terminal_gets_a_line_now_and_then(monkeypatch) -> None:
+    told = threading.Event()
+    lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        lines.append(text)
+        told.set()
+
+    monkeypatch.setattr(Environment, "say", say)
+    monkeypatch.setattr(progress, "_NOW_AND_THEN", 0.01)
+    environment = Environment(
+        stdin=io.BytesIO(),
+        stdout=io.BytesIO(),
+        stderr=Terminal(),
+        environ={"TERM": "dumb"},
+        ask_secret=str,
+    )
+    with progress.shown(report(), environment):
+        assert told.wait(10)
+    assert lines[0].startswith("5.0 MB of 10.0 MB (50%)")

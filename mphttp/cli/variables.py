@@ -1,0 +1,30 @@
+"""The environment variables that the command line heeds, said once for `--help` and the manual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "http_proxy": "the proxy for http:// (in lower case only)",
+        "https_proxy, HTTPS_PROXY": "the proxy for https://",
+        "all_proxy, ALL_PROXY": "the proxy for both, where none is named for one",
+        "no_proxy, NO_PROXY": "hosts, domains and networks that are reached without a proxy",
+        "SSL_CERT_FILE, SSL_CERT_DIR": "certificates to trust in place of the built-in list",
+        "SSLKEYLOGFILE": "a file for the keys of TLS connections, for tools that look into them",
+        "HOME, XDG_CONFIG_HOME": "where .mphttprc (options that are always given) and .netrc are",
+        "NO_COLOR": "if it isn't empty: no colour on terminals",
+        "TERM": "dumb: no live progress, but a line now and then",
+        "COLUMNS, LINES": "the size of the terminal, if it isn't asked itself",
+        "MPHTTP_LOG": "debug, info or warning: what the library does, on stderr",
+        "MPHTTP_TRACEBACK": "if it isn't empty: where an error came from, for reports of bugs",
+    }
+)
+
+
+def table() -> str:
+    """Return the variables as `--help` lists them."""
+    width = max(map(len, VARIABLES))
+    lines = (f"  {name:<{width}}  {meaning}" for name, meaning in VARIABLES.items())
+    return "environment variables:\n" + "\n".join(lines)
