@@ -36,6 +36,7 @@ class ExitCode(IntEnum):
     TIMEOUT = 28, "time-out"
     RANGE = 33, "the download can't go on where it stopped"
     TLS = 35, "the TLS handshake failed"
+    INTERFACE = 45, "there is no such interface (with --interface)"
     REDIRECTS = 47, "too many redirects"
     EMPTY = 52, "the server closed the connection without an answer"
     SEND = 55, "the request can't be sent"

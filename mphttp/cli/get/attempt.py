@@ -161,7 +161,11 @@ class Attempt:
             self.response, self.report = response, response.extensions["multipath"]
             self._check_status(response, ranged=held is not None)
             if self._unwanted(response):
-                body.leave()
+                heads = self._heads(response)
+                if heads:
+                    body.start_over(None, heads)
+                else:
+                    body.leave()
                 return None
             again = self._take(response, body, held)
             if again is None:
@@ -178,7 +182,7 @@ class Attempt:
 
     def _unwanted(self, response: httpx.Response) -> bool:
         """Whether nothing came, so that a file that is there stays as it is."""
-        if self._settings.include or self._settings.head:
+        if self._settings.head:
             return False
         condition, date = self._condition, modified(response)
         unmet = condition is not None and date is not None and not condition.met(date)

@@ -69,6 +69,9 @@ def download(settings: Settings, environment: Environment, session: Session) -> 
     with _in_time(settings):
         asked = jobs(settings, environment)
         written = _format(settings, environment)
+    if settings.interface is not None and (words := next(absent(paths(settings)), None)):
+        what, _, hint = words.removeprefix("warning: ").partition("\nhint: ")
+        raise Failure(ExitCode.INTERFACE, what, hint)
     strategy = chosen_strategy(settings)
     if not settings.silent:
         for words in absent(paths(settings)):
