@@ -106,6 +106,6 @@ $(runs): pyproject.toml scripts/environment
 	touch $@
 
 $(develops): $(runs)
-	$(venv)/bin/pip install --quiet --editable '.[lab,curl,requests,httpx2,http2,socks]'
+	$(venv)/bin/pip install --quiet --editable '.[lab,curl,requests,httpx2,http2,socks,completion]'
 	$(venv)/bin/pip install --quiet --group test --group check --group package
 	touch $@
