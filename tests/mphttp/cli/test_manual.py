@@ -85,9 +85,10 @@ def completed(shell: str, run, tmp_path: Path, line: str) -> list[str]:
     else:
         words = line.split(" ")
         quoted = " ".join(f"'{word}'" for word in words)
+        function = "$(complete -p mphttp | sed 's/.*-F \\([^ ]*\\).*/\\1/')"
         ask = (
             f"source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; "
-            f"COMP_LINE='{line}'; COMP_POINT={len(line)}; $(complete -p mphttp | sed 's/.*-F \\([^ ]*\\).*/\\1/'); "
+            f"COMP_LINE='{line}'; COMP_POINT={len(line)}; {function}; "
             'printf "%s\\n" "${COMPREPLY[@]}"'
         )
     words_of_shell = {"fish": ["--no-config", "-c"], "bash": ["--norc", "-c"]}[shell]
@@ -132,7 +133,7 @@ def test_words_are_completed_in_zsh(run, tmp_path: Path) -> None:
         shell.sendline("PS1='R''EADY '; fpath=($PWD $fpath); autoload -Uz compinit; compinit -u")
         shell.expect("READY ")
         for typed, word in (
-            ("mphttp get --connect-\t", "--connect-to"),
+            ("mphttp get --max-f\t", "--max-filesize"),
             ("mphttp get --strategy deadl\t", "deadline"),
         ):
             shell.send(typed)
