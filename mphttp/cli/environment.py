@@ -8,8 +8,8 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO, cast
 
@@ -130,6 +130,23 @@ class Words(io.TextIOBase):
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._above: Callable[[str], None] | None = None
+
+    @contextmanager
+    def drawn(self, above: Callable[[str], None]) -> Iterator[TextIO]:
+        """Hand words to who draws on the terminal while the block runs, and knows where they fit.
+
+        Args:
+            above: writes words above what is drawn.
+
+        Yields:
+            where that is drawn.
+        """
+        self._above = above
+        try:
+            yield cast("TextIO", Words(self._stream))
+        finally:
+            self._above = None
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -143,6 +160,10 @@ class Words(io.TextIOBase):
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
+        above = self._above
+        if above is not None:
+            above(text)
+            return len(text)
         try:
             self._stream.write(text)
         except (OSError, ValueError):

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from mphttp.report import Report
 
-from ..environment import Environment
+from ..environment import Environment, Words
 from ..printable import printable
 from ..screen import console_on
 from ..units import words_for_rate, words_for_size
@@ -73,16 +73,31 @@ def _drawn(
         with _now_and_then(words, environment):
             yield
         return
-    console = console_on(environment.stderr, environment)
-    with Live(
-        console=console,
-        get_renderable=lambda: view(console),
-        refresh_per_second=_PER_SECOND,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
+    with (
+        _beneath(environment) as console,
+        Live(
+            console=console,
+            get_renderable=lambda: view(console),
+            refresh_per_second=_PER_SECOND,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ),
     ):
         yield
+
+
+@contextmanager
+def _beneath(environment: Environment) -> Iterator[Console]:
+    """Yield a console on stderr; what is said meanwhile stands above what it draws."""
+    stderr: object = environment.stderr
+    if not isinstance(stderr, Words):
+        yield console_on(environment.stderr, environment)
+        return
+    made: list[Console] = []
+    with stderr.drawn(lambda words: made[0].print(Text(words), end="", soft_wrap=True)) as stream:
+        made.append(console_on(stream, environment))
+        yield made[0]
 
 
 @contextmanager
