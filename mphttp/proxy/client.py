@@ -17,7 +17,7 @@ from mphttp.network.dialogue import hold_async
 from mphttp.network.proxy import Refused
 from mphttp.network.time_limit import TimeLimit
 from mphttp.report import Report
-from mphttp.tunnel import Tunnel
+from mphttp.tunnel import Place, Tunnel, place_of
 from mphttp.tunnel.flow import Flow, Pipes
 from mphttp.tunnel.pump import pump
 
@@ -28,7 +28,7 @@ from .limits import Limits
 from .messages import Forwarded, Refusal, own_answer, understood
 from .target import Target
 from .users import Users
-from .way_out import NotAllowed, Place, WayOut
+from .way_out import NotAllowed, WayOut
 
 _AT_ONCE = 16384
 _WRONG_PASSWORD = 1.0
@@ -120,7 +120,7 @@ class Client:
         """
         self.target = target
         try:
-            if self.place in self._shared.way_out.own_ends:
+            if (self.place, place_of(self.sock.getsockname())) in self._shared.way_out.own:
                 raise NotAllowed(errno.ELOOP, "that leads back to the proxy itself")
             tunnel = await self._shared.way_out.open(target, local_client=self._local)
         except (OSError, Refused) as error:

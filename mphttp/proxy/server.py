@@ -7,18 +7,19 @@ import secrets
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import anyio
 
 from mphttp.report import Report
+from mphttp.tunnel import Place, place_of
 from mphttp.tunnel.flow import Pipes
 
 from .client import Client, Shared
 from .limits import Clients, Limits
 from .target import Target
+from .telling import Tunnelled, tell
 from .users import Users
-from .way_out import Place, WayOut, place_of
+from .way_out import WayOut
 
 _ACCEPTS = 64
 """In one turn."""
@@ -32,21 +33,6 @@ _KEEPALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
 )
 """A client that is gone is noticed after two minutes."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """What there is to be told of one client's connection.
-
-    Args:
-        client: where the client is.
-        target: where it is connected to.
-        local: where the connection to the target begins.
-    """
-
-    client: Place
-    target: Target
-    local: Place
 
 
 class Server:
@@ -79,13 +65,11 @@ class Server:
         self._full = False
 
     @property
-    def tunnels(self) -> Iterable[Told]:
+    def tunnels(self) -> Iterable[Tunnelled]:
         """What clients are connected to."""
         for client in list(self._serving.values()):
             if client.tunnel is not None and client.target is not None:
-                with suppress(OSError):
-                    local = place_of(client.tunnel.sock.getsockname())
-                    yield Told(client.place, client.target, local)
+                yield Tunnelled(client.place, client.target, client.tunnel.ends[0])
 
     async def run(self, listeners: Sequence[socket.socket]) -> None:
         """Serve until the task is cancelled.
@@ -94,10 +78,13 @@ class Server:
             listeners: listening sockets, closed by whoever made them.
         """
         self._shared.way_out.listen_at(tuple(place_of(s.getsockname()) for s in listeners))
+        telling = await tell(lambda: self.tunnels)
         accepting = [asyncio.ensure_future(self._accept(listener)) for listener in listeners]
         try:
             await asyncio.gather(*accepting)
         finally:
+            if telling is not None:
+                telling.close()
             everything = [*accepting, *self._serving]
             for task in everything:
                 task.cancel()

@@ -5,18 +5,15 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mphttp.network.resolve import Found
 from mphttp.strategies import Strategy
-from mphttp.tunnel import Tunnel, Ways, open_tunnel
+from mphttp.tunnel import Place, Tunnel, Ways, open_tunnel
 
 from .destinations import Destinations
 from .target import Target
-
-Place = tuple[str, int]
 
 
 class NotAllowed(OSError):
@@ -33,13 +30,13 @@ class WayOut:
         destinations: which may be reached.
 
     Attributes:
-        own_ends: where connections of ours begin, so that one that comes back is known.
+        own: both ends of connections of ours, so that one that comes back is known.
     """
 
     strategy_for: Callable[[Target], Strategy | None]
     ways: Ways
     destinations: Destinations = field(default_factory=Destinations)
-    own_ends: set[Place] = field(default_factory=set)
+    own: set[tuple[Place, Place]] = field(default_factory=set)
 
     def listen_at(self, places: tuple[Place, ...]) -> None:
         """Take where the proxy listens."""
@@ -62,13 +59,12 @@ class WayOut:
         tunnel = await open_tunnel(
             *target, self.strategy_for(target), self.ways, choose if checked else None
         )
-        self.own_ends.add(place_of(tunnel.sock.getsockname()))
+        self.own.add(tunnel.ends)
         return tunnel
 
     def close(self, tunnel: Tunnel, *, whole: bool) -> None:
         """Close a tunnel."""
-        with suppress(OSError):
-            self.own_ends.discard(place_of(tunnel.sock.getsockname()))
+        self.own.discard(tunnel.ends)
         tunnel.close(whole=whole)
 
     def _allowed(self, found: Found, *, local_client: bool) -> Found:
@@ -85,12 +81,6 @@ class WayOut:
         if not allowed:
             raise NotAllowed(errno.EACCES, next(iter(refusals), None) or "it has no address")
         return allowed
-
-
-def place_of(address: tuple[str, int]) -> Place:
-    """Return host and port of a socket's address, an IPv4-mapped one as IPv4's."""
-    host = address[0].partition("%")[0]
-    return host.removeprefix("::ffff:") if "." in host else host, address[1]
 
 
 def _is_own(family: int, address: tuple[Any, ...]) -> bool:

@@ -4,7 +4,7 @@
 and somebody else's descriptor, in the kernel where that can do it.
 """
 
-from .opening import Tunnel, Ways, open_tunnel
+from .opening import Place, Tunnel, Ways, open_tunnel, place_of
 from .upstream import Upstream
 
-__all__ = ["Tunnel", "Upstream", "Ways", "open_tunnel"]
+__all__ = ["Place", "Tunnel", "Upstream", "Ways", "open_tunnel", "place_of"]

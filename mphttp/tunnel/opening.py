@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from mphttp.engine import Connection, Exchange, Request, engine
 from mphttp.network.candidates import Candidates
@@ -23,6 +24,8 @@ from .upstream import Upstream
 
 _ANSWER = 4096
 """Bytes that are read at once of a proxy's answer."""
+Place = tuple[str, int]
+"""A host and a port."""
 Choose = Callable[[Found], Found]
 """Leaves of a host's addresses those that may be connected to, and raises OSError if none may."""
 
@@ -56,6 +59,7 @@ class Tunnel:
         exchange: where strategy and counts meet.
         ahead: what the other end has sent already.
         report: what happened.
+        ends: where it begins and where it leads to.
     """
 
     sock: socket.socket
@@ -63,9 +67,11 @@ class Tunnel:
     exchange: Exchange
     ahead: bytes = b""
     report: Report = field(init=False)
+    ends: tuple[Place, Place] = field(init=False)
 
     def __post_init__(self) -> None:
         self.report = Report(self.exchange)
+        self.ends = place_of(self.sock.getsockname()), place_of(self.sock.getpeername())
 
     def received(self, size: int) -> None:
         """Take that so many bytes have come and were passed on."""
@@ -161,3 +167,9 @@ def _closing(sock: socket.socket) -> Iterator[None]:
     except BaseException:  # also when the task is cancelled
         sock.close()
         raise
+
+
+def place_of(address: tuple[Any, ...]) -> Place:
+    """Return host and port of a socket's address, an IPv4-mapped one as IPv4's."""
+    host = str(address[0]).partition("%")[0]
+    return host.removeprefix("::ffff:") if "." in host else host, int(address[1])

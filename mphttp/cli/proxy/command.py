@@ -10,8 +10,8 @@ from socket import socket
 from mphttp.proxy.destinations import Destinations
 from mphttp.proxy.server import Server
 from mphttp.proxy.users import Users, read_users
-from mphttp.proxy.way_out import WayOut, place_of
-from mphttp.tunnel import Ways
+from mphttp.proxy.way_out import WayOut
+from mphttp.tunnel import Ways, place_of
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage

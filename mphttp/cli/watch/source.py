@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from socket import if_indextoname
 
@@ -13,11 +14,12 @@ from mphttp.kernel.interfaces.paths import index_of, interfaces
 from mphttp.kernel.interfaces.routes import addresses
 from mphttp.kernel.interfaces.source_routing import routed
 from mphttp.kernel.netlink.sockets import NETLINK_ROUTE, RequestSocket
-from mphttp.kernel.reading.listing import SocketLister
+from mphttp.kernel.reading.listing import Listing, SocketLister
 from mphttp.kernel.reading.sock_diag import ListedSubflow
 from mphttp.kernel.values import Path
 
 from .choice import Choice, Owners
+from .proxied import proxied
 from .watcher import Moment, Watcher
 
 
@@ -54,9 +56,21 @@ class Source:
             events,
             around,
             paths=self._path,
-            owners=self._owners.of(listing.connection.inode for listing in listings),
+            owners=self._named(listings),
             now=time.monotonic(),
         )
+
+    def _named(self, listings: Sequence[Listing]) -> dict[int, str]:
+        """Name whose each socket is, and for whom, if it is a proxy's."""
+        behind = proxied()
+        own = [listing.connection.inode for listing in listings]
+        owners = self._owners.of([*own, *behind.inodes.values()])
+        return {
+            listing.connection.inode: behind.owner(
+                listing.connection.tuple.local, owners.get(listing.connection.inode, ""), owners
+            )
+            for listing in listings
+        }
 
     def _path(self, subflow: ListedSubflow) -> str:
         """Name the interface by which a subflow leaves: its own, or that of its addresses' route.

@@ -159,6 +159,16 @@ def test_loops(host: str) -> None:
         until(proxy.empty)
 
 
+@pytest.mark.parametrize(("to_itself", "status"), [(False, b"200"), (True, b"403")])
+def test_a_client_that_is_a_connection_of_the_proxy_s_own(to_itself: bool, status: bytes) -> None:
+    """By both ends: one that leads elsewhere may begin at the same port."""
+    with running() as proxy, peer(echo) as port, proxy.connect() as sock:
+        elsewhere = ("127.0.0.1", proxy.port if to_itself else port)
+        proxy.server._shared.way_out.own.add((sock.getsockname(), elsewhere))
+        sock.sendall(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert head(sock).split()[1] == status
+
+
 def test_a_loop_by_way_of_another() -> None:
     """What comes back from the proxy that it leads to is known when it comes in."""
     with running() as inner, running(fixed=Target("127.0.0.1", inner.port)) as outer:
