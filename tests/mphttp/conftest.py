@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import trustme
 
 from mphttp.lab import names
+
+from .requests.servers import Keep, Service, Start, Talk
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,3 +29,26 @@ def few_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             for variable in names.CA_VARIABLES:
                 patch.setenv(variable, str(file))
         yield
+
+
+@pytest.fixture
+def keep() -> Iterator[Keep]:
+    """Close what is given, at the end."""
+    with ExitStack() as stack:
+
+        def keep(service: Any) -> Any:
+            stack.callback(service.close)
+            return service
+
+        yield keep
+
+
+@pytest.fixture
+def start(keep: Keep) -> Start:
+    """Start servers that do with each connection what a function says."""
+
+    def start(talk: Talk) -> Service:
+        service: Service = keep(Service(talk))
+        return service
+
+    return start

@@ -31,6 +31,7 @@ class Service:
 
     Attributes:
         connections: how many there have been.
+        url: where it is, if it speaks HTTP without TLS.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Service:
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
         self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -109,6 +111,16 @@ def pour(sock: socket.socket, data: bytes) -> int:
                 sent += taken
                 left = left[taken:] or data
     return sent
+
+
+def head_of(sock: socket.socket) -> bytes:
+    """Read a request without a body, b"" at the end."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        if not (came := sock.recv(65536)):
+            return b""
+        head += came
+    return head
 
 
 class Server(Service):
@@ -258,3 +270,11 @@ def chunked(*chunks: bytes, trailers: bytes = b"") -> bytes:
 def until_closed(body: bytes) -> bytes:
     """Make an answer that ends with the connection."""
     return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body
+
+
+Talk = Callable[[socket.socket], None]
+"""What a server does with a connection."""
+
+Start = Callable[[Talk], Service]
+Keep = Callable[[Any], Any]
+"""Fixtures: start a server that ends with the test; close something then."""

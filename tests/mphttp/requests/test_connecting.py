@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
 
 import pytest
 import requests
@@ -21,10 +18,9 @@ from tests.mphttp.network.peers import (
 )
 
 from .conftest import Open, Serve
-from .servers import Server, answer
+from .servers import Keep, Server, answer
 from .test_proxies import through
 
-Keep = Callable[[Any], Any]
 Secured = tuple[ssl.SSLContext, str]
 """What a server needs for TLS, and the file of who vouches for it."""
 
@@ -32,18 +28,6 @@ Secured = tuple[ssl.SSLContext, str]
 @pytest.fixture
 def secured(context: ssl.SSLContext, authority: str) -> Secured:
     return context, authority
-
-
-@pytest.fixture
-def keep(_nothing_left: None) -> Iterator[Keep]:
-    """Close what is given, at the end."""
-    with ExitStack() as stack:
-
-        def keep(service: Any) -> Any:
-            stack.callback(service.close)
-            return service
-
-        yield keep
 
 
 @pytest.mark.parametrize("after_hello", [False, True])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from typing import NamedTuple
 
@@ -16,26 +14,11 @@ import urllib3
 
 from .conftest import Open
 from .conftest import Start as StartProxy
-from .servers import Service, answer, chunked, pour, until_closed
+from .servers import Start, Talk, answer, chunked, head_of, pour, until_closed
 
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-Talk = Callable[[socket.socket], None]
-Start = Callable[[Talk], str]
-
-
-@pytest.fixture
-def start(_nothing_left: None) -> Iterator[Start]:
-    """Start servers that do with each connection what a function says."""
-    with contextlib.ExitStack() as stack:
-
-        def start(talk: Talk) -> str:
-            service = Service(talk)
-            stack.callback(service.close)
-            return f"http://127.0.0.1:{service.port}/"
-
-        yield start
 
 
 @pytest.fixture
@@ -56,16 +39,6 @@ def tls(context: ssl.SSLContext, authority: str, proxy: StartProxy) -> Tls:
     return Tls(context, authority, proxy)
 
 
-def head_of(sock: socket.socket) -> bytes:
-    """Read a request without a body, b"" at the end."""
-    head = b""
-    while b"\r\n\r\n" not in head:
-        if not (came := sock.recv(65536)):
-            return b""
-        head += came
-    return head
-
-
 def says(*answers: bytes) -> Talk:
     """Answer each request with the next of these, and end the connection after the last."""
 
@@ -83,7 +56,7 @@ def test_an_interim_response_is_not_the_answer(
 ) -> None:
     """RFC 9110, section 15.2; the connection is as good as before."""
     early = b"HTTP/1.1 " + status + b"\r\nX: early\r\n\r\n"
-    url = start(says(early + early + answer(b"one"), early + answer(b"two")))
+    url = start(says(early + early + answer(b"one"), early + answer(b"two"))).url
     for body in (b"one", b"two"):
         response = session.get(url, timeout=20)
         assert (response.status_code, response.content) == (200, body)
@@ -96,15 +69,15 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: e
 def test_a_switched_connection_is_nobody_else_s(session: requests.Session, start: Start) -> None:
     """What comes over it is another protocol's."""
     asked = {"Connection": "upgrade", "Upgrade": "echo"}
-    url = start(says(SWITCH, answer(b"another protocol's")))
+    url = start(says(SWITCH, answer(b"another protocol's"))).url
     assert session.get(url, headers=asked, timeout=20).status_code == 101
-    session.get(start(says(answer())), timeout=20)
+    session.get(start(says(answer())).url, timeout=20)
     assert session.get(url, headers=asked, timeout=20).status_code == 101
 
 
 def test_nobody_asked_for_another_protocol(session: requests.Session, start: Start) -> None:
     with pytest.raises(requests.ConnectionError, match="101"):
-        session.get(start(says(SWITCH)), timeout=20)
+        session.get(start(says(SWITCH)).url, timeout=20)
 
 
 def test_interim_responses_have_an_end(session: requests.Session, start: Start) -> None:
@@ -113,7 +86,7 @@ def test_interim_responses_have_an_end(session: requests.Session, start: Start) 
         pour(sock, INTERIM)
 
     with pytest.raises(requests.ConnectionError, match="interim"):
-        session.get(start(flood), timeout=None)
+        session.get(start(flood).url, timeout=None)
 
 
 @pytest.mark.parametrize("banner", [b"SSH-2.0-OpenSSH_9.2\r\n", b"J\x00\x00\x00\n8.0"])
@@ -126,7 +99,7 @@ def test_another_protocol_s_server_is_an_error_at_once(
             """Wait, as it would."""
 
     with pytest.raises(requests.ConnectionError, match="BadStatusLine"):
-        session.get(start(greet), timeout=None)
+        session.get(start(greet).url, timeout=None)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +119,7 @@ def test_a_trickle_is_no_progress(
         while not given_up.wait(0.05):
             sock.sendall(more)
 
-    url = start(trickle)
+    url = start(trickle).url
     try:
         with pytest.raises((requests.exceptions.ReadTimeout, requests.ConnectionError)) as raised:
             session.get(url, timeout=(20, 0.4))
@@ -165,7 +138,7 @@ def test_a_body_byte_by_byte_is_progress(session: requests.Session, start: Start
         sock.sendall(b"0\r\n\r\n")
         head_of(sock)
 
-    assert session.get(start(drip), timeout=(20, 0.4)).content == b"x" * 12
+    assert session.get(start(drip).url, timeout=(20, 0.4)).content == b"x" * 12
 
 
 @pytest.mark.parametrize("line", [b"1;%b\r\na\r\n" % (b"x" * 50_000), b"X" * 70_000])
@@ -176,7 +149,7 @@ def test_frames_have_an_end(session: requests.Session, start: Start, line: bytes
         pour(sock, line)
 
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        session.get(start(flood), timeout=None)
+        session.get(start(flood).url, timeout=None)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +177,7 @@ def test_chunks_have_one_reading(
         head_of(sock)
         sock.sendall(CHUNKED + b"4\r\ngood\r\n" + end)
 
-    response, came = session.get(start(talk), timeout=20, stream=True), list[bytes]()
+    response, came = session.get(start(talk).url, timeout=20, stream=True), list[bytes]()
     parts = iter(lambda: response.raw._fp.read(4), b"") if raw else response.iter_content(4)
     with response, pytest.raises((requests.exceptions.ChunkedEncodingError, HTTPException)):
         came.extend(parts)
@@ -219,7 +192,7 @@ def test_no_memory_is_taken_at_a_server_s_word(
         head_of(sock)
         sock.sendall(told % (2**63 - 1) + b"body")
 
-    response = session.get(start(talk), timeout=20, stream=True)
+    response = session.get(start(talk).url, timeout=20, stream=True)
     with response, pytest.raises(urllib3.exceptions.ProtocolError, match="IncompleteRead"):
         response.raw.read()
 
@@ -231,7 +204,7 @@ def test_trailers_have_an_end(session: requests.Session, start: Start) -> None:
         pour(sock, b"X: y\r\n" * 1000)
 
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        session.get(start(flood), timeout=None)
+        session.get(start(flood).url, timeout=None)
 
 
 @pytest.mark.parametrize("within", [False, True], ids=["TLS", "TLS in TLS"])
@@ -251,7 +224,7 @@ def test_who_cuts_tls_can_t_make_a_body_look_whole(
     session.verify = tls.authority
     if within:
         session.proxies["https"] = f"https://{tls.proxy(context=tls.context).address}"
-    url = start(talk).replace("http:", "https:")
+    url = start(talk).url.replace("http:", "https:")
     if framing != "until closed":
         assert session.get(url, timeout=20).content == b"body"
         return
@@ -280,7 +253,7 @@ def test_what_comes_after_a_body_is_no_answer(
             while head_of(sock):
                 sock.sendall(next(answers))
 
-    url = start(talk).replace("http:", "https:" if secure else "http:")
+    url = start(talk).url.replace("http:", "https:" if secure else "http:")
     first = session.get(url, timeout=20, verify=tls.authority)
     assert first.content in (b"body", bytes(65536), b"")
     assert session.get(url, timeout=20, verify=tls.authority).content == b"true"
@@ -306,7 +279,7 @@ def test_a_kept_connection_that_ends_is_replaced(
                 sock.sendall(answer(b"again"))
 
     session.verify = tls.authority
-    url = start(talk).replace("http:", "https:" if proxied else "http:")
+    url = start(talk).url.replace("http:", "https:" if proxied else "http:")
     if proxied:
         session.proxies["https"] = f"http://{tls.proxy().address}"
     data = None if method == "GET" else b"x"
@@ -340,7 +313,7 @@ def test_a_request_has_one_end(
             came.extend(part)
 
     data = {"bytes": b"12345", "parts": iter([b"12345"]), "nothing": None}[kind]
-    asked = requests.Request("PUT", start(talk), data=data).prepare()
+    asked = requests.Request("PUT", start(talk).url, data=data).prepare()
     asked.headers.update(headers)
     with pytest.raises(requests.exceptions.InvalidHeader):
         session.send(asked, timeout=20)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+import trustme
 
-from .doors import DOORS, Door
+from .doors import DOORS, Contexts, Door
 
 Serve = Callable[..., str]
 
@@ -19,6 +21,17 @@ def door(request: pytest.FixtureRequest) -> Door:
     """Every door, one after the other."""
     door: Door = request.param
     return door
+
+
+@pytest.fixture(scope="session")
+def contexts() -> Contexts:
+    """What clients trust, and what servers show."""
+    authority = trustme.CA()
+    near = ssl.create_default_context()
+    authority.configure_trust(near)
+    far = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1", "www.example").configure_cert(far)
+    return near, far
 
 
 @pytest.fixture

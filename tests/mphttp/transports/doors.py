@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -104,6 +105,9 @@ class Door:
                 stack.enter_context(portal.wrap_async_context_manager(made))
                 yield Client(made, portal)
 
+
+Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
+"""What clients trust, and what servers show."""
 
 DOORS = {
     "httpx": Door(httpx, mphttp.httpx),

@@ -6,14 +6,12 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-import trustme
 
 from mphttp import AsyncMultipathTransport, MultipathTransport
 from mphttp.kernel.values import Path, SocketAddress
@@ -29,35 +27,9 @@ from tests.mphttp.network.peers import (
     named,
     silent_names,
 )
-from tests.mphttp.requests.servers import Server, Service, answer
+from tests.mphttp.requests.servers import Keep, Server, Service, answer
 
-from .doors import DOORS, UNFINISHED, Door
-
-Keep = Callable[[Any], Any]
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
-
-
-@pytest.fixture
-def keep() -> Iterator[Keep]:
-    """Close what is given, at the end."""
-    with contextlib.ExitStack() as stack:
-
-        def keep(service: Any) -> Any:
-            stack.callback(service.close)
-            return service
-
-        yield keep
-
-
-@pytest.fixture(scope="module")
-def contexts() -> Contexts:
-    """What clients trust, and what servers show."""
-    authority = trustme.CA()
-    near = ssl.create_default_context()
-    authority.configure_trust(near)
-    far = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1", "www.example").configure_cert(far)
-    return near, far
+from .doors import DOORS, UNFINISHED, Contexts, Door
 
 
 def proxy_of(door: Door, scheme: str, port: int, near: ssl.SSLContext) -> Any:

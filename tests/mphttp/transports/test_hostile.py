@@ -9,50 +9,12 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-import trustme
 
-from tests.mphttp.requests.servers import Proxy, Service, pour
+from tests.mphttp.requests.servers import Proxy, Start, Talk, head_of, pour
 
-from .doors import Door
+from .doors import Contexts, Door
 
 OK = b"HTTP/1.1 200 OK\r\n"
-Talk = Callable[[socket.socket], None]
-Start = Callable[[Talk], Service]
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Start servers that do with each connection what a function says."""
-    with contextlib.ExitStack() as stack:
-
-        def start(talk: Talk) -> Service:
-            service = Service(talk)
-            stack.callback(service.close)
-            return service
-
-        yield start
-
-
-@pytest.fixture(scope="module")
-def contexts() -> Contexts:
-    """What clients trust, and what servers show."""
-    authority = trustme.CA()
-    near = ssl.create_default_context()
-    authority.configure_trust(near)
-    far = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(far)
-    return near, far
-
-
-def head_of(sock: socket.socket) -> bytes:
-    """Read a request without a body, b"" at the end."""
-    head = b""
-    while b"\r\n\r\n" not in head:
-        if not (came := sock.recv(65536)):
-            return b""
-        head += came
-    return head
 
 
 @pytest.mark.parametrize("banner", [b"SSH-2.0-OpenSSH_9.2\r\n", b"J\x00\x00\x00\n8.0"])
@@ -66,7 +28,7 @@ def test_another_protocol_s_server_is_an_error_at_once(
         while sock.recv(65536):
             """Wait, as it would."""
 
-    url = f"http://127.0.0.1:{start(greet).port}/"
+    url = start(greet).url
     with door.client() as client, pytest.raises(door.library.RemoteProtocolError, match="illegal"):
         client.get(url, timeout=None)
 
@@ -92,7 +54,7 @@ def test_a_trickle_is_no_progress(
         while not given_up.wait(0.05):
             sock.sendall(more)
 
-    url = f"http://127.0.0.1:{start(trickle).port}/"
+    url = start(trickle).url
     with door.client() as client:
         try:
             with pytest.raises(door.library.ReadTimeout):
@@ -106,7 +68,7 @@ def test_interim_responses_have_an_end(door: Door, start: Start) -> None:
         head_of(sock)
         pour(sock, INTERIM)
 
-    url = f"http://127.0.0.1:{start(flood).port}/"
+    url = start(flood).url
     with door.client() as client, pytest.raises(door.library.RemoteProtocolError, match="interim"):
         client.get(url, timeout=None)
 
@@ -120,7 +82,7 @@ def test_nothing_of_a_chunk_comes_before_its_size_is_one(
         sock.sendall(CHUNKED + b"4\r\ngood\r\n" + size + b"\r\nno body of anybody's\r\n")
         head_of(sock)
 
-    url, came = f"http://127.0.0.1:{start(talk).port}/", list[bytes]()
+    url, came = start(talk).url, list[bytes]()
     illegal = pytest.raises(door.library.RemoteProtocolError, match="chunk header")
     with door.client() as client, client.stream(url) as answer, illegal:
         came.extend(answer.parts())
@@ -299,7 +261,7 @@ def test_a_request_has_one_end(door: Door, start: Start, headers: object) -> Non
         while part := sock.recv(65536):
             came.extend(part)
 
-    url = f"http://127.0.0.1:{start(talk).port}/"
+    url = start(talk).url
     with door.client() as client, pytest.raises(door.library.LocalProtocolError):
         client.request("POST", url, content=b"12345", headers=headers)
     assert not came
