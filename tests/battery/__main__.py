@@ -6,6 +6,7 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,28 +14,24 @@ from mphttp.kernel.hints import select_userspace_manager
 from mphttp.kernel.probe import without_mptcp
 
 from .cells import Cell, found, no
-from .features import ALWAYS, CONTROL, doctor_without_mptcp
+from .features import CONTROL, FEATURES
 
-_WITHIN = 60.0
+_WITHIN = 150.0
 """Seconds for one feature; translated machines are slow."""
 
 
-def run(*, quick: bool = False) -> dict[str, Cell]:
-    """Find out about all features.
+def run(*, quick: bool = False) -> Iterator[tuple[str, Cell]]:
+    """Find out about one feature after the other.
 
     Args:
         quick: whether those are left out whose mechanism others show as well.
     """
-    cells = {name: _told(name, found(feature, _WITHIN)) for name, feature in ALWAYS.items()}
     lacks = _lacks()
-    for name, feature in CONTROL.items():
-        if lacks:
-            cells[name] = no(lacks)
+    for name, feature in FEATURES.items():
+        if lacks and name in CONTROL:
+            yield name, no(lacks)
         elif not (quick and name in _LEFT_OUT):
-            cells[name] = _told(name, found(feature, _WITHIN))
-    if lacks:
-        cells["`mphttp doctor URL`"] = found(doctor_without_mptcp, _WITHIN)
-    return cells
+            yield name, found(feature, _WITHIN)
 
 
 _LEFT_OUT = [
@@ -61,18 +58,16 @@ def _lacks() -> str:
     return "" if "sysctl" in hint else hint
 
 
-def _told(name: str, cell: Cell) -> Cell:
-    print(f"{time.monotonic():8.1f} {cell.word:5} {name} {cell.note}"[:300], flush=True)
-    return cell
-
-
 def main() -> int:
     """Run, write, and tell whether nothing is wrong."""
     file, *words = sys.argv[1:]
-    cells = run(quick="--quick" in words)
-    told = {"release": platform.release(), "cells": {n: asdict(c) for n, c in cells.items()}}
-    Path(file).write_text(json.dumps(told, indent=1))
-    return int(any(cell.word == "wrong" for cell in cells.values()))
+    cells: dict[str, dict[str, str]] = {}
+    for name, cell in run(quick="--quick" in words):
+        print(f"{time.monotonic():8.1f} {cell.word:5} {name} {cell.note}"[:300], flush=True)
+        cells[name] = asdict(cell)
+        told = {"release": platform.release(), "cells": cells}
+        Path(file).write_text(json.dumps(told, indent=1))  # what ends it early leaves the rest
+    return int(any(cell["word"] == "wrong" for cell in cells.values()))
 
 
 if __name__ == "__main__":

@@ -24,10 +24,9 @@ from mphttp import (
 )
 from mphttp.cli import main
 from mphttp.cli.environment import Environment
-from mphttp.kernel import KernelError, LeavesElsewhere, NetlinkMechanism, Subflows, findings
+from mphttp.kernel import KernelError, LeavesElsewhere, NetlinkMechanism, Subflows
 from mphttp.kernel.broker.mechanism import BrokerMechanism
 from mphttp.kernel.connection_events import SubflowClosed, SubflowOpened
-from mphttp.kernel.hints import NEEDS_LINUX
 from mphttp.kernel.probe import without_mptcp
 from mphttp.kernel.reading.listing import SocketLister
 from mphttp.strategies import DropSlow, HandshakeOn, Mark, NDiffPorts
@@ -166,25 +165,20 @@ def doctor(net: Uplinks) -> Cell:
     url = f"{net.serve()}/bytes/{SIZE}"
     code, text = _command("doctor", "--json", url)
     told = json.loads(text)
-    joins = {e["path"]: e["join"] for e in told["server"] if e["join"]}
-    honoured = not any(join["elsewhere"] for join in joins.values())
-    by_subflows = set(told["ways"]["subflows"])
-    assert by_subflows == (BOTH if honoured else FIRST), told
+    joins = {entry["path"]: entry["join"] for entry in told["server"] if entry["join"]}
+    elsewhere = [name for name, join in joins.items() if join["elsewhere"]]
+    lacks = without_mptcp()
+    by_subflows = set() if lacks else FIRST if elsewhere else BOTH
+    assert set(told["ways"]["subflows"]) == by_subflows, told
     assert set(told["ways"]["ranges"]) == BOTH, told
     assert code == 0, told
-    net.take_syns()
-    if honoured:
+    if lacks:
+        mends = {finding["name"]: finding["mend"] for finding in told["findings"]}
+        return yes(f"names {lacks[1]}") if mends["mptcp"] == lacks[1] else no("")
+    if not elsewhere:
         return yes()
     hint = joins["c2"]["hint"]
     return yes(f"says that no subflow is opened on c2, and: {hint}") if hint else no("")
-
-
-def doctor_without_mptcp() -> Cell:
-    """What is missing is named, with what mends it."""
-    lacking = [finding for finding in findings() if finding.needed and not finding.ok]
-    hints = {finding.mend for finding in lacking}
-    assert hints == {NEEDS_LINUX}, lacking
-    return yes("names the kernel")
 
 
 def ranges(net: Uplinks) -> Cell:
@@ -265,15 +259,18 @@ CONTROL: dict[str, Feature] = {
     "the broker": in_uplinks(broker, tables=True),
     "in-kernel endpoints": in_uplinks(endpoints),
     "`mphttp watch`": in_uplinks(watch, tables=True),
-    "`mphttp doctor URL`": in_uplinks(doctor),
-    "ranges, beside MPTCP": in_uplinks(ranges),
-    "handover with a standby": in_uplinks(standby),
-    "handover with a standby, with tables": in_uplinks(standby, tables=True),
-    **{f"strategy {name}": feature for name, feature in STRATEGIES.items()},
 }
-ALWAYS: dict[str, Feature] = {
+"""What there isn't where no program can open subflows."""
+
+FEATURES: dict[str, Feature] = {
     "MPTCP sockets": sockets,
-    "ranges": in_uplinks(ranges_alone),
+    **CONTROL,
+    "`mphttp doctor URL`": in_uplinks(doctor),
+    "ranges, asked for": in_uplinks(ranges),
+    "ranges, of a server without MPTCP": in_uplinks(ranges_alone),
+    "handover with a standby": in_uplinks(standby),
+    "handover with a standby, after `mphttp setup --routes`": in_uplinks(standby, tables=True),
+    **{f"strategy {name}": feature for name, feature in STRATEGIES.items()},
 }
 
 

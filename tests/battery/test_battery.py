@@ -8,15 +8,15 @@ from tests.root import ROOT
 
 from . import page
 from .cells import Cell, found, no
-from .features import ALWAYS, CONTROL
+from .features import FEATURES
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.skipif(not ROOT, reason="needs root, for BPF")
-@pytest.mark.parametrize("name", [*ALWAYS, *CONTROL])
+@pytest.mark.parametrize("name", FEATURES)
 def test_a_feature(name: str) -> None:
-    cell = found({**ALWAYS, **CONTROL}[name], within=50)
+    cell = found(FEATURES[name], within=50)
     assert cell.word != "wrong", cell.note
 
 

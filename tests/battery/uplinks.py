@@ -8,6 +8,7 @@ c2 10.0.2.1 ─── 12 Mbit/s ─── s2 ┘
 from __future__ import annotations
 
 import hashlib
+import socket
 import subprocess
 import threading
 from collections import Counter
@@ -21,13 +22,15 @@ import mphttp
 from mphttp import MultipathTransport, Report, Strategy
 from mphttp.broker import uplinks
 from mphttp.kernel import SocketAddress
-from mphttp.kernel.reading.info import IPPROTO_MPTCP
+from mphttp.kernel.reading.info import IPPROTO_MPTCP, mptcp_error
 from mphttp.lab.content import sha256_of
 from mphttp.lab.origin import Origin, Status
 from tests.kernel.namespaces import Net, exchange, ip
 from tests.kernel.syns import Syns
 
 HOST = "203.0.113.1"
+PROTOCOL = socket.IPPROTO_TCP if mptcp_error() else IPPROTO_MPTCP
+"""What the server speaks; it runs on the same kernel."""
 OWN = {"c1": "10.0.1.1", "c2": "10.0.2.1"}
 _RATES = {"s1": "8mbit", "s2": "12mbit"}
 
@@ -64,7 +67,7 @@ class Uplinks(Net):
         self.syns.take()
         return pair
 
-    def serve(self, protocol: int = IPPROTO_MPTCP) -> str:
+    def serve(self, protocol: int = PROTOCOL) -> str:
         """Serve bytes over HTTP, and return the beginning of a URL."""
         listener = self.listen(protocol=protocol)
         origin = Origin(listener, Status())
@@ -92,7 +95,7 @@ def in_uplinks(feature: Callable[[Uplinks], Any], *, tables: bool = False) -> Ca
 
 def download(net: Uplinks, strategy: Strategy, size: int, **options: Any) -> Report:
     """Download with httpx; the body is whole, and the report is true as far as a capture tells."""
-    url = f"{net.serve(options.pop('protocol', IPPROTO_MPTCP))}/bytes/{size}"
+    url = f"{net.serve(options.pop('protocol', PROTOCOL))}/bytes/{size}"
     digest = hashlib.sha256()
     transport = MultipathTransport(strategy=strategy, **options)
     with httpx.Client(transport=transport, timeout=60) as client, client.stream("GET", url) as got:
