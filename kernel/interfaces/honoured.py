@@ -64,7 +64,7 @@ def refusal(path: Path, remote: SocketAddress, control: Controls) -> KernelError
         remote: where it leads.
         control: takes charge of the connection on which it is tried what the kernel does.
     """
-    if _known.honoured or not leaves_elsewhere(path, remote.host):
+    if _known.honoured or not leaves_elsewhere(path, *remote):
         return None
     if _known.honoured is None and time.monotonic() >= _known.try_at:
         _known.try_at = time.monotonic() + _AGAIN_AFTER
@@ -79,9 +79,9 @@ def look_after(opened: FourTuple, path: Path) -> KernelError | None:
         opened: its addresses and ports.
         path: what it was opened on.
     """
-    if _known.honoured is None and leaves_elsewhere(path, opened.remote.host):
+    if _known.honoured is None and leaves_elsewhere(path, *opened.remote):
         _known.honoured = _is_bound(opened, path)
-    elsewhere = _known.honoured is False and leaves_elsewhere(path, opened.remote.host)
+    elsewhere = _known.honoured is False and leaves_elsewhere(path, *opened.remote)
     return _refusal(path, opened.remote) if elsewhere else None
 
 

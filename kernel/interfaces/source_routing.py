@@ -18,12 +18,17 @@ _TABLES = 1000
 """Numbers of tables that nobody is likely to use begin here."""
 
 
-def leaves_elsewhere(path: Path, remote: str) -> bool:
+def leaves_elsewhere(path: Path, remote: str, port: int = 0) -> bool:
     """Tell whether what has a path's address leaves by another interface than the path's.
 
     Where none would leave at all, or that isn't told, it doesn't.
+
+    Args:
+        path: has the address.
+        remote: IP address that it leads to.
+        port: TCP port there, which a rule may look at; 0 for any.
     """
-    route = _asked(Question(remote, source=path.address))
+    route = _asked(Question(remote, port, source=path.address))
     return route is not None and route.index != path.index
 
 

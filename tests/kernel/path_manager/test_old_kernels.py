@@ -84,6 +84,28 @@ def test_source_routing_needs_no_trial(net: Net) -> None:
     assert honoured._known == honoured._Known()
 
 
+def test_ipv6_as_well(net: Net) -> None:
+    rules(
+        "-6 route add default via fd00:1::2 dev c1 metric 1",
+        "-6 route add default via fd00:2::2 dev c2 metric 2",
+    )
+    with net.server():
+        rules("address add 2001:db8::7/128 dev lo nodad")
+    client, served = net.connect(net.listen("::"), "2001:db8::7")
+    exchange(client, served)
+    syns = Syns(("c1", "c2"))
+    with Subflows(client, NetlinkMechanism()) as subflows:
+        with pytest.raises(LeavesElsewhere, match="than c2"):
+            subflows.open(net.paths6[1])
+        assert not syns.take()
+        rules(
+            "-6 route add default via fd00:2::2 dev c2 table 2",
+            "-6 rule add from fd00:2::1 table 2",
+        )
+        subflows.open(net.paths6[1])
+        assert syns.take() == {("c2", "fd00:2::1"): 1}
+
+
 def test_where_nothing_can_be_tried_it_is_looked_at(net: Net) -> None:
     """The loopback interface is down: one SYN shows what the kernel does, and no other follows."""
     client, _ = far(net)
