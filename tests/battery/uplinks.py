@@ -48,13 +48,12 @@ class Uplinks(Net):
 
     def start(self) -> None:
         super().start()
-        for n in (1, 2):
-            ip(f"route add default via 10.0.{n}.2 dev c{n} metric {n}00")
+        ip(*(f"route add default via 10.0.{n}.2 dev c{n} metric {n}00" for n in (1, 2)))
         with self.server():
             ip(f"address add {HOST}/32 dev lo")
-            for device, rate in _RATES.items():
-                shaped = f"tc qdisc add dev {device} root tbf rate {rate} burst 20kb latency 60ms"
-                subprocess.run(shaped.split(), check=True)
+            shaped = "qdisc add dev {} root tbf rate {} burst 20kb latency 60ms"
+            commands = "\n".join(shaped.format(*pair) for pair in _RATES.items())
+            subprocess.run(["tc", "-batch", "-"], input=commands, text=True, check=True)
         if self._tables:
             script = Path(uplinks.__file__).with_name("uplink_routes.sh")
             subprocess.run(["sh", script], check=True)

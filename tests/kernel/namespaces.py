@@ -55,19 +55,15 @@ class Net:
         builder = threading.Thread(target=self._make_server)
         builder.start()
         builder.join()
-        for n in (1, 2):
-            there = f"/proc/{os.getpid()}/fd/{self._server}"
-            ip(f"link add c{n} type veth peer name s{n} netns {there}")
-            self._configure("c", n, 1)
-        ip("link set lo up")
-        if _MPTCP.exists():
+        there = f"/proc/{os.getpid()}/fd/{self._server}"
+        links = [f"link add c{n} type veth peer name s{n} netns {there}" for n in (1, 2)]
+        self._configure("c", 1, *links)
+        has_mptcp = _MPTCP.exists()
+        if has_mptcp:
             self.sysctl("net.mptcp.pm_type", 1)
         with self.server():
-            ip("link set lo up")
-            for n in (1, 2):
-                self._configure("s", n, 2)
-            if _MPTCP.exists():
-                ip("mptcp limits set subflows 8 add_addr_accepted 8")
+            limits = "mptcp limits set subflows 8 add_addr_accepted 8"
+            self._configure("s", 2, *([limits] if has_mptcp else []))
         self.paths = [Path(f"c{n}", socket.if_nametoindex(f"c{n}"), f"10.0.{n}.1") for n in (1, 2)]
         self.paths6 = [Path(p.name, p.index, f"fd00:{n}::1") for n, p in enumerate(self.paths, 1)]
 
@@ -119,13 +115,16 @@ class Net:
         _check(_libc.unshare(_NEWNET), "unshare")
         self._server = os.open(_OWN_NET, os.O_RDONLY)
 
-    def _configure(self, side: str, n: int, host: int) -> None:
-        ip(
-            f"address add 10.0.{n}.{host}/24 dev {side}{n}",
-            f"address add fd00:{n}::{host}/64 dev {side}{n} nodad",
-            f"link set {side}{n} up",
-        )
-        for which in ("all", f"{side}{n}"):
+    def _configure(self, side: str, host: int, *more: str) -> None:
+        commands = [*more, "link set lo up"]
+        for n in (1, 2):
+            commands += [
+                f"address add 10.0.{n}.{host}/24 dev {side}{n}",
+                f"address add fd00:{n}::{host}/64 dev {side}{n} nodad",
+                f"link set {side}{n} up",
+            ]
+        ip(*commands)
+        for which in ("all", f"{side}1", f"{side}2"):
             self.sysctl(f"net.ipv4.conf.{which}.rp_filter", 0)
 
 
