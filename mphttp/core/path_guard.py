@@ -28,12 +28,13 @@ _WAITS = 6 * 1024
 """Bytes that wait, or don't, beyond what packets under way between two looks explain."""
 _PATIENCE = 0.1
 _PATIENCE_ROUND_TRIPS = 2.0
-"""Seconds of the preferred path's rate that may be lost, or round trips of it or of the other."""
+"""Seconds of the preferred path's rate that may be lost, or one round trip of it, or two of the
+other while that is in slow start: then its bytes come in bursts, with silences between them."""
 _WORTH = 1 / 4
 """The share of the preferred path's rate that is worth it to wait for what was given to a path,"""
 _WORTH_WAITING = 1.0
 """seconds, since Wi-Fi may have failed just then, which looks the same; less, squared, for less."""
-_WEAK = 1 / 8
+_WEAK = 1 / 6
 """The share of the preferred path's rate below which a path isn't worth waiting for."""
 _WEAK_ROUND_TRIPS = 4.0
 """Round trips in which slow start shows more than that share, if there is more."""
@@ -110,6 +111,8 @@ class _Suspect:
         excused: the preferred path held things up itself, and hasn't brought anything since.
         seconds: for which it is watched, those long ago counted less.
         brought: bytes that came over it in these.
+        silent: seconds since something came over it, once something has.
+        gap: the longest of such silences.
     """
 
     others_wait: int = 0
@@ -118,6 +121,12 @@ class _Suspect:
     excused: bool = False
     seconds: float = 0.0
     brought: float = 0.0
+    silent: float = 0.0
+    gap: float = math.inf
+
+    def waits_for_acknowledgements(self, rtt: float) -> bool:
+        """Tell whether it may bring more each round trip: what it brings comes in bursts still."""
+        return max(self.gap, self.silent) > rtt / 2
 
     @property
     def rate(self) -> float:
@@ -130,6 +139,11 @@ class _Suspect:
             self.seconds, self.brought = self.seconds / 2, self.brought / 2
         self.seconds += seconds
         self.brought += own
+        if own and self.gap == math.inf:
+            self.gap = 0.0
+        elif own:
+            self.gap = max(self.gap, self.silent)
+        self.silent = 0.0 if own else self.silent + seconds
 
     def take(self, own: int, others: int, preferred: int, delivered: int, waiting: int) -> None:
         """Take what has come, and been delivered, since the last look."""
@@ -216,8 +230,10 @@ class PathGuard:
             return None
         there, here = look.rtt.get(worst, 0.0), look.rtt.get(preferred, 0.0)
         suspect = self._suspects[worst]
+        if not suspect.waits_for_acknowledgements(there):
+            there = 0.0
         worth = min(1.0, suspect.rate / (_WORTH * rate)) ** 2 * _WORTH_WAITING if rate else 0.0
-        patience = rate * max(_PATIENCE, _PATIENCE_ROUND_TRIPS * max(there, here), worth)
+        patience = rate * max(_PATIENCE, here, _PATIENCE_ROUND_TRIPS * there, worth)
         seen_for = max(_PATIENCE, _WEAK_ROUND_TRIPS * there)
         weak = suspect.seconds >= seen_for and suspect.rate < _WEAK * rate
         may_wait = rate * seen_for
