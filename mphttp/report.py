@@ -271,18 +271,50 @@ def report_of(response: Any) -> Report | None:
     """Return what happened to a response of any client, up to now while its body is on its way.
 
     Args:
-        response: of httpx, httpx2, requests, or mphttp.curl; one of its `history`, too.
+        response: of httpx, httpx2, requests, or mphttp.curl; one of its `history`, too; or what
+            one of these raised instead.
 
     Returns:
         None where nothing of the network is known: another transport's response, one that came from
         a cache or from a test's mock, or one that was pickled.
     """
+    if isinstance(response, BaseException):
+        return _of_error(response)
+    return _of_response(response)
+
+
+def _of_response(response: Any) -> Report | None:
     extensions = getattr(response, "extensions", None)
     if isinstance(extensions, Mapping):
         found = extensions.get("multipath")
     else:
         found = getattr(response, "report", None) or _of_raw(getattr(response, "raw", None))
     return found if isinstance(found, Report) else None
+
+
+def _of_error(error: BaseException) -> Report | None:
+    """Find the report of an exception: its own, its request's or response's, or of what led to it.
+
+    Libraries wrap exceptions in others of their own, again and again.
+    """
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        seen.add(id(at))
+        found = getattr(at, "report", None)
+        if isinstance(found, Report):
+            return found
+        at = at.__cause__ or at.__context__
+    return _of_response(_without_raising(error, "request")) or _of_response(
+        _without_raising(error, "response")
+    )
+
+
+def _without_raising(error: BaseException, name: str) -> Any:
+    try:
+        return getattr(error, name, None)
+    except RuntimeError:  # httpx's have none before they are given one
+        return None
 
 
 def _of_raw(raw: Any) -> Report | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import httpx
 import pycurl
@@ -51,10 +52,11 @@ class CurlByteStream(httpx.SyncByteStream):
         except (ValueError, pycurl.error) as error:
             raise refused(error, self._request) from error
         self._transfer = transfer
-        self._wait(transfer, lambda: transfer.head is not None)
-        # What libcurl has against the body, the reader hears who comes to it.
-        if transfer.head is None or not isinstance(transfer.failure, pycurl.error | None):
-            self._check(transfer)
+        with self._telling(transfer):
+            self._wait(transfer, lambda: transfer.head is not None)
+            # What libcurl has against the body, the reader hears who comes to it.
+            if transfer.head is None or not isinstance(transfer.failure, pycurl.error | None):
+                self._check(transfer)
         assert transfer.head is not None
         return httpx.Response(
             status_code=transfer.head.status,
@@ -74,16 +76,27 @@ class CurlByteStream(httpx.SyncByteStream):
         )
 
     def __iter__(self) -> Iterator[bytes]:
-        assert self._transfer is not None
-        parts = self._parts
+        transfer, parts = self._transfer, self._parts
+        assert transfer is not None
         while True:
             while parts:
-                self._transfer.rests()
+                transfer.rests()
                 yield parts.popleft()
-            if self._transfer.done:
+            if transfer.done:
                 break
-            self._wait(self._transfer, lambda: bool(parts))
-        self._check(self._transfer)
+            with self._telling(transfer):
+                self._wait(transfer, lambda: bool(parts))
+        with self._telling(transfer):
+            self._check(transfer)
+
+    @contextmanager
+    def _telling(self, transfer: Transfer) -> Iterator[None]:
+        """Let exceptions carry what happened."""
+        try:
+            yield
+        except Exception as error:
+            self._request.extensions["multipath"] = transfer.tell(error)
+            raise
 
     def close(self) -> None:
         if self._closed:

@@ -237,7 +237,13 @@ class Transfer:
             BaseException: whatever a callback of the caller's raised.
         """
         if self.failure is not None:
+            self.tell(self.failure)
             raise self.failure
+
+    def tell(self, error: BaseException) -> Report:
+        """Let an exception carry what happened; return that, too."""
+        self._request.tell(error)
+        return self._request.report
 
     def _finish(self, *, whole: bool) -> None:
         exchange, self._exchange = self._exchange, None
@@ -378,7 +384,7 @@ class Transfer:
         exchange = self._exchange
         if exchange is None:
             return
-        self.report = Report(exchange)
+        self.report = self._request.report
         exchange.respond(head.status, length, self._carrier(head, connection))
         if self._stepper is not None:
             self._stepper.step(exchange)

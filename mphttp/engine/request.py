@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from mphttp.kernel.values import SocketAddress
+from mphttp.report import Report
 from mphttp.strategies import SinglePath, Strategy
+
+from .unsent import Unsent
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -40,6 +45,7 @@ class Request:
         problems: what didn't work while connecting, each with what mends it; the report tells.
         sent_at: when its first byte was sent, of `time.monotonic`; 0.0 before that.
         exchange: what became of it, once it was sent.
+        made_at: when it was made, of `time.monotonic`.
         addresses: all that the name has to which a connection was made for it, last.
         not_in_parts: why its response can't be fetched in parts, where that would help; or "".
     """
@@ -54,7 +60,10 @@ class Request:
     exchange: Exchange | None = None
     addresses: tuple[SocketAddress, ...] = ()
     not_in_parts: str = ""
+    made_at: float = field(default_factory=time.monotonic)
     _token: Token[Request | None] | None = None
+    _report: Report | None = None
+    _reported: Exchange | None = None
 
     def __enter__(self) -> Self:
         self._token = _current.set(self)
@@ -63,8 +72,28 @@ class Request:
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if self._token is not None:
             _current.reset(self._token)
-        if error is not None and self.exchange is not None:
+        if error is not None:
+            self.failed(error)
+
+    def failed(self, error: BaseException) -> None:
+        """End it, and let an exception carry what happened."""
+        if self.exchange is not None:
             self.exchange.finish(whole=False)
+        self.tell(error)
+
+    @property
+    def report(self) -> Report:
+        """What happened, up to now."""
+        exchange = self.exchange
+        if self._report is None or self._reported is not exchange:
+            self._report = Report(exchange or Unsent(self))
+            self._reported = exchange
+        return self._report
+
+    def tell(self, error: BaseException) -> None:
+        """Let an exception carry what happened (`mphttp.report_of`)."""
+        with contextlib.suppress(AttributeError, TypeError):  # some take no attributes
+            error.report = self.report  # type: ignore[attr-defined]
 
 
 _current: ContextVar[Request | None] = ContextVar("mphttp_current_request", default=None)

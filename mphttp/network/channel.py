@@ -60,7 +60,7 @@ class Channel(Protocol):
             OSError: the connection is broken.
         """
 
-    def send_now(self, data: bytes) -> int:
+    def send_now(self, data: bytes | memoryview) -> int:
         """Send what can be sent without waiting; return how much of it that was.
 
         Data that were not sent come first the next time, as TLS asks.
@@ -103,7 +103,7 @@ class PlainChannel:
     def receive_now(self, max_bytes: int) -> bytes | None:
         return receive_now(self.sock, max_bytes)
 
-    def send_now(self, data: bytes) -> int:
+    def send_now(self, data: bytes | memoryview) -> int:
         size = send_now(self.sock, data)
         self.taken += size
         return size
@@ -116,7 +116,7 @@ class PlainChannel:
             try:
                 return operation(argument)
             except BlockingIOError:
-                _wait(self.sock, wanted, limit)
+                wait_for(self.sock, wanted, limit)
 
 
 class TLSChannel:
@@ -169,7 +169,7 @@ class TLSChannel:
         with self._lock:
             return receive_now(self.sock, max_bytes)
 
-    def send_now(self, data: bytes) -> int:
+    def send_now(self, data: bytes | memoryview) -> int:
         with self._lock:
             size = send_now(self.sock, data)
             self.taken += size
@@ -185,10 +185,10 @@ class TLSChannel:
                     wanted = select.POLLIN
                 except ssl.SSLWantWriteError:
                     wanted = select.POLLOUT
-            _wait(self.sock, wanted, limit)
+            wait_for(self.sock, wanted, limit)
 
 
-def _wait(sock: socket.socket, wanted: int, limit: TimeLimit) -> None:
+def wait_for(sock: socket.socket, wanted: int, limit: TimeLimit) -> None:
     """Wait until a socket is ready, or raise TimeoutError."""
     poll = select.poll()  # one a call: no two threads may share it
     poll.register(sock, wanted)
@@ -209,7 +209,7 @@ def receive_now(sock: socket.socket, max_bytes: int) -> bytes | None:
         return b""  # the peer left without a word; what needs one asks for it elsewhere
 
 
-def send_now(sock: socket.socket, data: bytes) -> int:
+def send_now(sock: socket.socket, data: bytes | memoryview) -> int:
     """Send what a socket that doesn't block takes; return how much that is."""
     try:
         return sock.send(data)

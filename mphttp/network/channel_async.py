@@ -101,7 +101,7 @@ class AsyncChannel:
         """
         return receive_now(self.sock, max_bytes)
 
-    def send_now(self, data: bytes) -> int:
+    def send_now(self, data: bytes | memoryview) -> int:
         """Send what can be sent without waiting; return how much of it that was.
 
         Data that were not sent come first the next time, as TLS asks.

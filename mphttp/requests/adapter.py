@@ -27,12 +27,13 @@ from mphttp.errors import StrategyProblem
 from mphttp.network.forked import know
 from mphttp.network.framing import fault_of_framing
 from mphttp.network.names import checked_port, one_line
+from mphttp.report import report_of
 from mphttp.strategies import Strategy
 
 from .connection import WrongLengthError
 from .pools import HTTPConnectionPool, HTTPSConnectionPool
+from .response import StrictResponse, ToldResponse
 from .socks import SocksProxy
-from .strict import StrictResponse
 
 _used: ContextVar[Strategy | None] = ContextVar("mphttp_requests_strategy", default=None)
 
@@ -161,7 +162,10 @@ class MultipathAdapter(HTTPAdapter):
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         response = super().build_response(req, resp)
-        return StrictResponse.of(response) if self._strict else response
+        told = report_of(response)
+        if self._strict:
+            return StrictResponse.of(response, told)
+        return response if told is None else ToldResponse.of(response, told)
 
 
 def _check_framing(request: requests.PreparedRequest) -> None:

@@ -370,7 +370,7 @@ class Response(http.client.HTTPResponse):
         request = current_request()
         exchange = request.exchange if request is not None else None
         if request is not None and exchange is not None:
-            self.report = Report(exchange)
+            self.report = request.report
             carrier = self._carrier(request)
             self.body.watch(exchange, self.length, self.fp.tell())
             exchange.respond(self.status, self.length, carrier)

@@ -31,6 +31,7 @@ from mphttp.network.tls import nothing_unread, tell_cuts
 from mphttp.report import Report, report_of, reports
 
 from .body import Response
+from .early import chunk_size, send_until_refused
 from .hurried import Hurried
 from .recorder import Recorder
 from .socks import SocksProxy
@@ -178,10 +179,13 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             if self._missing < 0:  # a server would take the rest for the next request
                 raise WrongLengthError("the body is longer than its Content-Length")
         if self._exchange is not None:
-            self._exchange.wrote(len(data))
+            self._exchange.wrote(len(data) if self._missing is not None else chunk_size(data))
         elif self._begins:
             self._leave()
-        super().send(data)
+        if self._exchange is not None and type(self.sock) is socket.socket:
+            send_until_refused(self.sock, data)
+        else:
+            super().send(data)
 
     def _completed(self) -> None:
         if self._exchange is not None:

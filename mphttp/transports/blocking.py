@@ -24,14 +24,14 @@ class BlockingTransport(Multipath):
     def handle_request(self, request: Any) -> Any:
         """Send a request and return its response."""
         asked = self._asked(request)
-        with AsHostErrors(self.host, request):
+        with AsHostErrors(self.host, request, asked):
             core = self._to_core(request)
             with asked:
                 response = self._pool.handle_request(core)
             body = None
             try:
                 parts, exchange, respond = self._watched(request, core, response, asked)
-                errors = AsHostErrors(self.host, request)
+                errors = AsHostErrors(self.host, request, asked)
                 body = self.stream(parts, exchange, errors, longest_piece(response.headers))
                 respond()
             except BaseException:

@@ -16,7 +16,6 @@ from mphttp.network.dial import SocketOption
 from mphttp.network.framing import length_of_body
 from mphttp.network.hosts import SYSTEM, Hosts
 from mphttp.network.names import checked_port, one_line, to_dial
-from mphttp.report import Report
 from mphttp.strategies import Strategy
 
 from .asked import fields_of, port_of
@@ -172,7 +171,7 @@ class Multipath:
 
             joined = JoinedBody if isinstance(body, Body) else AsyncJoinedBody
             parts = joined(response.stream, body, shared.assembly, core, self.host.httpcore)
-        response.extensions["multipath"] = Report(exchange)
+        response.extensions["multipath"] = asked.report
         return parts, exchange, partial(exchange.respond, response.status, length, shared)
 
     def _shared(

@@ -43,6 +43,11 @@ class Head:
     switched: bool
     raw: bytes
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the server doesn't want the request, nor the rest of it (RFC 9112, 9.5)."""
+        return self.status >= 400
+
 
 class ConnectionLost(h11.RemoteProtocolError):
     """The peer ended the connection in the middle of a response."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, cast
 
+from mphttp.engine.request import Request
 from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
 
@@ -38,17 +39,18 @@ class Host:
 
 
 class AsHostErrors:
-    """Raises the host library's exceptions, as callers expect.
+    """Raises the host library's exceptions, as callers expect, with the report of what happened.
 
     A class, since each request enters it three times, and a generator would cost as much as a look
     at the kernel.
     """
 
-    __slots__ = ("_host", "_request")
+    __slots__ = ("_asked", "_host", "_request")
 
-    def __init__(self, host: Host, request: Any) -> None:
+    def __init__(self, host: Host, request: Any, asked: Request) -> None:
         self._host = host
         self._request = request
+        self._asked = asked
 
     def __enter__(self) -> None: ...
 
@@ -56,6 +58,9 @@ class AsHostErrors:
         self, _: type[BaseException] | None, error: BaseException | None, __: object
     ) -> None:
         if isinstance(error, Exception):
+            self._asked.tell(error)
+            self._request.extensions["multipath"] = self._asked.report
             mapped = self._host.raised(error, self._request)
             if mapped is not None:
+                self._asked.tell(mapped)
                 raise mapped from error

@@ -74,6 +74,13 @@ class _HTTP11:
             return False
         return can_be_sent_again(request, self._host, untouched=self._stream.taken == self._taken)
 
+    def _early(self, cycle: Cycle, came: bytes) -> Head | None:
+        """Take what came while the request leaves; return a head that isn't an interim one's."""
+        if not came:
+            raise self._core.WriteError("the server closed the connection")
+        cycle.receive(came)
+        return cycle.head()
+
     def _response(self, cycle: Cycle, head: Head, body: Any) -> Any:
         self._stream.unread(cycle.take_rest())
         return self._core.Response(
@@ -136,10 +143,11 @@ class HTTP11Connection(_HTTP11):
         cycle = Cycle(request.method)
         try:
             # What can't be written any more may have been answered before the server closed.
+            early = None
             with contextlib.suppress(self._core.WriteError):
-                self._send(cycle, request, self._stream.begin())
+                early = self._send(cycle, request, self._stream.begin())
             with step(request, "http11.receive_response_headers") as returned:
-                head = self._head(cycle, timeout_of(request, "read"))
+                head = early or self._head(cycle, timeout_of(request, "read"))
                 returned((head.version, head.status, head.reason, head.headers))
         except BaseException as error:
             self.close()
@@ -148,20 +156,39 @@ class HTTP11Connection(_HTTP11):
             raise
         return self._response(cycle, head, Body(self, cycle, request, "http11"))
 
-    def _send(self, cycle: Cycle, request: Any, exchange: Exchange | None) -> None:
+    def _send(self, cycle: Cycle, request: Any, exchange: Exchange | None) -> Head | None:
+        """Send a request; return the head of a response that came before its end, or None."""
+        early: Head | None = None
         timeout = timeout_of(request, "write")
         with step(request, "http11.send_request_headers"):
             pending = cycle.request(request.url.target, request.headers)
         with step(request, "http11.send_request_body"):
             for chunk in request.stream:  # the first goes out with the head
                 _count(exchange, chunk)
-                self._stream.write(pending + cycle.data(chunk), timeout)
+                early = self._write(cycle, pending + cycle.data(chunk), timeout, early)
                 pending = b""
+                if early is not None and early.refuses:
+                    return early
             pending += cycle.end()
             if pending:
                 self._stream.write(pending, timeout)
         if exchange is not None:
             exchange.complete()
+        return early
+
+    def _write(
+        self, cycle: Cycle, data: bytes, timeout: float | None, early: Head | None
+    ) -> Head | None:
+        """Send a part of a request, unless its answer makes that needless; return that."""
+        left = memoryview(data)
+        while left and early is None:
+            size, came = self._stream.write_some(left, timeout)
+            left = left[size:]
+            if came is not None:
+                early = self._early(cycle, came)
+        if left and early is not None and not early.refuses:
+            self._stream.write(bytes(left), timeout)
+        return early
 
     def _head(self, cycle: Cycle, timeout: float | None) -> Head:
         limit = TimeLimit(timeout)  # for interim responses, too, and a head byte by byte
@@ -210,10 +237,11 @@ class AsyncHTTP11Connection(_HTTP11):
         cycle = Cycle(request.method)
         try:
             # What can't be written any more may have been answered before the server closed.
+            early = None
             with contextlib.suppress(self._core.WriteError):
-                await self._send(cycle, request, self._stream.begin())
+                early = await self._send(cycle, request, self._stream.begin())
             async with step_async(request, "http11.receive_response_headers") as returned:
-                head = await self._head(cycle, timeout_of(request, "read"))
+                head = early or await self._head(cycle, timeout_of(request, "read"))
                 returned((head.version, head.status, head.reason, head.headers))
         except BaseException as error:  # also when the task is cancelled
             await self.aclose()
@@ -222,7 +250,9 @@ class AsyncHTTP11Connection(_HTTP11):
             raise
         return self._response(cycle, head, AsyncBody(self, cycle, request, "http11"))
 
-    async def _send(self, cycle: Cycle, request: Any, exchange: Exchange | None) -> None:
+    async def _send(self, cycle: Cycle, request: Any, exchange: Exchange | None) -> Head | None:
+        """Send a request; return the head of a response that came before its end, or None."""
+        early: Head | None = None
         timeout = timeout_of(request, "write")
         async with step_async(request, "http11.send_request_headers"):
             pending = cycle.request(request.url.target, request.headers)
@@ -230,13 +260,31 @@ class AsyncHTTP11Connection(_HTTP11):
             async with closing(aiter(request.stream)) as parts:
                 async for chunk in parts:  # the first goes out with the head
                     _count(exchange, chunk)
-                    await self._stream.write(pending + cycle.data(chunk), timeout)
+                    data = pending + cycle.data(chunk)
+                    early = await self._write(cycle, data, timeout, early)
                     pending = b""
+                    if early is not None and early.refuses:
+                        return early
             pending += cycle.end()
             if pending:
                 await self._stream.write(pending, timeout)
         if exchange is not None:
             exchange.complete()
+        return early
+
+    async def _write(
+        self, cycle: Cycle, data: bytes, timeout: float | None, early: Head | None
+    ) -> Head | None:
+        """Send a part of a request, unless its answer makes that needless; return that."""
+        left = memoryview(data)
+        while left and early is None:
+            size, came = await self._stream.write_some(left, timeout)
+            left = left[size:]
+            if came is not None:
+                early = self._early(cycle, came)
+        if left and early is not None and not early.refuses:
+            await self._stream.write(bytes(left), timeout)
+        return early
 
     async def _head(self, cycle: Cycle, timeout: float | None) -> Head:
         limit = TimeLimit(timeout)  # for interim responses, too, and a head byte by byte

@@ -5,13 +5,23 @@
 
 from __future__ import annotations
 
+import select
 import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import anyio
+
 from mphttp.engine import Connection, Exchange
 from mphttp.engine.request import current_request
-from mphttp.network.channel import Channel, TLSChannel, Waker, is_readable, wait_until_ready
+from mphttp.network.channel import (
+    Channel,
+    TLSChannel,
+    Waker,
+    is_readable,
+    wait_for,
+    wait_until_ready,
+)
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dialogue import Dialogue, hold, hold_async
 from mphttp.network.time_limit import TimeLimit
@@ -22,6 +32,8 @@ from .host import Host
 
 T = TypeVar("T")
 
+_EARLY = 65536
+"""Bytes that are read at once of what comes while a request leaves."""
 _RECORDS = 65536
 """Bytes that are read at once for the inner of two layers of TLS."""
 
@@ -86,7 +98,7 @@ class _Socketed:
         except OSError as error:
             raise self._errors.ReadError(str(error)) from error
 
-    def write_now(self, data: bytes) -> int:
+    def write_now(self, data: bytes | memoryview) -> int:
         """Send what can be sent without waiting; return how much of it that was."""
         self._sending()
         try:
@@ -96,6 +108,10 @@ class _Socketed:
         if size:
             self._sent()
         return size
+
+    def _came_early(self) -> bytes | None:
+        """Return what has come while the peer takes no more of a request."""
+        return self.read_now(_EARLY) if self.is_readable() else None
 
     @property
     def inside(self) -> bool:
@@ -186,6 +202,25 @@ class MultipathStream(_Socketed):
             raise self._errors.WriteError(str(error)) from error
         self._sent()
 
+    def write_some(self, left: memoryview, timeout: float | None) -> tuple[int, bytes | None]:
+        """Send a part of this; return how much, and what came meanwhile, which an answer may be.
+
+        Nothing comes is None, and the end is b"". Of TLS within TLS, nothing is seen to come.
+        """
+        if self._inner is not None:
+            self.write(bytes(left), timeout)
+            return len(left), None
+        limit = TimeLimit(timeout)
+        while True:
+            size = self.write_now(left)
+            came = self._came_early() if size < len(left) else None
+            if size or came is not None:
+                return size, came
+            try:
+                wait_for(self._channel.sock, select.POLLIN | select.POLLOUT, limit)
+            except TimeoutError as error:
+                raise self._errors.WriteTimeout("timed out") from error
+
     def wait_until_ready(self, timeout: float | None, waker: Waker, *, writing: bool) -> None:
         """Wait as `mphttp.network.channel.wait_until_ready` does."""
         wait_until_ready(self._channel.sock, timeout, waker, writing=writing)
@@ -265,6 +300,25 @@ class AsyncMultipathStream(_Socketed):
         except OSError as error:
             raise self._errors.WriteError(str(error)) from error
         self._sent()
+
+    async def write_some(self, left: memoryview, timeout: float | None) -> tuple[int, bytes | None]:
+        """Send a part of this; return how much, and what came meanwhile, which an answer may be.
+
+        Nothing comes is None, and the end is b"". Of TLS within TLS, nothing is seen to come.
+        """
+        if self._inner is not None:
+            await self.write(bytes(left), timeout)
+            return len(left), None
+        try:
+            with anyio.fail_after(timeout):
+                while True:
+                    size = self.write_now(left)
+                    came = self._came_early() if size < len(left) else None
+                    if size or came is not None:
+                        return size, came
+                    await self._channel.wait_until_ready(writing=True)
+        except TimeoutError as error:
+            raise self._errors.WriteTimeout("timed out") from error
 
     async def give_way(self) -> None:
         """Let other tasks have a turn, if this one didn't wait for long."""

@@ -1,0 +1,194 @@
+"""Requests with a body, and requests that fail: what each client's report says of them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+import requests
+
+from mphttp import Handover, MultipathAdapter, Report, report_of
+from mphttp.curl import CurlTransport, fetch
+from tests.mphttp.transports.doors import DOORS, Door
+
+from ..schema import checked
+
+Content = bytes | Iterator[bytes]
+Put = Callable[[str, Content], Any]
+LARGE = 3_000_000
+
+
+def by_door(door: Door, url: str, content: Content) -> Any:
+    if door.backend is not None and not isinstance(content, bytes):
+        pieces = content
+
+        async def later() -> Any:
+            for piece in pieces:
+                yield piece
+
+        content = later()  # type: ignore[assignment]
+    with door.client(strategy=Handover()) as client:
+        return client.request("PUT", url, content=content)
+
+
+def by_requests(url: str, content: Content) -> Any:
+    with requests.Session() as session:
+        session.mount("http://", MultipathAdapter(Handover()))
+        return session.put(url, data=content, timeout=10)
+
+
+def by_curl(url: str, content: Content) -> Any:
+    return fetch(url, Handover(), method="PUT", content=content)
+
+
+def by_curl_transport(url: str, content: Content) -> Any:
+    with httpx.Client(transport=CurlTransport(Handover())) as client:
+        return client.put(url, content=content)
+
+
+CLIENTS: dict[str, Put] = {
+    **{name: partial(by_door, door) for name, door in DOORS.items()},
+    "requests": by_requests,
+    "curl": by_curl,
+    "CurlTransport": by_curl_transport,
+}
+
+
+@pytest.fixture(params=CLIENTS)
+def put(request: pytest.FixtureRequest) -> Put:
+    return CLIENTS[request.param]
+
+
+@contextmanager
+def server(serve: Callable[[socket.socket], object]) -> Iterator[str]:
+    """Serve each connection on a thread, over MPTCP."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        threads = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    sock, _ = listener.accept()
+                except OSError:
+                    return
+                sock.settimeout(10)
+                threads.append(threading.Thread(target=one, args=(sock,)))
+                threads[-1].start()
+
+        def one(sock: socket.socket) -> None:
+            with sock:
+                serve(sock)
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        listener.shutdown(socket.SHUT_RDWR)
+        accepting.join()
+        for thread in threads:
+            thread.join()
+
+
+def take_all(sock: socket.socket) -> None:
+    """Read a whole request, then answer."""
+    with sock.makefile("rb") as file:
+        length, chunked = 0, False
+        while line := file.readline().strip().lower():
+            if line.startswith(b"content-length:"):
+                length = int(line.partition(b":")[2])
+            chunked = chunked or line.startswith(b"transfer-encoding:")
+        while chunked and (length := int(file.readline(), 16)):
+            file.read(length)
+            file.readline()
+        if chunked:
+            file.readline()
+        file.read(length)
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+
+
+def pieces() -> Iterator[bytes]:
+    for _ in range(LARGE // 100_000):
+        yield bytes(100_000)
+
+
+@pytest.mark.parametrize("content", [lambda: bytes(LARGE), pieces], ids=["bytes", "generator"])
+def test_what_was_sent_is_told(put: Put, content: Callable[[], Content]) -> None:
+    with server(take_all) as url:
+        report = report_of(put(url, content()))
+    assert report is not None
+    told = checked(report)
+    assert told["bytes_sent"] == LARGE
+    assert LARGE <= sum(subflow["bytes_sent"] for subflow in told["subflows"]) < LARGE + 20_000
+    assert told["bytes"] == 2
+
+
+def refuse(sock: socket.socket) -> None:
+    """Answer at the head, and read nothing more as long as the client may wait for that."""
+    while b"\r\n\r\n" not in sock.recv(65536, socket.MSG_PEEK):
+        pass
+    sock.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+    answered.wait(10)
+
+
+answered = threading.Event()
+
+
+def test_an_early_answer_ends_an_upload(put: Put) -> None:
+    """A server that reads no more has said why: nobody waits until it does."""
+    answered.clear()
+    with server(refuse) as url:
+        try:
+            response = put(url, bytes(20 * LARGE))
+        finally:
+            answered.set()
+        status = getattr(response, "status_code", None) or response.status
+        report = report_of(response)
+    assert status == 413
+    assert report is not None
+    assert report.bytes_sent < 20 * LARGE
+
+
+def cut(sock: socket.socket) -> None:
+    while b"\r\n\r\n" not in sock.recv(65536):
+        pass
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nless")
+
+
+def leave(sock: socket.socket) -> None:
+    while b"\r\n\r\n" not in sock.recv(65536):
+        pass
+
+
+@pytest.mark.parametrize(("fault", "status"), [(cut, 200), (leave, 0)])
+def test_an_error_has_the_report(
+    put: Put, fault: Callable[[socket.socket], object], status: int
+) -> None:
+    with server(fault) as url, pytest.raises(Exception) as raised:  # noqa: PT011  each client's
+        put(url, b"x")
+    report = report_of(raised.value)
+    assert report is not None
+    told = checked(report)
+    assert told["status"] == status
+    assert len(told["subflows"]) == 1
+    assert report.deadline is None
+    if isinstance(raised.value, httpx.HTTPError):
+        assert isinstance(raised.value.request.extensions["multipath"], Report)
+
+
+def test_an_error_without_a_connection_has_a_report(put: Put) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}/"
+        with pytest.raises(Exception) as raised:  # noqa: PT011  each client's
+            put(url, b"x")
+    report = report_of(raised.value)
+    assert report is not None
+    assert checked(report)["status"] == 0
+    assert report.subflows == ()
