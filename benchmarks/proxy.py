@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import resource
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -44,10 +46,22 @@ while True:
 """
 
 
+ECHO = ORIGIN.replace(
+    """        size = int(sock.makefile("rb").readline() or 0)
+        for start in range(0, size, len(body)):
+            sock.sendall(body[:min(size - start, len(body))])
+""",
+    """        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while data := sock.recv(65536):
+            sock.sendall(data)
+""",
+)
+
+
 @contextmanager
-def origin(protocol: int, host: str = "127.0.0.1") -> Iterator[int]:
-    """Serve as many zeros as are asked for; give the port."""
-    command = [sys.executable, "-c", ORIGIN, str(protocol), host]
+def origin(protocol: int, program: str = ORIGIN) -> Iterator[int]:
+    """Serve as many zeros as are asked for, or what another program does; give the port."""
+    command = [sys.executable, "-c", program, str(protocol), "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -122,6 +136,43 @@ def throughput(size: int, rounds: int) -> None:
         print(f"{name:<8} {a:12.0f} {b:13.0f} {statistics.median(ratios):7.2f}  {spread}")
 
 
+def keystrokes(count: int) -> None:
+    """Print how long a byte and its echo take, directly and by both ways, in turns."""
+    with ExitStack() as stack:
+        target = stack.enter_context(origin(IPPROTO_MPTCP, program=ECHO))
+        port, _ = stack.enter_context(proxy("--strategy", "handover"))
+        words = ["connect", "--strategy", "handover", "127.0.0.1", str(target)]
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "mphttp", *words],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+            )
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        straight = stack.enter_context(direct(IPPROTO_MPTCP, target))
+        proxied = stack.enter_context(socks(port, "127.0.0.1", target))
+        ways = {
+            "direct": (straight.send, straight.recv),
+            "mphttp connect": (process.stdin.write, process.stdout.read),
+            "mphttp proxy": (proxied.send, proxied.recv),
+        }
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(count):
+            for name, (send, receive) in ways.items():
+                time.sleep(0.005)
+                began = time.perf_counter()
+                send(b"k")
+                assert receive(1) == b"k"
+                times[name].append((time.perf_counter() - began) * 1e3)
+        process.kill()
+    for name, found in times.items():
+        most = sorted(found)[count * 9 // 10]
+        print(f"{name:<16} {statistics.median(found):.3f} ms, 90% {most:.3f} ms")
+
+
 def idle(count: int) -> None:
     """Print what idle tunnels cost."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -148,21 +199,25 @@ def cuts(count: int, size: int) -> None:
     from mphttp.lab import inside, names
     from mphttp.lab.content import sha256_of
 
-    lab, failed, stop = inside(), [], threading.Event()
+    lab, stop = inside(), threading.Event()
+    failed: list[str] = []
     for link in ("wifi", "lte"):
         lab.change(link, rate="100mbit", delay="5ms")
     request = f"GET /bytes/{size} HTTP/1.0\r\n\r\n".encode()
 
     def fetch(port: int) -> None:
-        with socks(port, names.SERVER_ADDRESS, names.PORT) as sock:
-            sock.settimeout(120)
-            sock.sendall(request)
-            data = bytearray()
-            while came := sock.recv(1 << 16):
-                data += came
+        data, how = bytearray(), ""
+        try:
+            with socks(port, names.SERVER_ADDRESS, names.PORT) as sock:
+                sock.settimeout(120)
+                sock.sendall(request)
+                while came := sock.recv(1 << 16):
+                    data += came
+        except OSError as error:
+            how = str(error)
         body = data.partition(b"\r\n\r\n")[2]
         if hashlib.sha256(body).digest() != sha256_of(size):
-            failed.append(len(body))
+            failed.append(f"{len(body)} bytes {how}")
 
     def break_links() -> None:
         for turn in range(1000):
@@ -175,7 +230,8 @@ def cuts(count: int, size: int) -> None:
             lab.restore(link)
             lab.change(link, rate="100mbit", delay="5ms")
 
-    with proxy("--strategy", "handover") as (port, process):
+    report = Path(f"/tmp/proxy-cuts-{os.getpid()}")
+    with proxy("--strategy", "handover", "--report", str(report)) as (port, process):
         breaking = threading.Thread(target=break_links)
         began = time.perf_counter()
         threads = [threading.Thread(target=fetch, args=(port,)) for _ in range(count)]
@@ -190,6 +246,14 @@ def cuts(count: int, size: int) -> None:
         memory = resident(process)
     lab.reset()
     right = count - len(failed)
+    problems = Counter(
+        problem["what"]
+        for line in report.read_text().splitlines()
+        for problem in json.loads(line)["problems"]
+    )
+    report.unlink()
+    for what, often in problems.most_common(8):
+        print(f"{often:4} {what}")
     print(f"{right} of {count} right in {took:.1f} s, {memory / 1e6:.0f} MB; wrong: {failed}")
 
 
@@ -210,11 +274,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2**30, help="bytes of the large body")
     parser.add_argument("--rounds", type=int, default=5, help="turns for it")
     parser.add_argument("--idle", type=int, default=2000, help="idle tunnels")
+    parser.add_argument("--keystrokes", type=int, default=500, help="bytes that are echoed")
     parser.add_argument("--cuts", type=int, default=0, help="tunnels while links are cut, in a lab")
     given = parser.parse_args()
     if given.cuts:
         cuts(given.cuts, 1_000_000)
         return
+    if given.keystrokes:
+        keystrokes(given.keystrokes)
     if given.idle:
         idle(given.idle)
     if given.rounds:

@@ -34,7 +34,9 @@ _QUESTIONS = 127
 _PATIENT = 15
 """Seconds between two of them where nobody waits; four are enough then."""
 _WATCH_EVERY = 1.0
-"""Seconds; a connection without a subflow at two looks in a row is given up."""
+"""Seconds between two looks at whether a connection has a subflow."""
+_LOOKS, _LOOKS_OF_A_STREAM = 2, 30
+"""Looks in a row after which one that has none is given up; a stream can't be begun anew."""
 
 
 class Connection(Carrier):
@@ -48,6 +50,7 @@ class Connection(Carrier):
     Attributes:
         reader: takes down the state of the socket.
         addresses: of the peer's name, in the other family.
+        given_up: whether it was shut down here: what is read as its end is none.
     """
 
     refused_hint = (
@@ -74,7 +77,8 @@ class Connection(Carrier):
         self._stuck = False
         self._watched = False
         self._watch_at = math.inf
-        self._was_stranded = False
+        self._stranded_looks = 0
+        self.given_up = False
         self._calling = False
         self._close_socket: Callable[[], None] | None = None
         self._mechanism = engine.mechanism
@@ -285,17 +289,23 @@ class Connection(Carrier):
                 return None
             if now >= self._watch_at:
                 self._watch_at = now + _WATCH_EVERY
-                before = self._was_stranded
-                self._was_stranded = not self.busy and self.reader.stranded
-                if before and self._was_stranded:
+                stranded = not self.busy and self.reader.stranded
+                self._stranded_looks = self._stranded_looks + 1 if stranded else 0
+                if self._stranded_looks >= self._most_looks:
                     for exchange in self._exchanges:
                         what = "every subflow has ended, and none was opened instead"
                         exchange.problem(what, "`Handover` opens another")
                     self.shut_down()
             return self._watch_at
 
+    @property
+    def _most_looks(self) -> int:
+        """How often a look may find no subflow: a stream's strategy has longer to open one."""
+        return _LOOKS_OF_A_STREAM if self.asks_after is not None else _LOOKS
+
     def shut_down(self) -> None:
         """Let whoever reads, through any copy of the descriptor, see that nothing more comes."""
+        self.given_up = True
         with contextlib.suppress(OSError):
             # Not an SSLSocket's own, which would have the rest pass as plain text.
             socket.socket.shutdown(self.reader.sock, socket.SHUT_RDWR)

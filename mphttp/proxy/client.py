@@ -247,7 +247,14 @@ class Client:
         pipes, whole = self._shared.pipes, False
         flows = (
             Flow(self.sock, tunnel.sock, pipes, ahead=ahead, on_moved=tunnel.sent),
-            Flow(tunnel.sock, self.sock, pipes, ahead=tunnel.ahead, on_moved=tunnel.received),
+            Flow(
+                tunnel.sock,
+                self.sock,
+                pipes,
+                ahead=tunnel.ahead,
+                on_moved=tunnel.received,
+                is_whole=tunnel.is_whole,
+            ),
         )
         try:
             if granted:

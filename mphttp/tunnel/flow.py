@@ -15,9 +15,9 @@ import socket
 from collections.abc import Callable
 from enum import Enum, auto
 
-PIPE_SIZE = 256 * 1024
+PIPE_SIZE = 512 * 1024
 """Bytes that a pipe takes: larger ones are no faster, and what a slow reader leaves lies there."""
-_AT_ONCE = 16
+_AT_ONCE = 8
 """Rounds after which others have a turn."""
 _MOST_SPARE = 64
 _FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
@@ -83,6 +83,7 @@ class Flow:
         pipes: lends the pipe.
         ahead: what was read of the source already, to be sent first.
         on_moved: is told each number of bytes that the target has taken.
+        is_whole: tells whether what is read as the source's end is that, and no breakdown.
 
     Attributes:
         moved: bytes that the target has taken, those of `ahead` included.
@@ -96,6 +97,7 @@ class Flow:
         *,
         ahead: bytes = b"",
         on_moved: Callable[[int], None] | None = None,
+        is_whole: Callable[[], bool] = lambda: True,
     ) -> None:
         self.source = source
         self.target = target
@@ -105,6 +107,7 @@ class Flow:
         self._in_pipe = 0
         self._ahead = memoryview(ahead)
         self._on_moved = on_moved
+        self._is_whole = is_whole
         self._ended = False
         self._splices = True
 
@@ -129,6 +132,8 @@ class Flow:
         self._release(empty=not self._in_pipe)
 
     def _finished(self) -> Waits:
+        if not self._is_whole():
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         self.close()
         with contextlib.suppress(OSError):  # which has ended by itself
             self.target.shutdown(socket.SHUT_WR)

@@ -86,6 +86,10 @@ class Tunnel:
         """Take that so many bytes are about to leave, or have left just now."""
         self.exchange.wrote(size)
 
+    def is_whole(self) -> bool:
+        """Tell whether an end that was read is the other side's, not one that was made here."""
+        return not self.connection.given_up
+
     def close(self, *, whole: bool) -> None:
         """End the strategy, and close the socket.
 

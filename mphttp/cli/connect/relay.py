@@ -51,7 +51,7 @@ def relay(tunnel: Tunnel, environment: Environment) -> bool:
     sending = _Sending(tunnel, environment.stdin)
     thread = threading.Thread(target=sending.run, name="mphttp-stdin", daemon=True)
     thread.start()
-    _receive(tunnel, environment)
+    _receive(tunnel, environment, sending)
     environment.abandon_stdout()  # its reader sees the end, too
     _wait(sending, tunnel)
     if sending.error is not None and not sending.error_is_late:
@@ -59,13 +59,15 @@ def relay(tunnel: Tunnel, environment: Environment) -> bool:
     return True
 
 
-def _receive(tunnel: Tunnel, environment: Environment) -> None:
+def _receive(tunnel: Tunnel, environment: Environment, sending: _Sending) -> None:
     channel = PlainChannel(tunnel.sock)
     data = tunnel.ahead or _received(channel)
     while data:
         tunnel.received(len(data))
         write_all(environment.stdout, data)
         data = _received(channel)
+    if not tunnel.is_whole() and sending.error is None:
+        raise Broken("no path to the other end is left")
 
 
 def _received(channel: PlainChannel) -> bytes:

@@ -108,6 +108,18 @@ def test_a_broken_stream_isn_t_taken_for_a_whole_one(way: Way) -> None:
             everything(sock)
 
 
+def test_a_connection_that_is_given_up_isn_t_taken_for_a_whole_one(way: Way) -> None:
+    """Where no path is left, the engine shuts it down: what is read then is no end."""
+    with running() as proxy, peer(echo) as port, way(proxy, port) as sock:
+        sock.sendall(b"x")
+        exactly(sock, 1)
+        (client,) = proxy.server._serving.values()
+        assert client.tunnel is not None
+        client.tunnel.connection.shut_down()
+        with pytest.raises(ConnectionResetError):
+            everything(sock)
+
+
 def test_nobody_answers(way: Way) -> None:
     with running() as proxy, socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
