@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
@@ -32,7 +33,15 @@ _left_out = pytest.StashKey[Counter[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Let the programs that tests start get signals that are ignored where tests are run.
+
+    As in the background of a shell, or under nohup: what is ignored stays so in a child, and what
+    has a handler becomes the default again (signal(7)).
+    """
     config.stash[_left_out] = Counter()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.hookimpl(wrapper=True)

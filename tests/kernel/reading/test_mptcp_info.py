@@ -30,6 +30,8 @@ subflows = st.builds(
     bytes_acked=u64,
     retransmits=u32,
     last_data_received=u32.map(lambda n: n / 1e3),
+    last_ack_received=u32.map(lambda n: n / 1e3),
+    queued=u32,
     segments_received=u32,
 )
 
@@ -52,7 +54,10 @@ def tcp(subflow: SubflowInfo, size: int) -> bytes:
     """A struct tcp_info of a kernel whose structure has this size."""
     memory = bytearray(280)
     memory[0] = subflow.state
+    struct.pack_into("=I", memory, 16, 1)  # bytes of a segment
+    struct.pack_into("=I", memory, 24, subflow.queued)  # segments under way
     struct.pack_into("=I", memory, 52, round(subflow.last_data_received * 1e3))
+    struct.pack_into("=I", memory, 56, round(subflow.last_ack_received * 1e3))
     struct.pack_into("=I", memory, 68, round(subflow.rtt * 1e6))
     struct.pack_into("=I", memory, 100, subflow.retransmits)
     struct.pack_into("=QQ", memory, 120, subflow.bytes_acked, subflow.bytes_received)
@@ -122,7 +127,7 @@ def test_legacy_info_is_read(listed: list[SubflowInfo]) -> None:
 
 def quiet(**told: int) -> ConnectionInfo:
     pair = FourTuple(SocketAddress("10.0.0.1", 1), SocketAddress("10.0.0.2", 2))
-    subflow = SubflowInfo(1, pair, TCPState.ESTABLISHED, 0.0, 0, 0, 0, 0.0)
+    subflow = SubflowInfo(1, pair, TCPState.ESTABLISHED, 0.0, 0, 0, 0, 0.0, last_ack_received=0.0)
     return decode_full(full(1, 0, [dataclasses.replace(subflow, **told)], 144, room=1))
 
 

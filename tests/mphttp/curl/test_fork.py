@@ -69,7 +69,9 @@ def test_kept_connections_are_the_parent_s(serve: Serve, trust: Any) -> None:
     server = serve(answer(BODY), context=trust[0])
     with ExitStack() as doors:
         session = doors.enter_context(CurlSession(verify=trust[1]))
-        http = doors.enter_context(httpx.Client(transport=CurlTransport(verify=trust[1])))
+        kept = httpx.Limits(keepalive_expiry=None)  # however long the child takes
+        transport = CurlTransport(verify=trust[1], limits=kept)
+        http = doors.enter_context(httpx.Client(transport=transport))
 
         def fetch() -> None:
             assert session.fetch(server.url).content == BODY
