@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 
@@ -310,7 +309,7 @@ class Attempt:
     def _body_on_terminal(self) -> bool:
         return self._job.output == "-" and self._environment.stdout.isatty()
 
-    def _extensions(self, body: Body) -> dict[str, Any]:
+    def _extensions(self, body: Body) -> dict[str, object]:
         as_it_comes = not (self._settings.include or self._job.message.compressed)
         return {
             **({"place": body.place} if as_it_comes and body.place is not None else {}),

@@ -7,7 +7,7 @@ import difflib
 import functools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mphttp import registry
 from mphttp.kernel.interfaces.paths import index_of, interfaces
@@ -82,7 +82,7 @@ def hurried(strategy: Strategy, spent: float) -> Strategy:
     if strategy.deadline is None or "d" not in {f.name for f in dataclasses.fields(strategy)}:
         return strategy
     left = max(strategy.deadline - spent, _AT_ONCE)
-    changes: dict[str, Any] = {"d": left}
+    changes: dict[str, object] = {"d": left}
     return dataclasses.replace(strategy, **changes)
 
 
@@ -118,7 +118,7 @@ def _load(name: str) -> type[Strategy]:
         raise usage(str(error), "mend or remove the package that registers it") from error
 
 
-def _made(name: str, values: dict[str, Any]) -> Strategy:
+def _made(name: str, values: dict[str, object]) -> Strategy:
     strategy = _load(name)
     for parameter in _PARAMETERS:
         if parameter.strategy == name and parameter.field not in values:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Protocol, TypedDict, Unpack
 
 import httpx
 
 from mphttp import MultipathTransport
+from mphttp.engine.request import Multipath
 from mphttp.network.hosts import Hosts
 from mphttp.strategies import Strategy
 
@@ -52,7 +53,7 @@ def make_client(
         proxies = proxies.with_login(*login(settings.proxy_user, environment))
     own = fields(settings.proxy_header, environment)
     known = hosts(settings)
-    make_transport, trust = _BACKENDS[settings.backend](settings, proxies)
+    make_transport = _BACKENDS[settings.backend](settings, proxies)
 
     def make(proxy: str | None, scheme: str) -> httpx.BaseTransport:
         tunnel = scheme == "https" or settings.proxytunnel or bool(known.instead)
@@ -60,11 +61,10 @@ def make_client(
         with _tls_files(environment):
             return make_transport(
                 scheme,
+                None if proxy is None else httpx.Proxy(proxy, headers=headers),
                 strategy=strategy,
                 paths=paths(settings) or None,
                 strict=settings.strict,
-                verify=trust,
-                proxy=None if proxy is None else httpx.Proxy(proxy, headers=headers),
                 multipath=settings.multipath,
                 http2=settings.http2,
                 hosts=known,
@@ -111,11 +111,27 @@ def paths(settings: Settings) -> tuple[str, ...]:
     return (settings.interface.removeprefix("if!"),)
 
 
-_Backend = tuple[Callable[..., httpx.BaseTransport], Any]
-"""What makes a transport, and what it takes for `verify`."""
+class _Options(TypedDict):
+    """What both kinds of transports take."""
+
+    strategy: Strategy | None
+    paths: tuple[str, ...] | None
+    strict: bool
+    multipath: Multipath
+    http2: bool
+    hosts: Hosts
+    tunnel: bool
 
 
-def _httpx(settings: Settings, proxies: Proxies) -> _Backend:
+class _Make(Protocol):
+    """Makes a transport for a scheme."""
+
+    def __call__(
+        self, scheme: str, proxy: httpx.Proxy | None, /, **options: Unpack[_Options]
+    ) -> httpx.BaseTransport: ...
+
+
+def _httpx(settings: Settings, proxies: Proxies) -> _Make:
     if any(url.startswith("socks") for url in proxies.by_scheme.values()):
         _need("socksio", "a SOCKS proxy", "pip install 'httpx[socks]'")
     if settings.http2:
@@ -125,14 +141,14 @@ def _httpx(settings: Settings, proxies: Proxies) -> _Backend:
     own = _own_context(settings, trust)
 
     def make(
-        scheme: str, *, proxy: httpx.Proxy | None, verify: Any, **options: Any
+        scheme: str, proxy: httpx.Proxy | None, /, **options: Unpack[_Options]
     ) -> httpx.BaseTransport:
         # Without TLS, nobody needs the certificates: reading them takes longer than a small object.
-        tls = verify if own is None else own
+        tls = trust if own is None else own
         needed = tls if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return MultipathTransport(proxy=_proxy(proxy, trust), verify=needed, **options)
 
-    return make, trust
+    return make
 
 
 def _own_context(settings: Settings, trust: ssl.SSLContext | bool) -> ssl.SSLContext | None:
@@ -154,7 +170,7 @@ def _proxy(proxy: httpx.Proxy | None, trust: ssl.SSLContext | bool) -> httpx.Pro
     return proxy
 
 
-def _curl(settings: Settings, _: Proxies) -> _Backend:
+def _curl(settings: Settings, _: Proxies) -> _Make:
     _need("pycurl", "--backend curl", "pip install pycurl")
     from mphttp.curl import CurlTransport
 
@@ -162,10 +178,14 @@ def _curl(settings: Settings, _: Proxies) -> _Backend:
 
     cert = shown(settings)
 
-    def make(_: str, **options: Any) -> httpx.BaseTransport:
-        return CurlTransport(cert=cert, **options)
+    verify = not settings.insecure and (settings.cacert or True)
 
-    return make, not settings.insecure and (settings.cacert or True)
+    def make(
+        _: str, proxy: httpx.Proxy | None, /, **options: Unpack[_Options]
+    ) -> httpx.BaseTransport:
+        return CurlTransport(cert=cert, verify=verify, proxy=proxy, **options)
+
+    return make
 
 
 def _need(package: str, who: str, hint: str) -> None:

@@ -13,7 +13,7 @@ import importlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Protocol
 
 import httpx
 
@@ -97,7 +97,8 @@ class Brotli:
     """Undoes br (RFC 7932)."""
 
     def __init__(self) -> None:
-        package: Any = _brotli()
+        package = _brotli()
+        assert package is not None  # else it isn't offered, and refused
         self._error: type[Exception] = package.error
         self._stream = package.Decompressor()
         self._begun = False
@@ -121,11 +122,23 @@ class Brotli:
             raise CodingError("the br stream ends too early")
 
 
+class _Frame(Protocol):
+    """What undoes one frame of zstd, in the packages that do."""
+
+    eof: bool
+    needs_input: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes, most: int, /) -> bytes: ...
+
+
 class Zstandard:
     """Undoes zstd: one frame or several, one after the other (RFC 8878, 3.1)."""
 
     def __init__(self) -> None:
-        self._package: Any = _zstd()
+        package = _zstd()
+        assert package is not None  # else it isn't offered, and refused
+        self._package = package
         self._frame = self._new_frame()
         self._begun = False
 
@@ -153,9 +166,10 @@ class Zstandard:
                 break
             data = b""
 
-    def _new_frame(self) -> Any:
+    def _new_frame(self) -> _Frame:
         options = {self._package.DecompressionParameter.window_log_max: _WINDOW_LOG}
-        return self._package.ZstdDecompressor(options=options)
+        made: _Frame = self._package.ZstdDecompressor(options=options)
+        return made
 
 
 def _brotli() -> ModuleType | None:

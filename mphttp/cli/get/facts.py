@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import httpx
 
 from mphttp import Report
@@ -13,7 +11,7 @@ from ..redirect import leads_to
 from .download import Download
 from .measured import Measured
 
-Told = dict[str, Any]
+Told = dict[str, object]
 """The fields of a report, as JSON has them."""
 
 
@@ -26,20 +24,22 @@ def told(download: Download) -> Told:
     report = download.attempt.report if download.attempt else None
     if report is not None:
         report.wait()
-    facts = _without_answer(download) if report is None else report.to_dict()
+    facts = _without_answer(download) if report is None else dict(report.to_dict())
     if download.sha256 is not None:
         facts["sha256"] = download.sha256
     if download.strategy is not None and download.retries:
         facts["strategy"] = _strategy(download)
-        if "deadline" in facts:
-            seconds = download.strategy.deadline
-            facts["deadline"] |= {"seconds": seconds, "met": download.deadline_met}
+        if isinstance(before := facts.get("deadline"), dict):
+            now = {"seconds": download.strategy.deadline, "met": download.deadline_met}
+            facts["deadline"] = before | now
     remarks = [{"at": 0.0, "what": words, "hint": ""} for words in download.remarks]
-    facts["problems"] = [*remarks, *facts["problems"], *_failure(download, facts["seconds"])]
+    problems = facts["problems"]
+    assert isinstance(problems, list)
+    facts["problems"] = [*remarks, *problems, *_failure(download, facts["seconds"])]
     return facts
 
 
-def _without_answer(download: Download) -> dict[str, Any]:
+def _without_answer(download: Download) -> dict[str, object]:
     return {
         "url": _shown(download.job.message.url),
         "bytes": 0,
@@ -51,17 +51,17 @@ def _without_answer(download: Download) -> dict[str, Any]:
     }
 
 
-def _strategy(download: Download) -> dict[str, Any]:
+def _strategy(download: Download) -> dict[str, object]:
     strategy = download.strategy
     return {"name": strategy.name, **strategy.parameters()} if strategy else {}
 
 
-def _failure(download: Download, at: float) -> list[dict[str, Any]]:
+def _failure(download: Download, at: object) -> list[dict[str, object]]:
     failure = download.failure
     return [{"at": at, "what": failure.what, "hint": failure.hint}] if failure else []
 
 
-def variables(download: Download) -> dict[str, Any]:
+def variables(download: Download) -> dict[str, object]:
     """Return the variables of `-w`, what `%header{}` reads, and the report for `%{json}`.
 
     Sizes and times are those of the last attempt, as curl's are; sizes count bytes on the wire.
@@ -77,7 +77,7 @@ def variables(download: Download) -> dict[str, Any]:
     }
 
 
-def _of_command(download: Download) -> dict[str, Any]:
+def _of_command(download: Download) -> dict[str, object]:
     message, output = download.job.message, download.output
     return {
         "filename_effective": None if output == "-" else output,
@@ -91,7 +91,7 @@ def _of_command(download: Download) -> dict[str, Any]:
     }
 
 
-def _of_answer(response: httpx.Response | None) -> dict[str, Any]:
+def _of_answer(response: httpx.Response | None) -> dict[str, object]:
     if response is None:
         return {"http_code": 0, "response_code": 0, "num_redirects": 0, "num_headers": 0}
     onward = leads_to(response)
@@ -127,7 +127,7 @@ def _field_lists(headers: httpx.Headers) -> dict[str, list[str]]:
     return told
 
 
-def _of_transfer(download: Download) -> dict[str, Any]:
+def _of_transfer(download: Download) -> dict[str, object]:
     attempt = download.attempt
     report = attempt.report if attempt else None
     measured = attempt.measured if attempt else Measured()
@@ -153,7 +153,7 @@ def _of_transfer(download: Download) -> dict[str, Any]:
     }
 
 
-def _of_paths(report: Report) -> dict[str, Any]:
+def _of_paths(report: Report) -> dict[str, object]:
     subflows = report.subflows
     first = subflows[0] if subflows else None
     return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mphttp.strategies import Path, Steps, Strategy, Transfer
 
@@ -43,7 +42,7 @@ class Limited(Strategy):
     def early(self) -> bool:  # type: ignore[override]  # that strategy's
         return self.strategy.early
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self) -> dict[str, object]:
         return self.strategy.parameters()
 
 

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
@@ -71,7 +70,7 @@ class Message:
         self,
         client: httpx.Client,
         more: Mapping[str, str] | None = None,
-        extensions: dict[str, Any] | None = None,
+        extensions: dict[str, object] | None = None,
     ) -> httpx.Request:
         """Build the request, with this program's own headers where none are given.
 

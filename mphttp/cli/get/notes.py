@@ -20,8 +20,8 @@ import secrets
 import stat
 import struct
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from mphttp.ranges.fields import strong_validator
 
@@ -181,11 +181,11 @@ def _untouched(before: list[int] | None, now: list[int]) -> bool:
     return size == size_now and (time == time_now or coarse)
 
 
-def _digest(told: dict[str, Any]) -> str:
+def _digest(told: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _version(told: dict[str, Any]) -> Version | None:
+def _version(told: dict[str, object]) -> Version | None:
     match told:
         case {"source": str(source), "validator": str(validator), "length": int() | None as length}:
             sound = strong_validator({"etag": validator}) or _DATE.fullmatch(validator)

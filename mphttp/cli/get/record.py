@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..environment import Environment
 from ..printable import json_text
 from .target import target
 
 
-def write_report(name: str, told: Sequence[dict[str, Any]], environment: Environment) -> None:
+def write_report(name: str, told: Sequence[dict[str, object]], environment: Environment) -> None:
     """Write the reports of a command line's transfers.
 
     One is an object over several lines; several are an object a line (JSON Lines), so that `jq`

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from ..printable import json_text
 
@@ -138,7 +138,7 @@ class Format:
         self.unknown = tuple(part for part in parts if isinstance(part, Unknown))
         self._parts = tuple(part for part in parts if isinstance(part, _Part))
 
-    def written(self, facts: Mapping[str, Any]) -> list[Piece]:
+    def written(self, facts: Mapping[str, object]) -> list[Piece]:
         """Return what is written, and where.
 
         Args:
@@ -187,29 +187,34 @@ def _variable(name: str) -> _Part | Unknown:
     return Unknown(name)
 
 
-def _written(part: _Part, facts: Mapping[str, Any]) -> str:
+def _written(part: _Part, facts: Mapping[str, object]) -> str:
     if part.kind == "text":
         return part.value
     if part.kind == "header":
-        return str(facts.get("headers", {}).get(part.value, ""))
+        return str(_fields(facts, "headers").get(part.value, ""))
     if part.value == "header_json":
-        return _header_json(facts.get("header_lists", {}))
+        return _header_json(_fields(facts, "header_lists"))
     if part.kind == "switch":
         return json_text({name: value for name, value in facts.items() if name not in _APART})
     return words(part.value, facts.get(part.value))
+
+
+def _fields(facts: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = facts.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 _APART = ("headers", "header_lists")
 """What stands beside the variables for %header{} and %{header_json}."""
 
 
-def _header_json(fields: Mapping[str, Any]) -> str:
+def _header_json(fields: Mapping[str, object]) -> str:
     """Write header fields as curl does: each with a list of its values, a line each."""
     lines = (f"{json_text(name)}:{json_text(values)}" for name, values in fields.items())
     return "{" + ",\n".join(lines) + "\n}"
 
 
-def words(name: str, value: Any) -> str:
+def words(name: str, value: object) -> str:
     """Write one variable's value as curl does: times in microseconds, codes in three digits."""
     if value is None:
         return ""
