@@ -2,7 +2,7 @@
 
     python benchmarks/batch.py [--files 100] [--at-once 10] [--rounds 3] [--json FILE]
 
-Files of 1 to 5 MB from the laboratory's origin, over Wi-Fi (100 Mbit/s, 5 ms one way) and LTE (100
+Files of 1 to 5 MB from the laboratory's origin, over Wi-Fi (30 Mbit/s, 5 ms one way) and LTE (20
 Mbit/s, 10 ms). Everybody has the same number of connections; aria2 uses both interfaces, too, and
 curl the first alone. CPU is the client's, user and system, for each file. Needs aria2c and curl.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 from contenders import by_source_address
 from measure import in_lab, origin
 
-LINKS = ("wifi=100mbit,5ms", "lte=100mbit,10ms")
+LINKS = ("wifi=30mbit,5ms", "lte=20mbit,10ms")
 MB = 1_000_000
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 
 import httpx
@@ -13,7 +12,6 @@ import httpx
 from mphttp import Report
 from mphttp.ranges.fields import retry_after
 from mphttp.ranges.resource import by_name
-from mphttp.sampling import sampled
 from mphttp.strategies import Strategy
 
 from ..environment import Environment
@@ -25,13 +23,11 @@ from .authentication import authentication
 from .body import Body
 from .client import Client
 from .conditions import modified, save_tag, time_condition
-from .decode import decoded as undone
 from .explain import Asked
 from .jobs import Job
-from .limited import seconds_too_many
 from .measured import Measured
 from .outputs import named_by_server
-from .pace import Pace
+from .receiving import Receiving, Show
 from .resume import (
     Answer,
     Append,
@@ -48,9 +44,6 @@ from .resume import (
 from .retry import STATUSES, Busy
 from .settings import Settings
 from .verbose import Verbose, head
-
-Show = Callable[[Job, Report], AbstractContextManager[None]]
-"""Shows the progress of a download while a block runs."""
 
 
 class Attempt:
@@ -100,10 +93,19 @@ class Attempt:
         self._limit = limit
         self._patient = patient
         self._remark = remark
-        self._show = show
         self._verbose = Verbose(environment) if settings.verbose else None
+        self._receiving = Receiving(
+            settings,
+            environment,
+            job,
+            limit=limit,
+            remark=remark,
+            show=show,
+            verbose=self._verbose,
+        )
         self._condition = time_condition(settings)
         self._url = job.message.url
+        self._seen: list[bytes] = []
         self._proxy: str | None = None
         self._answered = False
 
@@ -142,9 +144,11 @@ class Attempt:
                 self.measured.request(message)
             else:
                 self.measured.answer(message)
+                self._seen.append(head(message))
                 self._dump(message)
 
         self._answered = False
+        self._seen = []
         asked = self._job.message
         response = sent(
             client.transport,
@@ -160,7 +164,7 @@ class Attempt:
             self.response, self.report = response, response.extensions["multipath"]
             self._check_status(response, ranged=held is not None)
             if self._unwanted(response):
-                heads = self._heads(response)
+                heads = self._heads()
                 if heads:
                     body.start_over(None, heads)
                 else:
@@ -225,7 +229,7 @@ class Attempt:
                 if why:
                     self._remark(f"{why}: starting over")
                 self._name(response, body)
-                body.start_over(version_of(answer), self._heads(response))
+                body.start_over(version_of(answer), self._heads())
                 self._receive(response, body)
             case Append(stop, length):
                 body.go_on(version_of(answer))
@@ -245,69 +249,17 @@ class Attempt:
                 return decision
         return None
 
-    def _heads(self, response: httpx.Response) -> bytes:
+    def _heads(self) -> bytes:
         wanted = self._settings.include or self._settings.head
-        answers = (*response.history, response) if wanted else ()
-        heads = b"".join(map(head, answers))
-        if not self._body_on_terminal:
+        heads = b"".join(self._seen) if wanted else b""
+        if not self._receiving.on_terminal:
             return heads
         return encoded(printable(decoded(heads.replace(b"\r\n", b"\n"))))
 
     def _receive(self, response: httpx.Response, body: Body, skip: int = 0) -> None:
         report = self.report
         assert report is not None  # it comes with the head
-        rate = self._settings.limit_rate
-        pace = Pace(rate, time.monotonic()) if rate else None
-        paced = 0
-        if rate:
-            self._tell_of_rate(report, rate)
-        with self._samples(report), self._progress(report):
-            _check_size(report.length or 0, self._settings.max_filesize)
-            for chunk in self._chunks(response):
-                self._limit.require()
-                self._check_text(chunk)
-                body.write(chunk[skip:])
-                _check_size(body.held.size, self._settings.max_filesize)
-                skip = max(0, skip - len(chunk))
-                if self._verbose:
-                    self._verbose.events(report)
-                if pace:  # by the bytes on the wire, whatever they were decoded to
-                    self._environment.sleep(pace.wait(report.bytes - paced, time.monotonic()))
-                    paced = report.bytes
-        if skip:
-            raise Failure(ExitCode.RANGE, f"the object ends {skip} bytes before the offset")
-
-    def _check_text(self, chunk: bytes) -> None:
-        """Let nothing onto a terminal that is no text, unless -o - asks for it."""
-        if self._body_on_terminal and not self._job.asked_for and b"\0" in chunk:
-            what = "the body is no text, and standard output is a terminal"
-            hint = "-o FILE or -O writes a file; -o - writes to the terminal in any case"
-            raise Failure(ExitCode.WRITE, what, hint)
-
-    def _tell_of_rate(self, report: Report, rate: int) -> None:
-        deadline = report.deadline.seconds if report.deadline else None
-        seconds = seconds_too_many(report.length, rate, deadline)
-        if seconds is not None:
-            late = f"the deadline of {deadline:g} s can't be met"
-            self._remark(f"--limit-rate makes this take {seconds:.1f} s: {late}")
-
-    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
-        return undone(response) if self._job.message.compressed else response.iter_raw()
-
-    def _samples(self, report: Report) -> AbstractContextManager[None]:
-        wanted = self._settings.samples or self._settings.plot is not None
-        return sampled(report) if wanted else nullcontext()
-
-    def _progress(self, report: Report) -> AbstractContextManager[None]:
-        settings = self._settings
-        unwanted = self._verbose or settings.silent or settings.no_progress_meter
-        if unwanted or not self._environment.stderr.isatty() or self._body_on_terminal:
-            return nullcontext()
-        return self._show(self._job, report)
-
-    @property
-    def _body_on_terminal(self) -> bool:
-        return self._job.output == "-" and self._environment.stdout.isatty()
+        self._receiving.run(response, report, body, skip)
 
     def _extensions(self, body: Body) -> dict[str, object]:
         as_it_comes = not (self._settings.include or self._job.message.compressed)
@@ -322,11 +274,6 @@ class Attempt:
         """Tell what happened to the paths since, if that is wanted."""
         if self._verbose and self.report is not None:
             self._verbose.events(self.report)
-
-
-def _check_size(size: int, most: int | None) -> None:
-    if most and size > most:
-        raise Failure(ExitCode.LARGE, f"the body has more than {most} bytes (--max-filesize)")
 
 
 def _check_part(body: Body, stop: int, length: int | None) -> None:

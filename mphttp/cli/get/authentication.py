@@ -13,6 +13,16 @@ Login = tuple[str, str]
 _Flow = Generator[httpx.Request, httpx.Response, None]
 
 
+class Digest(httpx.DigestAuth):
+    """Gives up where a server asks for what httpx can't do: its answer is the answer then."""
+
+    def auth_flow(self, request: httpx.Request) -> _Flow:
+        try:
+            yield from super().auth_flow(request)
+        except (KeyError, NotImplementedError, httpx.ProtocolError):
+            return
+
+
 class Offered(httpx.Auth):
     """Asks without credentials first, then by Digest where that is offered, else by Basic.
 
@@ -22,7 +32,7 @@ class Offered(httpx.Auth):
 
     def __init__(self, login: Login) -> None:
         self._login = login
-        self._digest = httpx.DigestAuth(*login)
+        self._digest = Digest(*login)
 
     def auth_flow(self, request: httpx.Request) -> _Flow:
         flow = self._digest.auth_flow(request)
@@ -44,7 +54,7 @@ def authentication(message: Message) -> httpx.Auth | None:
         return None
     if message.scheme == "any":
         return Offered(message.login)
-    return httpx.DigestAuth(*message.login)
+    return Digest(*message.login)
 
 
 def _is_basic(challenge: str) -> bool:

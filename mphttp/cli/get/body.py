@@ -15,7 +15,8 @@ from ..exits import ExitCode, Failure, usage
 from .jobs import Job
 from .notes import Notes
 from .resume import Held, Version
-from .target import Sink, free_name, growing_file, is_stream, remove_if_empty, said, target
+from .sink import Sink, free_name, said
+from .target import growing_file, is_stream, remove_if_empty, target
 
 _BLOCK = 1 << 20
 

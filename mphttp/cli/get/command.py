@@ -29,7 +29,8 @@ from .parallel import Workers
 from .record import write_report
 from .session import Session, make_session, write_jar
 from .settings import Settings
-from .target import said, target
+from .sink import said
+from .target import target
 from .writeout import Format, Piece
 
 

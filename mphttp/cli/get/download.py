@@ -15,7 +15,7 @@ from ..environment import Environment
 from ..exits import ExitCode, Failure
 from ..interrupt import Limit, Stop, Stopped, TimeIsOver, time_limit
 from ..units import words_for_size
-from .attempt import Attempt, Show
+from .attempt import Attempt
 from .bars import summary
 from .body import Body, opened
 from .choice import hurried
@@ -23,6 +23,7 @@ from .client import Client
 from .explain import explain, late
 from .jobs import Job
 from .limited import Limited
+from .receiving import Show
 from .retry import Busy, Retry
 from .settings import Settings
 

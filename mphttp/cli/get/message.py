@@ -88,12 +88,12 @@ class Message:
         # The body is written as it comes unless --compressed, so no coding is asked for; as curl.
         del request.headers["accept-encoding"]
         del request.headers["connection"]  # keep-alive is what HTTP/1.1 means (RFC 9112, 9.3)
-        defaults = {"user-agent": USER_AGENT}
+        defaults = {"User-Agent": USER_AGENT}
         auth = None if self.scheme in ("digest", "any") else self.login
-        defaults |= {"authorization": basic(*auth)} if auth else {}
-        defaults |= {"accept-encoding": offered()} if self.compressed else {}
+        defaults |= {"Authorization": basic(*auth)} if auth else {}
+        defaults |= {"Accept-Encoding": offered()} if self.compressed else {}
         media_type = self.content.media_type if self.content is not None else ""
-        defaults |= {"content-type": media_type} if media_type else {}
+        defaults |= {"Content-Type": media_type} if media_type else {}
         request.headers.update(defaults)
         own = [(name, value) for name, value in self.own if not self._says(name)]
         for name, _ in (*self.headers, *own):
@@ -206,7 +206,7 @@ def _posts(settings: Settings) -> Iterator[int]:
 def _field(option: str, name: str, value: str) -> tuple[str, str | None]:
     if _CONTROLS.search(value):
         raise usage(f"{option}: a control character can't stand in a header", "leave it away")
-    return name, value or None
+    return name, value.strip() or None
 
 
 def _referer(given: str | None) -> tuple[str, bool]:
@@ -249,8 +249,9 @@ def _header(line: str) -> tuple[str, str | None]:
     name, colon, value = line.partition(":")
     if colon and _TOKEN.fullmatch(name.strip()) and not _CONTROLS.search(value.strip()):
         return name.strip(), value.strip() or None
-    if line.endswith(";") and _TOKEN.fullmatch(line[:-1]):
-        return line[:-1], ""
+    bare = line.rstrip()
+    if bare.endswith(";") and _TOKEN.fullmatch(bare[:-1]):
+        return bare[:-1], ""
     raise usage(f"{line!r} is no header", "-H 'Name: value' sends one, -H 'Name:' takes it away")
 
 

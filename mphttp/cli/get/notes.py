@@ -27,7 +27,7 @@ from mphttp.ranges.fields import strong_validator
 
 from .beside import LONGEST_NAME, shortened
 from .resume import Version
-from .target import said
+from .sink import said
 
 SUFFIX = ".mphttp"
 _LONGEST = 16 * 1024

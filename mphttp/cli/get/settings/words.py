@@ -89,7 +89,7 @@ def split(words: Iterable[str]) -> list[list[str]]:
             groups.append([])
         else:
             groups[-1].append(word)
-    return groups
+    return [group for group in groups if group] or [[]]
 
 
 def by_name(options: Sequence[Option[object]]) -> dict[str, Option[object]]:
