@@ -116,7 +116,7 @@ def test_w_as_json_has_the_report(run, server, tmp_path: Path) -> None:
     options = ("--deadline", "30s", "-o", str(tmp_path / "x"), "-w", "%{json}")
     told = run("get", *options, f"{server.url}/bytes/10").json
     assert (told["http_code"], told["size_download"], told["deadline_met"]) == (200, 10, True)
-    assert told["report"]["deadline"] == {"seconds": 30.0, "met": True}
+    assert told["report"]["deadline"] == {"seconds": 30.0, "met": True, "expected": None}
     assert told["subflows"] == 1
     assert told["protocol"] == "tcp"
 
