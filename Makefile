@@ -68,7 +68,10 @@ test-deb: deb
 # The command for all users of this machine, with all clients, in a place of its own.
 install:
 	$(PYTHON) -m venv $(PREFIX)
-	$(PREFIX)/bin/pip install --quiet '.[curl,requests,http2,socks]'
+	$(PREFIX)/bin/pip install --quiet '.[curl,requests,http2,socks,completion]'
+	mkdir -p $(PREFIX)/share/man/man1 $(PREFIX)/share/bash-completion/completions
+	$(PREFIX)/bin/mphttp manual --into $(PREFIX)/share/man/man1
+	$(PREFIX)/bin/mphttp completion bash >$(PREFIX)/share/bash-completion/completions/mphttp
 	@echo "$(PREFIX)/bin/mphttp is there. To have it by its name:"
 	@echo "    ln -s $(PREFIX)/bin/mphttp /usr/local/bin/mphttp"
 	@echo "and to let ordinary users control subflows: sudo $(PREFIX)/bin/mphttp setup"
