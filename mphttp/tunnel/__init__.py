@@ -4,7 +4,7 @@
 and somebody else's descriptor, in the kernel where that can do it.
 """
 
-from .opening import Place, Tunnel, Ways, open_tunnel, place_of
+from .opening import Place, Tunnel, Unmet, Ways, open_tunnel, place_of
 from .upstream import Upstream
 
-__all__ = ["Place", "Tunnel", "Upstream", "Ways", "open_tunnel", "place_of"]
+__all__ = ["Place", "Tunnel", "Unmet", "Upstream", "Ways", "open_tunnel", "place_of"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mphttp.engine import Connection, Exchange, Request, engine
+from mphttp.errors import StrategyProblem
 from mphttp.network.candidates import Candidates
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dial_async import connect_async, look_up_async
@@ -40,6 +41,7 @@ class Ways:
         family: `socket.AF_INET` or `socket.AF_INET6` if only one may be used, else 0.
         connect_timeout: seconds until there is a connection, what is said to a proxy included.
         plain: whether TCP is wanted, not MPTCP.
+        strict: whether a strategy's problem ends a stream.
     """
 
     path_names: tuple[str, ...] | None = None
@@ -47,6 +49,11 @@ class Ways:
     family: int = 0
     connect_timeout: float | None = 60.0
     plain: bool = False
+    strict: bool = False
+
+
+class Unmet(ConnectionAbortedError):
+    """What a strategy asks for didn't work, and its stream is a strict one."""
 
 
 @dataclass
@@ -80,11 +87,13 @@ class Tunnel:
         if exchange.resting:
             exchange.stir()
         if exchange.received >= exchange.threshold:
-            exchange.crossed()
+            with _strictly():
+                exchange.crossed()
 
     def sent(self, size: int) -> None:
         """Take that so many bytes are about to leave, or have left just now."""
-        self.exchange.wrote(size)
+        with _strictly():
+            self.exchange.wrote(size)
 
     def is_whole(self) -> bool:
         """Tell whether an end that was read is the other side's, not one that was made here."""
@@ -123,6 +132,7 @@ async def open_tunnel(
         f"tcp://{f'[{host}]' if ':' in host else host}:{port}",
         strategy or SinglePath(),
         multipath="off" if ways.plain else "mptcp",
+        strict=ways.strict,
         length=None,
     )
     with request:
@@ -136,11 +146,12 @@ async def open_tunnel(
                 found = await look_up_async(upstream.host, upstream.port, limit)
         candidates = Candidates(upstream.host if upstream else host, found, Start(ways.path_names))
         sock = await connect_async(candidates, limit=limit, plain=ways.plain)
-        with _closing(sock):
+        with _closing(sock), _strictly():
             connection = Connection(sock, engine, ways.path_names)
             ahead = b"" if upstream is None else await _asked(upstream, asked, port, sock, limit)
             connection.sent()
             exchange = connection.begin(request, stream=True)
+            exchange.check()
     return Tunnel(sock, connection, exchange, ahead)
 
 
@@ -162,6 +173,14 @@ async def _asked(
         lambda: channel.receive(_ANSWER, limit.require()),
         lambda data: channel.send(data, limit.require()),
     )
+
+
+@contextmanager
+def _strictly() -> Iterator[None]:
+    try:
+        yield
+    except StrategyProblem as error:
+        raise Unmet(errno.ECONNABORTED, str(error)) from error
 
 
 @contextmanager

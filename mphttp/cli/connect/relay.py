@@ -15,7 +15,7 @@ import threading
 from typing import BinaryIO, cast
 
 from mphttp.network.channel import PlainChannel
-from mphttp.tunnel import Tunnel
+from mphttp.tunnel import Tunnel, Unmet
 
 from ..environment import Environment, write_all
 from ..exits import ExitCode, Failure
@@ -30,6 +30,8 @@ class Broken(Exception):
 
     def failure(self) -> Failure:
         """Say so to people."""
+        if isinstance(self.__cause__, Unmet):
+            return Failure(ExitCode.STRATEGY, str(self))
         return Failure(ExitCode.RECEIVE, f"the connection broke: {self}")
 
 
@@ -51,7 +53,10 @@ def relay(tunnel: Tunnel, environment: Environment) -> bool:
     sending = _Sending(tunnel, environment.stdin)
     thread = threading.Thread(target=sending.run, name="mphttp-stdin", daemon=True)
     thread.start()
-    _receive(tunnel, environment, sending)
+    try:
+        _receive(tunnel, environment, sending)
+    except Unmet as error:
+        raise Broken(error.strerror) from error
     environment.abandon_stdout()  # its reader sees the end, too
     _wait(sending, tunnel)
     if sending.error is not None and not sending.error_is_late:

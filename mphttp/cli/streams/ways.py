@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from mphttp.network.proxy import Refused
 from mphttp.strategies import Strategy, Together
-from mphttp.tunnel import Ways
+from mphttp.tunnel import Unmet, Ways
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, of_this_machine, usage
@@ -35,6 +35,7 @@ def ways_of(settings: StreamSettings, environment: Environment) -> Ways:
         family=socket.AF_INET if settings.ipv4 else socket.AF_INET6 if settings.ipv6 else 0,
         connect_timeout=settings.connect_timeout or None,
         plain=settings.multipath == "off",
+        strict=settings.strict,
     )
 
 
@@ -58,6 +59,8 @@ def strategy_of(settings: PathSettings) -> Strategy | None:
 def failed(error: OSError | Refused, host: str, ways: Ways) -> Failure:
     """Return the failure of a connection that couldn't be made."""
     upstream = ways.upstream
+    if isinstance(error, Unmet):
+        return Failure(ExitCode.STRATEGY, error.strerror or str(error))
     if isinstance(error, Refused):
         socks = upstream is not None and upstream.scheme != "http"
         code = ExitCode.SOCKS if socks else ExitCode.PROXY

@@ -206,6 +206,13 @@ def test_what_can_t_be(run: Run, code: int, words: list[str]) -> None:
     assert "a bug" not in result.err
 
 
+def test_a_strict_stream(run: Run) -> None:
+    """A server without MPTCP is a problem to it, and an error."""
+    with peer(echo) as port:
+        result = run("connect", "--strict", "--strategy", "handover", "127.0.0.1", str(port))
+    assert (result.code, result.err.count("plain TCP")) == (111, 1)
+
+
 def test_passwords_of_a_proxy_are_not_told(run: Run) -> None:
     for url in ("ftp://me:secret@a:1", "socks5://me:secret@a:x", "http://me:secret@127.0.0.1:1"):
         assert "secret" not in run("connect", "-x", url, "127.0.0.1", "22").err
