@@ -56,6 +56,11 @@ class _Known:
 _known = _Known()
 
 
+def is_honoured() -> bool:
+    """Tell whether this kernel is known to honour the interface that is asked for."""
+    return bool(_known.honoured)
+
+
 def refusal(path: Path, remote: SocketAddress, control: Controls) -> KernelError | None:
     """Say why a subflow on a path would leave by another interface, and what mends it; or None.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from typing import Protocol
 
@@ -44,6 +44,9 @@ class PathManager(Protocol):
     def misled(self, path: Path, remote: SocketAddress) -> KernelError | None:
         """Why a subflow on a path would leave by another interface; None if it wouldn't."""
 
+    def heeds_opens(self) -> bool:
+        """Whether this kernel is known to heed all that is said of a subflow to open."""
+
     def strayed(self, opened: FourTuple, path: Path) -> KernelError | None:
         """Why one that was opened on a path has left by another interface; None if it hasn't."""
 
@@ -83,12 +86,14 @@ class NetlinkControl(ConnectionControl):
         """
         remote = self._with_port(unmapped(remote))
         self._check(path, remote)
-        before = {subflow.id for subflow in self.info().subflows}
+        before = self.info().subflows
         self._create(path, remote, backup)
-        opened = self._find(before, path, remote)
+        if backup:
+            self._ask_for_backup(path, remote, before)
+        opened = self._find({subflow.id for subflow in before}, path, remote)
         self._keep_to(path, opened)
         if backup:
-            self._ask_for_backup(opened, path)
+            self._see_to_backup(path, opened)
         return opened
 
     def close(self, subflow: SubflowInfo) -> None:
@@ -218,12 +223,24 @@ class NetlinkControl(ConnectionControl):
                 self.close(opened)
             raise misled
 
-    def _ask_for_backup(self, opened: SubflowInfo, path: Path) -> None:
-        """Send MP_PRIO with the next packet, where the kernel has ignored the flag (Linux 6.1).
+    def _ask_for_backup(
+        self, path: Path, remote: SocketAddress, before: Iterable[SubflowInfo]
+    ) -> None:
+        """Send MP_PRIO with the packet that ends the handshake: kernels may ignore the flag.
 
-        If that is the one that ends the handshake, the peer knows before it can send anything
-        (net/mptcp/pm_netlink.c, __mptcp_pm_send_ack, which takes it down in any state).
+        Linux 6.1 does. The peer has to know before it can send anything, for what it has queued
+        stays where it is: so this comes at once, by the address alone, while the SYN travels
+        (net/mptcp/pm_netlink.c, __mptcp_pm_send_ack, which takes it down in any state). Kernels
+        that keep to the interface that is asked for keep to the flag, too.
         """
+        local = SocketAddress(canonical(path.address), 0)
+        shared = any((s.tuple.local.host, s.tuple.remote) == (local.host, remote) for s in before)
+        if not (shared or self._manager.heeds_opens()):
+            with suppress(KernelError):
+                self._manager.request(set_backup(self.token, FourTuple(local, remote), True))
+
+    def _see_to_backup(self, path: Path, opened: SubflowInfo) -> None:
+        """Look whether the peer is asked to have it for a backup, and else ask it."""
         with suppress(KernelError), closing(SocketLister()) as lister:
             if lister.asks_backup(opened.tuple, path.index):
                 return

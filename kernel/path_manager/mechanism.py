@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from ..errors import KernelError, NotSupported, ProtocolError
 from ..events import Event, Overflow
 from ..hints import NEEDS_LINUX
-from ..interfaces.honoured import look_after, refusal
+from ..interfaces.honoured import is_honoured, look_after, refusal
 from ..netlink.genetlink import Family
 from ..netlink.sockets import EventSocket, RequestSocket, get_family
 from ..values import FourTuple, Path, SocketAddress
@@ -113,6 +113,10 @@ class NetlinkMechanism:
     def misled(self, path: Path, remote: SocketAddress) -> KernelError | None:
         """Say why a subflow on a path would leave by another interface; None if it wouldn't."""
         return refusal(path, remote, lambda sock: NetlinkControl(sock, self))
+
+    def heeds_opens(self) -> bool:
+        """Tell whether this kernel is known to heed all that is said of a subflow to open."""
+        return is_honoured()
 
     def strayed(self, opened: FourTuple, path: Path) -> KernelError | None:
         """Say why one that was opened on a path has left by another interface, if it wasn't known.

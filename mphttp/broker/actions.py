@@ -78,6 +78,7 @@ class _Witness:
         self._manager = manager
         self.announced, self.denied = manager.announced, manager.denied
         self.misled, self.strayed = manager.misled, manager.strayed
+        self.heeds_opens = manager.heeds_opens
         self.changed = self.opened = False
 
     def request(

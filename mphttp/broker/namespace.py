@@ -75,6 +75,10 @@ class Namespace:
         """Nothing is tried here: clients do it, who have to know before they ask."""
         return None
 
+    def heeds_opens(self) -> bool:
+        """That isn't known here: what a kernel may ignore is said twice."""
+        return False
+
     def strayed(self, _opened: FourTuple, _path: Path) -> KernelError | None:
         """Nor looked at."""
         return None

@@ -1,4 +1,4 @@
-"""Run all features on this kernel, and write what was found: python -m tests.battery FILE."""
+"""Run features on this kernel: python -m tests.battery FILE [--quick] [WORDS-OF-A-NAME…]."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,14 +20,17 @@ _WITHIN = 150.0
 """Seconds for one feature; translated machines are slow."""
 
 
-def run(*, quick: bool = False) -> Iterator[tuple[str, Cell]]:
+def run(words: Sequence[str] = (), *, quick: bool = False) -> Iterator[tuple[str, Cell]]:
     """Find out about one feature after the other.
 
     Args:
+        words: only features whose name has one of these; none for all.
         quick: whether those are left out whose mechanism others show as well.
     """
     lacks = _lacks()
     for name, feature in FEATURES.items():
+        if words and not any(word in name for word in words):
+            continue
         if lacks and name in CONTROL:
             yield name, no(lacks)
         elif not (quick and name in _LEFT_OUT):
@@ -62,7 +65,8 @@ def main() -> int:
     """Run, write, and tell whether nothing is wrong."""
     file, *words = sys.argv[1:]
     cells: dict[str, dict[str, str]] = {}
-    for name, cell in run(quick="--quick" in words):
+    quick = "--quick" in words
+    for name, cell in run([word for word in words if word != "--quick"], quick=quick):
         print(f"{time.monotonic():8.1f} {cell.word:5} {name} {cell.note}"[:300], flush=True)
         cells[name] = asdict(cell)
         told = {"release": platform.release(), "cells": cells}

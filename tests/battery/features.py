@@ -182,7 +182,7 @@ def doctor(net: Uplinks) -> Cell:
 
 
 def ranges(net: Uplinks) -> Cell:
-    report = download(net, FullMesh(), SIZE, multipath="ranges")
+    report = download(net, FullMesh(), 4 * SIZE, multipath="ranges")
     syns = net.take_syns()
     assert set(syns) == BOTH, syns
     assert {s.path for s in report.subflows if s.bytes_received} == BOTH, report

@@ -54,6 +54,10 @@ class Uplinks(Net):
             shaped = "qdisc add dev {} root tbf rate {} burst 20kb latency 60ms"
             commands = "\n".join(shaped.format(*pair) for pair in _RATES.items())
             subprocess.run(["tc", "-batch", "-"], input=commands, text=True, check=True)
+        # Not each kernel has it; without, packets are there before a translated machine looks.
+        delay = "\n".join(f"qdisc add dev {name} root netem delay 40ms" for name in OWN)
+        command = ["tc", "-batch", "-"]
+        subprocess.run(command, input=delay, text=True, check=False, capture_output=True)
         if self._tables:
             script = Path(uplinks.__file__).with_name("uplink_routes.sh")
             subprocess.run(["sh", script], check=True)
