@@ -228,3 +228,39 @@ def test_an_address_that_is_gone_is_left_at_once() -> None:
     replay = replay_of(Handover(60.0))
     replay.at(1.0, 1_000_000, events=[Event(1.0, "path_lost", 0, "wifi")])
     assert opened(replay.commands) == ["lte"]
+
+
+class Stream(Replay):
+    """A stream, whose idle peer is asked every second whether it is there."""
+
+    late = 0.0
+
+    def asked_for(self) -> float:  # type: ignore[override]
+        return self.late
+
+
+def stream() -> Stream:
+    return Stream(Handover(0.8), length=None, answered=False, complete=False)
+
+
+def test_an_idle_stream_whose_peer_answers_is_left_alone() -> None:
+    replay = stream()
+    for second in range(1, 100):
+        replay.change(0, idle=float(second))
+        replay.late = 0.3
+        replay.at(float(second), 0)
+    assert replay.commands == []
+
+
+def test_an_idle_stream_whose_peer_doesn_t_answer_goes_elsewhere() -> None:
+    """That the peer answers over the new path is enough: nothing need come over it."""
+    replay = stream()
+    replay.change(0, idle=1.4, heard=1.4)
+    replay.late = 0.4
+    replay.at(5.0, 0)
+    assert opened(replay.commands) == ["lte"]
+    replay.change(0, heard=1.6)
+    replay.change(1, heard=0.05)
+    replay.late = 0.0
+    replay.at(5.2, 0)
+    assert [command.subflow.id for command in replay.commands if isinstance(command, Close)] == [0]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from mphttp.proxy import client
 from mphttp.proxy.limits import Limits
 from mphttp.proxy.target import Target
 from mphttp.proxy.users import parse_users
@@ -210,7 +211,8 @@ def with_password(proxy: Running, words: bytes) -> bytes:
         return head(sock).split()[1]
 
 
-def test_users_and_passwords() -> None:
+def test_users_and_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_WRONG_PASSWORD", 0.01)
     right = b"Proxy-Authorization: Basic c29tZWJvZHk6c2VjcmV0\r\n"
     with running(users=parse_users(b"somebody:secret\n")) as proxy:
         assert with_password(proxy, right) == b"502"  # it was let in, and nobody listens there
