@@ -19,6 +19,7 @@ Run = Callable[[Environment], int]
 
 COMMANDS = {
     "get": "download over several paths",
+    "put": "upload a file over several paths",
     "connect": "bytes from standard input and back, over several paths, such as ssh's",
     "proxy": "several paths for any program, by a local proxy",
     "plot": "a picture of a download, from its report",
@@ -65,15 +66,16 @@ def parse(arguments: Sequence[str]) -> Run:
     """Parse a command line.
 
     Returns:
-        what it asks for, which gets the environment and returns an exit code. `mphttp get` reads
-        its words by itself then, since what they mean may be written in files, too.
+        what it asks for, which gets the environment and returns an exit code. `mphttp get` and
+        `mphttp put` read their words by themselves then, since what they mean may be written in
+        files, too.
 
     Raises:
         Told: it asks for help or the version.
         Failure: it can't be understood.
     """
-    if list(arguments[:1]) == ["get"]:
-        return partial(_module("get").run, arguments[1:])
+    if list(arguments[:1]) in (["get"], ["put"]):
+        return partial(_module(arguments[0]).run, arguments[1:])
     if list(arguments[:1]) == ["help"]:  # what follows may look like an option
         arguments = ["help", "--", *arguments[1:]]
     parsed = _parser(arguments[:1]).parse_args(arguments)

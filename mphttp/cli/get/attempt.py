@@ -27,6 +27,7 @@ from .explain import Asked
 from .jobs import Job
 from .measured import Measured
 from .outputs import named_by_server
+from .pace import PacedStream
 from .receiving import Receiving, Show
 from .resume import (
     Answer,
@@ -135,6 +136,8 @@ class Attempt:
         message = self._job.message
         more = range_fields(held) if held else {}
         request = message.request(client, more, self._extensions(body))
+        if (rate := self._settings.limit_rate) and isinstance(request.stream, httpx.SyncByteStream):
+            request.stream = PacedStream(request.stream, rate, self._environment.sleep)
 
         def tell(message: httpx.Request | httpx.Response) -> None:
             if self._verbose:

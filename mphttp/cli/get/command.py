@@ -34,8 +34,13 @@ from .target import target
 from .writeout import Format, Piece
 
 
-def run(words: Sequence[str], environment: Environment) -> int:
+def run(words: Sequence[str], environment: Environment, *, sends: bool = False) -> int:
     """Read the words of a command line, and do what they ask for.
+
+    Args:
+        words: of the command line.
+        environment: where it reads and writes.
+        sends: whether it is that of `mphttp put`, whose first word is a file.
 
     Returns:
         0, or the exit code of the last download that failed.
@@ -45,7 +50,7 @@ def run(words: Sequence[str], environment: Environment) -> int:
         Failure: they can't be understood.
     """
     code, session = 0, Session()
-    for settings in read(words, environment):
+    for settings in read(words, environment, sends=sends):
         try:
             with _in_time(settings):
                 session = make_session(settings, environment, session)

@@ -27,10 +27,15 @@ With several URLs, -o, -O and --sha256 count for one each, in order; what fails 
 others, and the exit code is the last failure's."""
 
 
-def parser() -> Parser:
-    """Return the parser of `mphttp get`."""
-    made = Parser(prog="mphttp get", description="Download over several paths.")
+def parser(*, sends: bool = False) -> Parser:
+    """Return the parser of `mphttp get`, or of `mphttp put`."""
+    if sends:
+        made = Parser(prog="mphttp put", description="Upload a file over several paths.")
+    else:
+        made = Parser(prog="mphttp get", description="Download over several paths.")
     add_arguments(made)
+    if sends:
+        made.usage = "mphttp put [OPTION]... FILE URL"
     return made
 
 
@@ -42,28 +47,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_to(parser.add_argument_group(title), settings)
 
 
-def read(words: Sequence[str], environment: Environment | None = None) -> list[Settings]:
+def read(
+    words: Sequence[str], environment: Environment | None = None, *, sends: bool = False
+) -> list[Settings]:
     """Read a command line: settings for each part between --next.
 
     Args:
         words: of the command line.
         environment: where files of options are; None for none.
+        sends: whether it is that of `mphttp put`.
 
     Raises:
         Told: it asks for help.
         Failure: it can't be understood.
     """
-    made = parser()
+    made = parser(sends=sends)
     told = Option[object](("-h", "--help"), "")
     options = by_name([told, *(option for _, option in all_options())])
     files = partial(_words_of, environment=environment)
     default = [] if {"-q", "--disable"}.intersection(words[:1]) else _default(environment)
     groups = split(canonical([*default, *words], options, files))
     found = [settings_of(made.parse_args(group)) for group in groups]
+    if sends:
+        found = [_sending(settings) for settings in found]
     for settings in found:
         if not settings.url and not settings.input_file:
             raise usage("there is no URL", "mphttp get https://example.org/")
     return [_with_common(settings, found) for settings in found]
+
+
+def _sending(settings: Settings) -> Settings:
+    """Take the first of what isn't an option for the file that is sent."""
+    if len(settings.url) != 2 or settings.upload_file:
+        raise usage("mphttp put sends one file to one URL", "mphttp put FILE https://example.org/")
+    file, url = settings.url
+    return replace(settings, upload_file=(file,), url=(url,))
 
 
 def _with_common(settings: Settings, parts: Sequence[Settings]) -> Settings:
