@@ -171,6 +171,24 @@ class Exchange(Told):
             self._start()
         self.check()
 
+    def switch(self, status: int) -> None:
+        """Take that the connection is a stream of bytes from here on, of whatever protocol.
+
+        Args:
+            status: of the response that says so.
+
+        Raises:
+            StrategyProblem: `strict`, and something doesn't work.
+        """
+        self.status = status
+        self._progress = Progress(None, time.monotonic())
+        self._progress.counts = True
+        self._tell_obstacle()
+        self._ask()
+        if not self._started:
+            self._start()
+        self.check()
+
     def _move(self, carrier: Carrier) -> None:
         """Go on over something else, where the strategy begins anew."""
         before, account = self._carrier, self._account

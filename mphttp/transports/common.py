@@ -24,6 +24,7 @@ from .dialer import Dialer
 from .host import Host
 from .origin import AsyncOriginConnection, Options, OriginConnection
 from .route import Proxy, Routes
+from .upgraded import upgraded
 
 if TYPE_CHECKING:
     from mphttp.ranges.carrier import PartsCarrier
@@ -165,6 +166,11 @@ class Multipath:
             return response.stream, None, _nothing
         connection = response.extensions["network_stream"].get_extra_info("connection")
         length = body_length(request.method, response.status, response.headers)
+        if _switches(request.method, response.status):
+            stream = response.extensions["network_stream"]
+            response.extensions["network_stream"] = upgraded(stream, exchange)
+            response.extensions["multipath"] = asked.report
+            return response.stream, exchange, partial(exchange.switch, response.status)
         parts, shared = response.stream, self._shared(connection, core, response, asked)
         if shared is not None:
             from .joined import AsyncJoinedBody, JoinedBody
@@ -237,6 +243,11 @@ def body_length(method: str, status: int, headers: Iterable[tuple[bytes, bytes]]
 
 
 def _nothing() -> None: ...
+
+
+def _switches(method: str, status: int) -> bool:
+    """Tell whether the connection is a stream from here on (RFC 9110, 7.8 and 9.3.6)."""
+    return status == 101 or (method == "CONNECT" and 200 <= status < 300)
 
 
 def _with_http2() -> bool:

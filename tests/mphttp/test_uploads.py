@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ import requests
 
 from mphttp import Handover, MultipathAdapter, Report, report_of
 from mphttp.curl import CurlTransport, fetch
+from mphttp.strategies import Steps, Strategy, Transfer, Until
 from tests.mphttp.transports.doors import DOORS, Door
 
 from ..schema import checked
@@ -153,6 +156,56 @@ def test_an_early_answer_ends_an_upload(put: Put) -> None:
     assert status == 413
     assert report is not None
     assert report.bytes_sent < 20 * LARGE
+
+
+def echo(sock: socket.socket) -> None:
+    while b"\r\n\r\n" not in sock.recv(65536):
+        pass
+    sock.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
+    )
+    while data := sock.recv(65536):
+        sock.sendall(data)
+
+
+@dataclass(frozen=True)
+class Lives(Strategy):
+    """Tells how far a stream is each time that bytes have passed, and that it has ended."""
+
+    seen: queue.Queue[int] = field(default_factory=queue.Queue)
+
+    def run(self, transfer: Transfer) -> Steps:
+        try:
+            while True:
+                self.seen.put(transfer.received)
+                yield Until(received=transfer.received + 1)
+        finally:
+            self.seen.put(-1)
+
+
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+def test_a_strategy_lives_as_long_as_an_upgraded_stream(door: Door) -> None:
+    lives = Lives()
+    upgrade = {"Connection": "upgrade", "Upgrade": "echo"}
+    with (
+        server(echo) as url,
+        door.client(strategy=lives) as client,
+        client.stream(url, headers=upgrade) as answer,
+    ):
+        stream, report = answer.response.extensions["network_stream"], answer.report
+        call = answer.portal.call if answer.portal is not None else lambda f, *a: f(*a)
+        passed = lives.seen.get(timeout=10)
+        for _ in range(3):
+            call(stream.write, b"hello")
+            came = b""
+            while len(came) < 5:
+                came += call(stream.read, 100)
+            before, passed = passed, lives.seen.get(timeout=10)
+            assert passed > before
+        assert report.seconds > 0
+    while lives.seen.get(timeout=10) != -1:
+        """It ends with the stream."""
+    assert (report.status, report.bytes, report.bytes_sent) == (101, 15, 15)
 
 
 def cut(sock: socket.socket) -> None:
