@@ -160,6 +160,11 @@ class Forecast:
         return self._fresh.value < self.rate - max(_CHANCE * self._noise, _FALL * self.rate)
 
     @property
+    def rising(self) -> bool:
+        """Whether ever more comes, as in slow start: then nobody knows how much it will be."""
+        return self._fresh.value > (1 + _FALL) * self._recent.value
+
+    @property
     def stalled(self) -> bool:
         """Whether nothing has come for longer than accidents last."""
         return self._silent > self._stall_after

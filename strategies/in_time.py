@@ -45,6 +45,9 @@ _GROWTH = 1.25
 """A sender that brings so many times as much in two round trips is in slow start still."""
 _SURE = 2.0
 """Deviations by which more is missing than all paths are expected to bring, if that is certain."""
+_FIRST_WORD = 0.5
+_SLOW_START = 8.0
+"""Seconds, or round trips, before which nothing is said of the end: slow start may not be over."""
 _NEWS = 0.1
 """The share of the deadline by which another end is worth a word."""
 SHORT = 3.0
@@ -74,6 +77,8 @@ class InTime:
         self._over_in = math.inf
         self._held = Held()
         self._expected: float | None = None
+        slow_start = max(_FIRST_WORD, _SLOW_START * self._rtt)
+        self._told_from = transfer.elapsed + min(d / 3, slow_start)
         self._start_until = transfer.elapsed + d / 8
         self._stall_after = max(0.2, 4 * self._rtt)
         self._forecast = Forecast(self._stall_after, d)
@@ -205,7 +210,8 @@ class InTime:
     def _tell_end(self) -> Steps:
         """Say so as soon as it is known that all paths together aren't enough, or are after all."""
         transfer = self._transfer
-        if transfer.slow_reader or not self._all_known():
+        growing = transfer.elapsed < self._told_from or self._forecast.rising
+        if transfer.slow_reader or growing or not self._all_known():
             return
         missing = self._missing - self._held.back
         left = max(0.0, self._d - transfer.elapsed)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.strategies import Close, Deadline, Open, Path, SetBackup, Subflow
+from mphttp.strategies import Close, Deadline, Open, Path, SetBackup, Subflow, Transfer
 from mphttp.strategies.extra_path import Held
 from mphttp.testing import LTE, WIFI, Outcome, Replay, SimulatedPath, check_strategy, simulate
 
@@ -234,3 +234,21 @@ def test_what_could_not_be_met_and_can_is_told_too() -> None:
     assert outcome.seconds is not None
     assert outcome.seconds < 8
     assert outcome.expected is None
+
+
+def test_slow_start_is_no_reason_to_give_up() -> None:
+    """With a round trip of 0.4 s, a sender takes three seconds until it fills 5 MB/s."""
+    far = SimulatedPath("wifi", 5e6, 0.4, slow_start=True)
+    short = SimulatedPath("lte", 1e5, 0.05, slow_start=True)
+    told: list[float | None] = []
+
+    class Told(Transfer):
+        def expect(self, seconds: float | None) -> None:
+            told.append(seconds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mphttp.testing.simulation.Transfer", Told)
+        outcome = simulate(Deadline(8), [far, short], 15 * MB)
+    assert outcome.seconds is not None
+    assert outcome.seconds < 8
+    assert told == []
