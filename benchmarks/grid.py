@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -190,6 +191,7 @@ def main() -> None:
 
 def sweep(given: argparse.Namespace) -> None:
     """Measure a sample, and print a line for each cell."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no namespace is left
     began, results = time.monotonic(), dict[str, list[tuple[float, Result, Result]]]()
     strategies = given.strategies.split(",")
     everything = cells(lab=given.lab)
