@@ -19,7 +19,7 @@ from mphttp.curl import CurlTransport
 from tests.mphttp.requests.conftest import Serve, Start
 from tests.mphttp.requests.servers import answer, chunked, until_closed
 
-from .test_fetch import Echo, echo  # noqa: F401  a fixture
+from .test_requests_sent import Echo, echo  # noqa: F401  a fixture
 
 BODY = bytes(range(256)) * 4000
 LARGE = 64_000_000
