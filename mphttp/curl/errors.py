@@ -14,6 +14,9 @@ from .transfer import WEIRD_REPLY, Transfer
 # libcurl-errors(3); pycurl has no names for them.
 _HTTP2_STREAM = 92
 _PROXY = 97
+_TOO_LARGE = (27, 100)
+"""CURLE_OUT_OF_MEMORY, which before libcurl 8.6 stands for a head that is too large, and
+CURLE_TOO_LARGE, which has no words of its own."""
 
 _ALWAYS: dict[int, type[httpx.RequestError]] = {
     pycurl.E_UNSUPPORTED_PROTOCOL: httpx.UnsupportedProtocol,
@@ -29,6 +32,7 @@ _ALWAYS: dict[int, type[httpx.RequestError]] = {
     pycurl.E_PARTIAL_FILE: httpx.RemoteProtocolError,
     pycurl.E_HTTP2: httpx.RemoteProtocolError,
     _HTTP2_STREAM: httpx.RemoteProtocolError,
+    **dict.fromkeys(_TOO_LARGE, httpx.RemoteProtocolError),
 }
 
 

@@ -20,7 +20,7 @@ from mphttp.strategies import Event, Open, Path, Remote, SinglePath, Subflow, Tr
 from mphttp.strategies.commands import RESPONSE, Command
 
 from .account import Account
-from .guard import LOST_WITHIN
+from .guard import LOST_WITHIN, unbroken
 from .paths import why_alone
 from .progress import Progress, Seen
 from .resting import Resting
@@ -514,8 +514,9 @@ class Exchange(Told):
         info, downloads = record.info, self.answered and self._all_sent
         return info.last_data_received if downloads else info.heard
 
-    # What a view asks for (strategies.Source).
+    # What a view asks for (strategies.Source), on whatever thread its strategy runs.
 
+    @unbroken
     def paths(self) -> tuple[Path, ...]:
         """Return the paths, preferred first; a strategy that asks wants more than one.
 
@@ -527,16 +528,19 @@ class Exchange(Told):
             self.problem(*why_alone(paths[0].name if paths else "", self._carrier.remote))
         return paths
 
+    @unbroken
     def subflows(self) -> tuple[Subflow, ...]:
         """Return the live subflows, oldest first."""
         with self._carrier.lock:
             self._carrier.look(self._stepping.now)
             return tuple(self.subflow(record) for record in self._carrier.table.alive())
 
+    @unbroken
     def remotes(self) -> tuple[Remote, ...]:
         """Return the peer's addresses, the connection's own first."""
         return tuple(Remote(*remote) for remote in self._carrier.remotes())
 
+    @unbroken
     def delivered(self) -> int:
         """Return the bytes of the bodies that the network has delivered, in either direction."""
         sent = self._progress.counted
@@ -546,15 +550,18 @@ class Exchange(Told):
         came = self._account.delivered(total)
         return sent + (came if self.length is None else min(came, self.length))
 
+    @unbroken
     def unacknowledged(self) -> int:
         """Return the bytes that were given to be sent and that the peer doesn't have."""
         self.bytes_sent()
         return max(self._progress.written - self._progress.acknowledged, self._queued)
 
+    @unbroken
     def owed_for(self) -> float:
         """Return the seconds for which the peer has owed something."""
         return self._stepping.now - self._progress.owed_since
 
+    @unbroken
     def asked_for(self) -> float | None:
         """Return the seconds for which an idle peer hasn't told that it is there, None unasked."""
         after = self._carrier.asks_after
@@ -565,10 +572,12 @@ class Exchange(Told):
             regular = [r.info.heard for r in self._carrier.table.alive() if not r.backup]
         return max(0.0, min(regular, default=0.0) - after)
 
+    @unbroken
     def unread(self) -> int | None:
         """Return the bytes that the application could read at once, where the carrier knows."""
         return self._carrier.unread()
 
+    @unbroken
     def expect(self, seconds: float | None) -> None:
         """Take when the body is expected, if later than its deadline."""
         self._expected = None if seconds is None else round(seconds, 3)

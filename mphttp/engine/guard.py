@@ -3,18 +3,27 @@
 Who carries on when a thread is stuck in such a call is another thread: this one is abandoned. It
 ends when the call returns, and an exception is raised in it meanwhile, which ends a loop that does
 nothing but Python. Nothing can end what waits inside the system.
+
+Such an exception comes between any two steps. In `threading.Condition`, it may come when the lock
+is taken and nobody knows it yet, so that it is never given back. Code of ours that a call calls
+back is therefore `unbroken`: the exception waits until it has returned.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+_calls = threading.local()
+"""`mine`: the call that is under way on a thread, or None."""
 
 PATIENCE = 1.0
 """Seconds after which a call is given up."""
@@ -49,6 +58,7 @@ class Call:
         self._lock = threading.Lock()
         self._over = False
         self._abandoned = False
+        self._unbroken = 0  # functions of ours under way
 
     def end(self) -> None:
         """Take that it has returned.
@@ -58,8 +68,39 @@ class Call:
         """
         with self._lock:
             self._over = True
-            if self._abandoned:
-                raise Abandoned
+            self._end_if_abandoned()
+
+    def enter(self) -> None:
+        """Take that it calls a function of ours.
+
+        Raises:
+            Abandoned: it was given up.
+        """
+        with self._lock:
+            self._end_if_abandoned()
+            self._unbroken += 1
+
+    def leave(self) -> None:
+        """Take that such a function returns.
+
+        Raises:
+            Abandoned: it was given up meanwhile.
+        """
+        with self._lock:
+            self._unbroken -= 1
+            if not self._unbroken:
+                self._end_if_abandoned()
+
+    def _end_if_abandoned(self) -> None:
+        if self._abandoned:
+            self._interrupt(None)  # once is enough: what follows on this thread puts things right
+            raise Abandoned
+
+    def _interrupt(self, kind: type[BaseException] | None) -> None:
+        """Have an exception raised in its thread; None takes back one that wasn't raised yet."""
+        raised = None if kind is None else ctypes.py_object(kind)
+        identity = ctypes.c_ulong(self.thread.ident or 0)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, raised)
 
     def abandon(self) -> bool:
         """Give it up; tell whether it was still under way."""
@@ -67,9 +108,26 @@ class Call:
             if self._over:
                 return False
             self._abandoned = True
-            identity = ctypes.c_ulong(self.thread.ident or 0)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(Abandoned))
+            if not self._unbroken:
+                self._interrupt(Abandoned)
             return True
+
+
+def unbroken(function: Callable[P, T]) -> Callable[P, T]:
+    """Return a function of ours for calls to call back, in which none of them is ended."""
+
+    @functools.wraps(function)
+    def whole(*arguments: P.args, **named: P.kwargs) -> T:
+        call: Call | None = getattr(_calls, "mine", None)
+        if call is None:
+            return function(*arguments, **named)
+        call.enter()
+        try:
+            return function(*arguments, **named)
+        finally:
+            call.leave()
+
+    return whole
 
 
 class Guard:
@@ -102,12 +160,13 @@ class Guard:
             self._abandoned = [thread for thread in self._abandoned if thread.is_alive()]
             if len(self._abandoned) >= MOST_ABANDONED:
                 raise TooManyAbandoned(f"{MOST_ABANDONED} have not come back")
-        self._call = call = Call(give_up)
+        self._call = _calls.mine = call = Call(give_up)
         if self._asleep:
             self._bell.set()
         try:
             return function()
         finally:
+            _calls.mine = None
             call.end()
             self._call = None
 

@@ -98,6 +98,8 @@ _KINDS: tuple[tuple[type[Exception], ExitCode], ...] = (
 )
 """Kinds of exceptions; the first that fits counts."""
 
+_TOO_LARGE = (27, 100)
+"""libcurl-errors(3): out of memory, as libcurl before 8.6 has it of heads, and too large."""
 _UNKNOWN_HTTP = ("status line", "HTTP version", "status_code")
 """What h11 says of an answer in another protocol; curl takes it for HTTP/0.9, or refuses."""
 
@@ -151,6 +153,9 @@ def _of_tls(cause: ssl.SSLError, asked: Asked) -> Failure:
 
 def _by_number(number: int, words: str, asked: Asked) -> Failure | None:
     """Tell libcurl's errors, whose numbers are ours."""
+    if number in _TOO_LARGE and asked.proxy is None:
+        what = f"the answer of {asked.peer()} can't be received: its head is too large for libcurl"
+        return Failure(ExitCode.RECEIVE, what)
     code = next((code for code in _TOLD if code == number), None)
     if asked.proxy is not None and (code is ExitCode.CONNECT or "CONNECT" in words):
         code = ExitCode.PROXY
@@ -174,7 +179,7 @@ def _of_protocol(error: Exception, *, answered: bool) -> ExitCode:
     words = str(error)
     if "closed connection" in words or "disconnected" in words:
         return ExitCode.TRUNCATED if answered else ExitCode.EMPTY
-    if answered or "too long" in words:
+    if answered or "too long" in words or "more than" in words:
         return ExitCode.RECEIVE
     return ExitCode.PROTOCOL if any(sign in words for sign in _UNKNOWN_HTTP) else ExitCode.WEIRD
 

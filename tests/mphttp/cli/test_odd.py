@@ -57,6 +57,8 @@ TO = b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: "
         (OK + b"Content-Length: -1\r\n\r\n", (), ExitCode.WEIRD, "can't be understood"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", (), ExitCode.RECEIVE, "be received"),
         (OK + b"X: " + b"x" * 400_000 + b"\r\n\r\n", (), ExitCode.RECEIVE, "be received"),
+        (b"HTTP/1.1 103 " + b"x" * 400_000 + b"\r\n\r\n", (), ExitCode.RECEIVE, "be received"),
+        (b"HTTP/1.1 103 E\r\n\r\n" * 20_000, (), ExitCode.RECEIVE, "be received"),
         (b"", (), ExitCode.EMPTY, "without an answer"),
         (b"HTTP/1.1 103 E\r\n\r\n", (), ExitCode.EMPTY, "without an answer"),
         (OK + b"Content-Length: 9\r\n\r\nx", (), ExitCode.TRUNCATED, "isn't whole"),

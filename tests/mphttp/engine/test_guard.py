@@ -69,6 +69,28 @@ def test_a_call_that_waits_is_given_up_and_its_thread_ends_when_it_returns(threa
     assert thread.ended.acquire(timeout=PATIENCE)
 
 
+def test_what_a_call_calls_back_is_not_ended_in_the_middle(thread: Thread) -> None:
+    """It has locks, and whoever waits for one of them would wait for ever."""
+    done: list[str] = []
+    abandoned = threading.Event()
+    thread.guard._replace = abandoned.set
+
+    @guard.unbroken
+    def ours() -> None:
+        assert abandoned.wait(PATIENCE)
+        for _ in range(1000):
+            """The exception would be raised here."""
+        done.append("ours")
+
+    def theirs() -> None:
+        ours()
+        done.append("theirs")
+
+    thread.call(theirs)
+    assert thread.ended.acquire(timeout=PATIENCE)
+    assert done == ["ours"]
+
+
 def test_a_call_that_loops_for_ever_is_ended(thread: Thread) -> None:
     def loops() -> None:
         while True:
