@@ -37,7 +37,9 @@ def serve(sock):
         size = int(line.split()[1][1:])
         while file.readline().strip():
             pass
-        head = f"HTTP/1.1 200 OK\\r\\nContent-Length: {size}\\r\\n\\r\\n".encode()
+        head = f"HTTP/1.1 200 OK\\r\\nContent-Length: {size}\\r\\n"
+        head += 'Accept-Ranges: bytes\\r\\nETag: "a"\\r\\n\\r\\n'
+        head = head.encode()
         sock.sendall(head + body[:min(size, len(body))])
         for start in range(len(body), size, len(body)):
             sock.sendall(body[:min(size - start, len(body))])

@@ -175,7 +175,7 @@ class Report:
 
     @property
     def mechanism(self) -> str:
-        """What carried out the calls: "netlink", "readonly" (information only) or "none" ..."""
+        """What carried out the calls: "netlink", "ranges", "netlink+ranges", "none" ..."""
         return self._exchange.mechanism
 
     @property

@@ -42,6 +42,7 @@ class Joined:
         self._look = look
         self._runs = True  # libcurl goes on with the first response
         self._paused = False
+        self._position = 0  # as long as libcurl alone brings something
         self._broke: tuple[int, str] | None = None
         self._descriptor = assembly.fileno()
         loop.watch(self._descriptor, look)
@@ -61,6 +62,11 @@ class Joined:
 
     def came(self, chunk: bytes) -> None:
         """Take what libcurl brought."""
+        if self._assembly.passing:
+            self._position += len(chunk)
+            self._give(chunk)
+            return
+        self._assembly.start(self._position)
         self._hand_on(self._assembly.from_first(chunk))
         if self._assembly.shared:
             self._loop.soon(self._look)
@@ -68,6 +74,9 @@ class Joined:
     def look(self) -> None:
         """Give what others brought, and let libcurl do what is wanted of the first response."""
         self._assembly.seen()
+        if self._assembly.passing:
+            return
+        self._assembly.start(self._position)
         for _ in range(_PIECES):
             piece = self._assembly.ready()
             if not piece:
@@ -104,6 +113,9 @@ class Joined:
             words: what it says of it.
         """
         assembly = self._assembly
+        if assembly.passing:
+            return False
+        assembly.start(self._position)
         if self._runs and not assembly.done:
             self._runs = False
             if assembly.first_is_over:
@@ -122,6 +134,8 @@ class Joined:
 
     def outcome(self, code: int, words: str) -> tuple[int, str]:
         """Return libcurl's error code and words as they are for the whole body."""
+        if self._assembly.passing:
+            return code, words
         if self._assembly.done:
             return 0, ""
         if code:

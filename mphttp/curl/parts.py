@@ -9,11 +9,10 @@ import httpcore
 import httpx
 
 from mphttp.engine import Connection, Request
-from mphttp.ranges.carrier import PartsCarrier
 from mphttp.transports.dialer import Dialer
 from mphttp.transports.host import Host
 from mphttp.transports.origin import Options
-from mphttp.transports.parts import Sent, shared_carrier
+from mphttp.transports.parts import Sent, Shared, shared
 from mphttp.transports.route import Proxy, Routes
 
 from .head import Head
@@ -24,10 +23,10 @@ from .url import Url
 _HOST = Host(httpx, httpcore)
 
 
-def carrier_of_parts(
+def shared_by(
     connection: Connection, asked: Request, message: Message, head: Head, settings: Settings
-) -> PartsCarrier | None:
-    """Return what a response comes over if others may help to bring its body, else None.
+) -> Shared | None:
+    """Let others help to bring a response's body, if they can.
 
     Args:
         connection: of the response.
@@ -36,7 +35,7 @@ def carrier_of_parts(
         head: of the response.
         settings: how connections are made.
     """
-    return shared_carrier(
+    return shared(
         connection,
         asked,
         sent_by(message),

@@ -11,8 +11,9 @@ from typing import Any
 import pycurl
 
 from mphttp.engine import Connection, Exchange, Request
-from mphttp.engine.carrier import Carrier
+from mphttp.engine.request import Parts
 from mphttp.report import Report
+from mphttp.transports.parts import Shared
 
 from .deadlines import Deadlines
 from .forked import leave
@@ -20,7 +21,7 @@ from .head import Head, HeadReader
 from .joined import Joined
 from .loop import Loop
 from .message import Message
-from .parts import carrier_of_parts
+from .parts import shared_by
 from .request import CurlRequest
 from .settings import Settings
 from .sockets import Attempt, Sockets, four_tuple
@@ -385,22 +386,23 @@ class Transfer:
         if exchange is None:
             return
         self.report = self._request.report
-        exchange.respond(head.status, length, self._carrier(head, connection))
+        shared = self._shared(head, connection, length)
+        if shared is None:
+            exchange.respond(head.status, length)
+        else:
+            self._joined = Joined(shared.assembly, self.easy, self._loop, self._take, self._look)
+            shared.respond(exchange, head.status)
         if self._stepper is not None:
             self._stepper.step(exchange)
 
-    def _carrier(self, head: Head, connection: Connection) -> Carrier:
-        """Return what the response comes over: its connection, or several."""
-        if not connection.wants_parts(self._request):
-            return connection
+    def _shared(self, head: Head, connection: Connection, length: int | None) -> Shared | None:
+        """Let others help to bring the body, if they can."""
+        if connection.parts_of(self._request, length) is Parts.NEVER:
+            return None
         if self._stepper is not None:
             self._request.not_in_parts = "the strategy runs in libcurl's write callback"
-            return connection
-        shared = carrier_of_parts(connection, self._request, self._message, head, self._settings)
-        if shared is None:
-            return connection
-        self._joined = Joined(shared.assembly, self.easy, self._loop, self._take, self._look)
-        return shared
+            return None
+        return shared_by(connection, self._request, self._message, head, self._settings)
 
     def _look(self) -> None:
         """Look what others brought."""

@@ -76,7 +76,7 @@ class Account:
 
     def rows(
         self, table: SubflowTable, alive: Callable[[], set[int]], *, numbered: bool
-    ) -> tuple[SubflowReport, ...]:
+    ) -> list[SubflowReport]:
         """Tell of every subflow that was alive during the response, oldest first.
 
         Args:
@@ -96,7 +96,7 @@ class Account:
                 # Since the last look it came over the one that has ended, and that forgot it.
                 last = rows[ended[-1]]
                 rows[ended[-1]] = replace(last, bytes_received=last.bytes_received + missing)
-        return tuple(rows)
+        return rows
 
     def _row(self, record: SubflowRecord, *, numbered: bool) -> SubflowReport:
         ended = record.closed_at

@@ -30,6 +30,7 @@ from mphttp.core import (
     PathManager,
     SetSubflowBackup,
     SetSubflowOption,
+    SubflowRecord,
     SubflowTable,
     Trouble,
     WithdrawAddress,
@@ -41,9 +42,10 @@ from mphttp.kernel.interfaces.honoured import left_by
 from mphttp.kernel.interfaces.paths import path_of
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.values import FourTuple, Path, SocketAddress, SubflowInfo
+from mphttp.report import SubflowReport
 from mphttp.strategies import Command, Open, Remote
 
-from .account import Taken
+from .account import Account, Taken
 from .exchange import Exchange
 from .loop import Engine
 from .paths import paths_to_any, usable_paths
@@ -219,6 +221,29 @@ class Carrier:
             return _interface_in(pair.local.host, self.remote.host, self.device, now)
         return _interface_by(pair, now)
 
+    def alive(self) -> list[SubflowRecord]:
+        """Return the subflows that carry data, oldest first, after a look; under the lock."""
+        return self.table.alive()
+
+    def rows(self, account: Account, table: SubflowTable | None = None) -> list[SubflowReport]:
+        """Tell of the subflows that were alive during a response, oldest first; under the lock.
+
+        Args:
+            account: of the response.
+            table: what is known of them, if not this carrier's own.
+        """
+        numbered = self.mechanism_name != "none"
+        known = self.table if table is None else table
+        return account.rows(known, lambda: {r.id for r in self.table.alive()}, numbered=numbered)
+
+    def delivered(self, account: Account) -> int | None:
+        """Return the bytes that came for a response; None where that isn't known any more."""
+        total = self.bytes_received()
+        return None if total is None else account.delivered(total)
+
+    def answered(self) -> None:
+        """Take that the head of a response has come."""
+
     def gone(self) -> frozenset[int]:
         """Return the ids of subflows that ended with earlier responses, or are about to."""
         return self.table.leaving()
@@ -336,6 +361,17 @@ class Carrier:
         self._look_at = min(self._look_at, now + _LOOK_EVERY)
         self._tell()
 
+    def open_otherwise(self, exchange: Exchange, command: Open, path: Path, now: float) -> bool:  # noqa: ARG002  for those who override
+        """Open in another way what couldn't be opened; tell whether that is tried. Under the lock.
+
+        Args:
+            exchange: whose strategy asked for it.
+            command: what it asked for.
+            path: the command's, as the kernel knows it.
+            now: the time.
+        """
+        return False
+
     def _tell(self) -> None:
         """Tell responses what concerns them, and keep the calls for the engine; under the lock."""
         for effect in self._manager.take_effects():
@@ -344,7 +380,7 @@ class Carrier:
                     exchange.answer(exchange.subflow(record) if record else None)
                 case Failure(Exchange() as exchange, error, hint):
                     exchange.fail(error, hint)
-                case Note(kind, record, detail, transfer):
+                case Note(kind, record, detail, transfer) if self._is_news(effect):
                     where = f" {record.id} on {record.path}" if record else ""
                     _log.debug("%s%s %s", kind, where, detail)
                     for exchange in self._concerned(transfer):
@@ -355,11 +391,15 @@ class Carrier:
                 case Explain(kind, record, detail):
                     for exchange in list(self._exchanges):
                         exchange.explain(kind, record, detail)
-                case Answer() | Failure():
+                case Answer() | Failure() | Note():
                     pass
                 case call:
                     self._calls.append(call)
                     self.engine.wake(self)
+
+    def _is_news(self, note: Note) -> bool:  # noqa: ARG002  for those who override
+        """Tell whether an event is told by nobody else."""
+        return True
 
     def _concerned(self, transfer: object) -> list[Exchange]:
         if transfer is None:
@@ -490,20 +530,25 @@ class Carrier:
         with self.lock:
             for exchange in ended:
                 self._manager.release(exchange, now)
-                exchange.settle(self.table)
+                exchange.settle(self)
             self._tell()
             self.table.forget(min((e.sent_at for e in self._exchanges), default=now))
         self.make_calls()
 
     def _settle_all(self, now: float) -> None:
         self.table.end_all(now)
-        self._orphans += self._ended + self._exchanges
-        for exchange in self._orphans:
-            exchange.settle(self.table)
+        for exchange in self._ended + self._exchanges:
+            exchange.settle(self)
+        # Who turned to something else goes on over that.
+        self._orphans += self._ended + [e for e in self._exchanges if self._is_all_of(e)]
         self._ended, self._exchanges = [], []
         self._calls.clear()
         if any(exchange.engaged for exchange in self._orphans):
             self.engine.wake(self)
+
+    def _is_all_of(self, exchange: Exchange) -> bool:
+        """Tell whether a response has nothing else that it comes over."""
+        return exchange.comes_over(self)
 
     def _stop_orphans(self) -> None:
         """Stop the strategies of responses whose connection is closed."""

@@ -25,7 +25,7 @@ from .in_kernel import opened_by_kernel
 from .loop import Engine
 from .paths import names_on_link, of_other_family, paths_to_any
 from .reader import SocketReader
-from .request import Request, current_request
+from .request import Parts, Request, current_request
 
 _log = logging.getLogger("mphttp.engine")
 _SO_BINDTOIFINDEX = 62
@@ -33,6 +33,9 @@ _QUESTIONS = 127
 """Unanswered ones after which the kernel gives a subflow up; the most there can be."""
 _PATIENT = 15
 """Seconds between two of them where nobody waits; four are enough then."""
+_WORTH_PARTS = 64 * 1024
+"""Bytes of a body below which it is here before a subflow is refused and another connection made.
+"""
 _WATCH_EVERY = 1.0
 """Seconds between two looks at whether a connection has a subflow."""
 _LOOKS, _LOOKS_OF_A_STREAM = 2, 30
@@ -74,6 +77,7 @@ class Connection(Carrier):
             self.also_at = self.addresses
         self._asked_at = time.monotonic()
         self._whole_at = -math.inf
+        self._arrived_at = -math.inf  # when all that was sent of requests had arrived, last
         self._stuck = False
         self._watched = False
         self._watch_at = math.inf
@@ -189,6 +193,12 @@ class Connection(Carrier):
             self._asked_at = time.monotonic()
             self._watch()
 
+    def answered(self) -> None:
+        """Take that a response has begun, so that its request isn't on its way any more."""
+        with contextlib.suppress(OSError, ValueError):
+            if self.reader.multipath and not self.reader.unacknowledged:
+                self._arrived_at = time.monotonic()
+
     def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
         """Let a response end; return the connection as it is after its last byte."""
         if whole:
@@ -257,12 +267,14 @@ class Connection(Carrier):
 
         One that is closed in the usual way keeps its subflows for a minute, and goes on taking in
         what the peer sends, on a metered path too (6.18, `net.mptcp.close_timeout`). A reset takes
-        back what the peer hasn't acknowledged: a request that was sent stays sent. TCP needs none:
-        the kernel answers with a reset whatever comes after the end.
+        back what the peer hasn't acknowledged: a request that was sent stays sent, while the word
+        of HTTP/2 or TLS that it is given up isn't missed. TCP needs none: the kernel answers with a
+        reset whatever comes after the end.
         """
         sock = self.reader.sock
         with contextlib.suppress(OSError, ValueError):  # the latter where it is closed already
-            if self.reader.multipath and not self.reader.unacknowledged:
+            arrived = self._asked_at <= self._arrived_at
+            if self.reader.multipath and (arrived or not self.reader.unacknowledged):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     @property
@@ -292,7 +304,7 @@ class Connection(Carrier):
                 stranded = not self.busy and self.reader.stranded
                 self._stranded_looks = self._stranded_looks + 1 if stranded else 0
                 if self._stranded_looks >= self._most_looks:
-                    for exchange in self._exchanges:
+                    for exchange in filter(self._is_all_of, self._exchanges):
                         what = "every subflow has ended, and none was opened instead"
                         exchange.problem(what, "`Handover` opens another")
                     self.shut_down()
@@ -322,6 +334,20 @@ class Connection(Carrier):
         if asked.multipath == "ranges" or self.missing() is not None:
             return True
         return self.refuses_joins or self.joins_miss_paths or self.joins_leave_elsewhere
+
+    def parts_of(self, asked: Request, length: int | None) -> Parts:
+        """Tell whether a response is to be fetched in parts, if it can be, now that its head came.
+
+        Args:
+            asked: the request; it is told, too.
+            length: bytes of the response's body, or None.
+        """
+        alone = asked.multipath != "auto" or isinstance(asked.strategy, SinglePath)
+        if self.wants_parts(asked):
+            asked.parts = Parts.AT_ONCE
+        elif not alone and (length or 0) >= _WORTH_PARTS:
+            asked.parts = Parts.IF_REFUSED
+        return asked.parts
 
     @property
     def refuses_joins(self) -> bool:

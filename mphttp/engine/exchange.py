@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mphttp.core import SubflowRecord, SubflowTable
+from mphttp.core import SubflowRecord
 from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
 from mphttp.report import Problem, SubflowReport
@@ -23,11 +23,14 @@ from .account import Account
 from .guard import LOST_WITHIN, unbroken
 from .paths import why_alone
 from .progress import Progress, Seen
+from .request import Parts
 from .resting import Resting
 from .stepping import Stepping
 from .told import Told
 
 if TYPE_CHECKING:
+    from mphttp.kernel.values import Path as KernelPath
+
     from .carrier import Carrier
     from .request import Request
 
@@ -55,6 +58,8 @@ class Exchange(Told):
         length: bytes of the response's body; None while that isn't known.
         answered: whether the response's head is there.
         engaged: whether the engine has anything to do with it.
+        instead: makes what it comes over once its connection refuses a subflow; it takes the bytes
+            that were read.
     """
 
     def __init__(self, carrier: Carrier, request: Request) -> None:
@@ -71,13 +76,17 @@ class Exchange(Told):
         self.engaged = False
         self._resting = Resting()
         self._carrier = carrier
+        self.instead: Callable[[int], Carrier | None] | None = None
+        self._came_over = [carrier]
+        self._opening: tuple[Open, KernelPath] | None = None  # what `instead` may do, too
+        self._refusal: Exception | None = None  # to be told once it is clear that nothing does
         self._request = request
         self._strategy = SinglePath() if request.multipath == "off" else request.strategy
         request.sent_at = request.sent_at or time.monotonic()
         self._account = Account(request.sent_at)
         self._progress = Progress(request.length, self._account.sent_at)
         self._whole = False
-        self._rows: tuple[SubflowReport, ...] | None = None
+        self._rows: dict[Carrier, list[SubflowReport]] = {}  # where they are final
         self._command: Command | None = None
         self._queued = 0
         self._started = False
@@ -162,9 +171,12 @@ class Exchange(Told):
             StrategyProblem: `strict`, and something doesn't work.
         """
         self.status, self.length, self.answered = status, length, True
+        self._carrier.answered()
         if carrier is not None and carrier is not self._carrier:
             self._move(carrier)
         self._tell_obstacle()
+        if self._refusal is not None:
+            self._open_what_was_refused(self._refusal)
         if self._started:
             self._tell_head()
         else:
@@ -197,6 +209,7 @@ class Exchange(Told):
         self._stepping.stop()
         with carrier.lock:
             self._carrier, self._started, self._command = carrier, False, None
+            self._came_over, self._refusal = [carrier], None
             self._stepping = self._new_stepping()
             account.before = carrier.enter(self)
             account.gone = carrier.gone()
@@ -299,7 +312,7 @@ class Exchange(Told):
 
     def turn(self, now: float) -> float | None:
         """Step the strategy as far as it goes; return when it wants to be woken, or None."""
-        carrier, stepping = self._carrier, self._stepping
+        stepping = self._stepping
         if self._settles_down(now) or not self._started:
             return None
         self.bytes_sent()
@@ -309,13 +322,15 @@ class Exchange(Told):
             command, self._command = self._command or self._step(now), None
             if command is None:
                 return self._time_wanted()
+            carrier = self._carrier
             path = carrier.path_of(command) if isinstance(command, Open) else None
             with carrier.lock:
                 if not stepping.may_step():
                     return None
                 stepping.pending = self.engaged = True  # until answer or fail
+                self._opening = (command, path) if isinstance(command, Open) and path else None
                 carrier.command(self, command, now, path)
-            carrier.make_calls()
+            self._carrier.make_calls()
             now = time.monotonic()
         if stepping.may_step():
             self._end_restless()
@@ -399,9 +414,40 @@ class Exchange(Told):
         self._stepping.answer(value)
 
     def fail(self, error: Exception, hint: str = "") -> None:
-        """Tell the strategy that its command failed, and the report too."""
-        self._stepping.fail(error)
+        """Tell the report that a command failed, and the strategy, unless it is done otherwise."""
+        if self._opening and self._request.parts is Parts.IF_REFUSED and self._request.not_in_parts:
+            hint += f"; nor can it be fetched in parts: {self._request.not_in_parts}"
         self.problem(str(error), hint)
+        if self._opening and self._may_have_parts_later:
+            self._refusal = error
+        elif not self._opens_instead():
+            self._stepping.fail(error)
+
+    @property
+    def _may_have_parts_later(self) -> bool:
+        """Whether the head is still to tell if the response can be fetched in parts."""
+        asked = self._request
+        return not self.answered and asked.multipath == "auto" and self._progress.length == 0
+
+    def _open_what_was_refused(self, refusal: Exception) -> None:
+        """Do as `fail` for what was refused before the head was there."""
+        with self._carrier.lock:
+            self._refusal = None
+            if not self._opens_instead():
+                self._stepping.fail(refusal)
+            self._carrier.engine.wake(self._carrier)
+
+    def _opens_instead(self) -> bool:
+        """Let what was refused be opened by what can do it otherwise; tell whether it tries."""
+        opening, self._opening = self._opening, None
+        if opening is None or self._account.ended_at is not None:
+            return False
+        if any(record.path == opening[1].name for record in self._carrier.alive()):
+            return False  # it is of use already, and shall not be more than that
+        if self.instead is not None and (other := self.instead(self.received)) is not None:
+            self._carrier, self.instead = other, None
+            self._came_over.append(other)
+        return self._carrier.open_otherwise(self, *opening, time.monotonic())
 
     def note(self, kind: str, record: SubflowRecord | None = None, detail: str = "") -> None:
         """Write down an event, for the strategy and the report."""
@@ -441,10 +487,14 @@ class Exchange(Told):
         """End the strategy, for good."""
         self._stepping.stop()
 
-    def settle(self, table: SubflowTable) -> None:
-        """Fix what the report says of subflows: nothing changes any more."""
+    def settle(self, carrier: Carrier) -> None:
+        """Fix what the report says of a carrier's subflows: nothing changes any more."""
         if self.engaged:
-            self._rows = self._rows_of(table)
+            self._rows.setdefault(carrier, carrier.rows(self._account))
+
+    def comes_over(self, carrier: Carrier) -> bool:
+        """Tell whether a carrier is all that it comes over."""
+        return self._carrier is carrier
 
     @property
     def busy(self) -> bool:
@@ -454,7 +504,8 @@ class Exchange(Told):
     @property
     def settled(self) -> bool:
         """Whether what the report says is final, as far as the response has ended."""
-        return self._account.ended_at is None or not self.engaged or self._rows is not None
+        final = all(carrier in self._rows for carrier in self._came_over)
+        return self._account.ended_at is None or not self.engaged or final
 
     @property
     def wants_subflows(self) -> bool:
@@ -468,7 +519,7 @@ class Exchange(Told):
             missing: the same of the connection's subflows.
         """
         why = self._request.not_in_parts
-        if not why:
+        if not why or self._request.parts is not Parts.AT_ONCE:
             return missing
         if self._request.multipath == "ranges" or missing is None:
             return f"one path carries it all: {why}", ""
@@ -533,7 +584,7 @@ class Exchange(Told):
         """Return the live subflows, oldest first."""
         with self._carrier.lock:
             self._carrier.look(self._stepping.now)
-            return tuple(self.subflow(record) for record in self._carrier.table.alive())
+            return tuple(self.subflow(record) for record in self._carrier.alive())
 
     @unbroken
     def remotes(self) -> tuple[Remote, ...]:
@@ -544,10 +595,9 @@ class Exchange(Told):
     def delivered(self) -> int:
         """Return the bytes of the bodies that the network has delivered, in either direction."""
         sent = self._progress.counted
-        total = self._carrier.bytes_received()
-        if total is None or self._account.before is None:
+        came = self._carrier.delivered(self._account) if self._account.before else None
+        if came is None:
             return sent + self.received
-        came = self._account.delivered(total)
         return sent + (came if self.length is None else min(came, self.length))
 
     @unbroken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import time
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
@@ -27,6 +28,15 @@ ranges where the response allows it; "off", nothing: one TCP connection, and no 
 """
 
 
+class Parts(enum.Enum):
+    """Whether a response is to be fetched in parts (`mphttp.ranges`), if it can be."""
+
+    NEVER = "never"
+    IF_REFUSED = "if refused"
+    """Should its connection refuse a subflow."""
+    AT_ONCE = "at once"
+
+
 @dataclass(slots=True)
 class Request:
     """A request on its way out.
@@ -47,7 +57,8 @@ class Request:
         exchange: what became of it, once it was sent.
         made_at: when it was made, of `time.monotonic`.
         addresses: all that the name has to which a connection was made for it, last.
-        not_in_parts: why its response can't be fetched in parts, where that would help; or "".
+        parts: whether its response is to be fetched in parts.
+        not_in_parts: why it can't be, where that would help; or "".
     """
 
     url: str
@@ -59,6 +70,7 @@ class Request:
     sent_at: float = 0.0
     exchange: Exchange | None = None
     addresses: tuple[SocketAddress, ...] = ()
+    parts: Parts = Parts.NEVER
     not_in_parts: str = ""
     made_at: float = field(default_factory=time.monotonic)
     _token: Token[Request | None] | None = None

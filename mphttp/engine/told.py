@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from mphttp.core import SubflowTable
 from mphttp.report import DeadlineReport, SubflowReport
 
 from .account import Account
@@ -30,7 +30,8 @@ class Told:
     _stepping: Stepping
     _whole: bool
     _expected: float | None
-    _rows: tuple[SubflowReport, ...] | None
+    _came_over: list[Carrier]
+    _rows: dict[Carrier, list[SubflowReport]]
 
     @property
     def sent_at(self) -> float:
@@ -76,16 +77,14 @@ class Told:
     @property
     def subflow_reports(self) -> tuple[SubflowReport, ...]:
         """Every subflow that was alive during the response."""
-        carrier = self._carrier
+        carrier, account = self._carrier, self._account
         with carrier.lock:
-            if self._rows is not None:
-                return self._rows
-            if self._account.ended_at is None:
+            if account.ended_at is None:
                 carrier.look(time.monotonic())
-            if self._account.ended_at is None or self.engaged:
-                return self._rows_of(carrier.table)
-            self._rows = self._rows_of(self._account.table(carrier.new_table()))
-            return self._rows
+            elif not self.engaged and carrier not in self._rows:
+                self._rows[carrier] = carrier.rows(account, account.table(carrier.new_table()))
+            rows = [self._rows.get(one) or one.rows(account) for one in self._came_over]
+        return tuple(sorted(chain.from_iterable(rows), key=lambda row: row.opened_at))
 
     def wait(self, timeout: float) -> bool:
         """Wait until the strategy of a response that has ended is done, too; tell whether it is.
@@ -94,8 +93,3 @@ class Told:
             timeout: seconds, at most.
         """
         return self._stepping.wait(0.0 if self._account.ended_at is None else timeout)
-
-    def _rows_of(self, table: SubflowTable) -> tuple[SubflowReport, ...]:
-        alive = self._carrier.table.alive
-        numbered = self.mechanism != "none"
-        return self._account.rows(table, lambda: {r.id for r in alive()}, numbered=numbered)

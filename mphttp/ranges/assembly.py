@@ -3,6 +3,10 @@
 The reader (whoever iterates over the body) reads the first response itself, in its own thread or
 task, and takes from the store what others brought. Each other connection has a thread (`worker`).
 The engine opens, pauses and closes them (`control`).
+
+Until somebody helps, whoever reads passes on what the first response brings, and only counts it: a
+body of which there may never be parts costs next to nothing more. `begin` says that others are to
+help, and `start` from where on, which the reader alone knows.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ class Assembly:
         first_error: why it ended too early, or "".
         first_brought: bytes of the body that it brought.
         alone: why the first response has to go on alone, or "".
+        passing: whether nobody is to help so far.
         on_change: called when a connection has come or gone.
     """
 
@@ -49,6 +54,7 @@ class Assembly:
         self.first_error = ""
         self.first_brought = 0
         self.alone = ""
+        self.passing = True
         self.on_change: Callable[[], None] = lambda: None
         self._unread = unread
         self._plan = Plan(resource.length)
@@ -56,6 +62,7 @@ class Assembly:
         self._position = 0
         self._news = threading.Condition()
         self._sources: list[Source] = []
+        self._started = False
         self._shared = False
         self._first_ended = False
         self._closed = False
@@ -65,9 +72,36 @@ class Assembly:
         self._given_up = ""
         self._news_of_waits: list[str] = []
         self._descriptor: int | None = None
-        self._plan.stream(self.first, self._heard_at)
+
+    def begin(self, position: int) -> None:
+        """Let others help, as soon as the reader hears of it.
+
+        Args:
+            position: bytes of the body that the reader has been given at least.
+        """
+        with self._news:
+            self._position = position
+            self.passing = False
+            self._tell()
 
     # The reader.
+
+    def start(self, position: int) -> None:
+        """Let others help from here on; any number of calls do the same as one.
+
+        Args:
+            position: bytes of the body that the reader passed on.
+        """
+        if self._started:
+            return
+        with self._news:
+            self._position = self.first_brought = position
+            self._plan.stream(self.first, time.monotonic(), position)
+            if self._first_ended:
+                self._plan.leave(self.first)
+            self._started = True
+            self._tell()
+        self.on_change()
 
     @property
     def done(self) -> bool:
@@ -80,9 +114,14 @@ class Assembly:
         return self._shared
 
     @property
+    def first_fetches(self) -> bool:
+        """Whether the first response goes on."""
+        return bool(self.first.fetches) if self._started else not self._first_ended
+
+    @property
     def first_read_whole(self) -> bool:
-        """Whether the first response was read to its own end."""
-        return not self.first.fetches and not self.first_error and not self._first_ended
+        """Whether the first response was read to its own end, if others are to help."""
+        return not self.first_fetches and not self.first_error and not self._first_ended
 
     def ready(self) -> bytes:
         """Return what is here of what the reader wants next, b"" for nothing.
@@ -159,13 +198,13 @@ class Assembly:
     def orphaned(self) -> bool:
         """Whether the first response brings nothing any more, and something is missing."""
         with self._news:
-            return not (self.first.fetches or self._plan.complete or self._closed)
+            return not (self.first_fetches or self._plan.complete or self._closed)
 
     @property
     def stuck(self) -> str:
         """Why nobody brings what is missing, not even by and by; "" as long as somebody may."""
         with self._news:
-            if self.first.fetches or self._plan.complete:
+            if self.first_fetches or self._plan.complete:
                 return ""
             if any(source.fetches for source in self._sources):
                 return ""
@@ -228,7 +267,7 @@ class Assembly:
 
     def _held_back(self, now: float) -> bool:
         """Tell whether the reader is slow, or the server wants to be left alone."""
-        if self._closed or self._plan.complete or now < self._not_before:
+        if self._closed or not self._started or self._plan.complete or now < self._not_before:
             return True
         if self.first.fetches and self.first.active:
             return not self.first.waited_for and self._unread() > _MOST_UNREAD
@@ -307,8 +346,9 @@ class Assembly:
     def delivered(self) -> int:
         """Return the bytes of the body that the network has brought."""
         with self._news:
-            unread = self._unread() if self._plan.needed(self.first) else 0
-            return min(self._plan.have.size + unread, self.resource.length)
+            here = self._plan.have.size if self._started else self._position
+            goes_on = not self._started or self._plan.needed(self.first)
+            return min(here + (self._unread() if goes_on else 0), self.resource.length)
 
     @property
     def left(self) -> int:
@@ -318,12 +358,12 @@ class Assembly:
     def unread(self) -> int:
         """Return the bytes that lie ready for the reader, in order."""
         with self._news:
-            return self._ready_now() + (self._unread() if self.first.fetches else 0)
+            return self._ready_now() + (self._unread() if self.first_fetches else 0)
 
     def end_first(self) -> None:
         """Let the first response be over; the reader closes it."""
         with self._news:
-            self._first_ended = self._first_ended or bool(self.first.fetches)
+            self._first_ended = self._first_ended or self.first_fetches
             self._plan.leave(self.first)
             self._tell()
 

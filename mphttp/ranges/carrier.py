@@ -18,8 +18,6 @@ from .assembly import Assembly
 from .control import PartsControl, State
 from .link import Linker
 from .recovery import Recovery
-from .resource import Resource
-from .store import Place
 
 
 class _Reader:
@@ -48,31 +46,33 @@ class PartsCarrier(Carrier):
 
     Args:
         first: the connection of the response.
-        resource: what is fetched.
+        assembly: what has come, for the reader.
         linker: makes further connections.
         server: name and port, for the limit on connections to it.
-        place: a file in which each byte has its place, or None.
 
     Attributes:
-        assembly: what has come, for the reader.
+        assembly: the same.
+        first: the same.
     """
+
+    control_of: type[PartsControl] = PartsControl
 
     reasons_later = False
 
     def __init__(
         self,
         first: Connection,
-        resource: Resource,
+        assembly: Assembly,
         linker: Linker,
         server: tuple[str, int],
-        place: Place | None = None,
     ) -> None:
-        self.assembly = Assembly(resource, lambda: _unread(first), place)
-        self._first = first
+        self.assembly = assembly
+        self.first = first
         self._recovery = Recovery()
         self._changed = False
-        self._parts = PartsControl(self.assembly, first, linker, server)
+        self._parts = self.control_of(assembly, first, linker, server)
         super().__init__(_Reader(self._parts, first), first.remote, first.engine, first.path_names)
+        self.lock = first.lock  # of both one: each tells the other's responses
         self.also_at, self.device = first.addresses, first.device
         self._begin(self._parts, self._parts.before, time.monotonic())
         myself = weakref.ref(self)
@@ -155,8 +155,12 @@ class PartsCarrier(Carrier):
         _end(self._parts, self.assembly)
         if self.assembly.shared:
             self.look(time.monotonic())  # those that have ended just now, the last one among them
+        return self._leave_first(exchange, state)
+
+    def _leave_first(self, exchange: Exchange, state: Taken | None) -> Taken | None:  # noqa: ARG002  for those who override
+        """Let the first connection be ready for the next response."""
         after = state.first if isinstance(state, State) else None
-        self._first.passed_by(after, whole=self.assembly.first_read_whole)
+        self.first.passed_by(after, whole=self.assembly.first_read_whole)
         return state
 
     def fail(self, error: Exception) -> None:
@@ -181,7 +185,7 @@ def _wake(reference: weakref.ref[PartsCarrier]) -> None:
         carrier.changed()
 
 
-def _unread(first: Connection) -> int:
+def unread_of(first: Connection) -> int:
     """Return the bytes that lie unread in a connection's socket."""
     waiting = bytearray(4)
     try:

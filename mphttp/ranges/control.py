@@ -39,6 +39,7 @@ class State(NamedTuple):
         rows: of the others.
         bytes_received: bytes of the body that had come.
         least: bytes that came over the first response's connection, at least.
+        as_one: whether that is shown as one, whatever subflows it has.
     """
 
     first: Taken
@@ -46,6 +47,7 @@ class State(NamedTuple):
     rows: tuple[SubflowInfo, ...]
     bytes_received: int
     least: int
+    as_one: bool = False
 
     @property
     def bytes_acked(self) -> int:
@@ -55,6 +57,8 @@ class State(NamedTuple):
     def decode(self) -> ConnectionInfo:
         """Read it into values."""
         first = self.first.decode().subflows
+        if self.as_one:
+            first = tuple(row for row in first if not row.closed)[:1] or first[-1:]
         if self.ended is not None:
             first = tuple(replace(r, state=TCPState.CLOSE, error=self.ended) for r in first)
         if len(first) == 1:  # of one that was reset, the kernel tells nothing any more
@@ -95,7 +99,7 @@ class PartsControl:
     def take(self) -> State:
         """Take down the state of all connections."""
         assembly = self._assembly
-        over = (assembly.shared or bool(assembly.first_error)) and not assembly.first.fetches
+        over = (assembly.shared or bool(assembly.first_error)) and not assembly.first_fetches
         try:
             taken: Taken = self._first.reader.all()
         except KernelError:  # it is closed
@@ -123,7 +127,7 @@ class PartsControl:
             KernelError: there may be no other connection now, or no thread is to be had for it.
         """
         self._check(path)
-        alone = not self._assembly.first.fetches and all(w.closed for w in self._workers)
+        alone = not self._assembly.first_fetches and all(w.closed for w in self._workers)
         if not alone and not _places.take(self._server):
             host, port = self._server
             raise KernelError(
@@ -152,10 +156,10 @@ class PartsControl:
         if assembly.busy_for:
             wait = f"{assembly.busy_for:.0f} s"
             raise KernelError(f"the server is busy, and asks to be left alone for {wait}")
-        if assembly.first.fetches and assembly.left < LEAST_SHARE:
+        if assembly.first_fetches and assembly.left < LEAST_SHARE:
             raise KernelError("what is missing is here sooner than another connection")
         there = sum(w.path.name == path.name and not w.closed for w in self._workers)
-        first = bool(assembly.first.fetches) and path.address in self._first_hosts
+        first = assembly.first_fetches and path.address in self._first_hosts
         if there + first >= MOST_PER_PATH:
             raise KernelError(f"{MOST_PER_PATH} connections are on {path.name} already")
 

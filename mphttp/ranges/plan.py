@@ -160,9 +160,11 @@ class Plan:
 
     # Who is there.
 
-    def stream(self, source: Source, now: float) -> None:
-        """Let the first response bring the body from its beginning."""
-        source.fetches.append(Fetch(0, self.length, 0))
+    def stream(self, source: Source, now: float, position: int = 0) -> None:
+        """Let the first response bring the body, of which it has brought so many bytes already."""
+        self.have.add(0, position)
+        if position < self.length:
+            source.fetches.append(Fetch(0, self.length, position))
         source.asked(now)
         self._sources.append(source)
 

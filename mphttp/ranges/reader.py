@@ -49,6 +49,8 @@ class Reader:
         self.assembly = assembly
         self._timeout = timeout
         self._waits_since = time.monotonic()
+        self._left = timeout
+        self._position = 0  # as long as it is passed on
         self._lost: Exception | None = None
 
     def next(self, first: First) -> bytes:
@@ -61,6 +63,11 @@ class Reader:
             Exception: the first response's failure, where nobody else brings the rest.
         """
         self.begin()
+        while self.assembly.passing:
+            data = self._pass(first)
+            if data is not None:
+                return data
+        self.start()
         while not self.assembly.done:
             data = self.assembly.ready() or self._more(first)
             if data:
@@ -68,6 +75,15 @@ class Reader:
                 return data
             self.check()
         return b""
+
+    def _pass(self, first: First) -> bytes | None:
+        """Read on in the first response alone; None where nothing comes, or others may help now."""
+        try:
+            part = first.read(self.slice)
+        except first.failures as error:
+            self.fail(error)
+            return None
+        return self.passed(part)
 
     def _more(self, first: First) -> bytes:
         """Read on in the first response, or wait for others; return what there is to give now."""
@@ -90,11 +106,48 @@ class Reader:
     def slice(self) -> float:
         """Seconds for which to wait before another look."""
         slice_ = _SHORT_SLICE if self.assembly.shared else _SLICE
-        return slice_ if self._timeout is None else min(slice_, self._timeout)
+        return slice_ if self._left is None else min(slice_, self._left)
 
     def begin(self) -> None:
         """Take that the caller waits from now on."""
-        self._waits_since = time.monotonic()
+        self._waits_since, self._left = time.monotonic(), self._timeout
+
+    def passed(self, part: bytes | None) -> bytes | None:
+        """Take what the first response brought while nobody helped it; return what to give.
+
+        Args:
+            part: as `First.read` returns it.
+
+        Returns:
+            b"" at the end; None where there is to be another look.
+        """
+        if part:
+            self._position += len(part)
+            return part
+        if part is None:
+            self.check()
+            return None
+        if self._position < self.assembly.resource.length:
+            self.fail(TooShortError("the server ended the response too early"))
+        return b""
+
+    def fail(self, error: Exception) -> None:
+        """Take that the first response broke off, which is the end unless others may help now."""
+        if self.assembly.passing:
+            raise error
+        self.start()
+        self.lose(error)
+
+    def start(self) -> None:
+        """Let others help from where the first response is."""
+        self.assembly.start(self._position)
+
+    def came_before(self, data: bytes) -> None:
+        """Take what of the first response was given already."""
+        if self.assembly.passing:
+            self._position += len(data)
+        else:
+            self.assembly.from_first(data)
 
     def take(self, part: bytes | None) -> bytes:
         """Take what the first response brought, as `First.read` returns it; return what to give."""
@@ -115,7 +168,9 @@ class Reader:
         if stuck:
             raise self._lost or OSError(stuck)
         silent = time.monotonic() - max(self._waits_since, self.assembly.heard_at)
-        if self._timeout is not None and silent >= self._timeout:
-            raise TimeoutError("timed out")
+        if self._timeout is not None:
+            self._left = self._timeout - silent
+            if self._left <= 0:
+                raise TimeoutError("timed out")
         if self._lost is not None and silent >= MOST_SILENCE:
             raise self._lost

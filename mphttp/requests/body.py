@@ -17,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mphttp.engine import Connection, Exchange, Request
-from mphttp.engine.carrier import Carrier
 from mphttp.engine.request import current_request
 from mphttp.network.framing import FRAME, MOST_FRAMES, size_of_chunk
 from mphttp.network.tls import is_cut
@@ -26,7 +25,7 @@ from mphttp.report import Report
 from .patience import Patience
 
 if TYPE_CHECKING:
-    from mphttp.ranges.carrier import PartsCarrier
+    from mphttp.transports.parts import Shared
 
     from .joined import Joined
 
@@ -322,7 +321,7 @@ class Response(http.client.HTTPResponse):
     Args:
         sock: where it comes from.
         connection: what the engine knows the socket by.
-        share: returns what a response comes over if others may help to bring it, or None.
+        share: lets others help to bring a response, or returns None.
         let_go: closes the socket as far as the connection has it.
         options: as for `http.client.HTTPResponse`.
 
@@ -371,9 +370,12 @@ class Response(http.client.HTTPResponse):
         exchange = request.exchange if request is not None else None
         if request is not None and exchange is not None:
             self.report = request.report
-            carrier = self._carrier(request)
+            shared = self._shared(request)
             self.body.watch(exchange, self.length, self.fp.tell())
-            exchange.respond(self.status, self.length, carrier)
+            if shared is None:
+                exchange.respond(self.status, self.length)
+            else:
+                shared.respond(exchange, self.status)
             self.body.count()
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -385,19 +387,18 @@ class Response(http.client.HTTPResponse):
             http.client.parse_headers(self.fp)
         raise http.client.HTTPException(f"more than {_MOST_INTERIM} interim responses came")
 
-    def _carrier(self, request: Request) -> Carrier:
-        """Return what the response comes over: its connection, or several."""
+    def _shared(self, request: Request) -> Shared | None:
+        """Let others help to bring the body, if they can."""
         shared = self._share(self, request)
-        if shared is None:
-            return self._connection
-        ahead = self.fp.peek()
-        from .joined import Joined
+        if shared is not None:
+            ahead = self.fp.peek()
+            from .joined import Joined
 
-        self.body.join(Joined(self._sock, shared.assembly, ahead, self._hang_up))
+            self.body.join(Joined(self._sock, shared.assembly, ahead, self._hang_up))
         return shared
 
     def _hang_up(self) -> None:
         self.body.hang_up(partial(self._let_go, self._sock))
 
 
-Share = Callable[[Response, Request], "PartsCarrier | None"]
+Share = Callable[[Response, Request], "Shared | None"]

@@ -18,7 +18,7 @@ from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs, resolve
 from urllib3.util.ssltransport import SSLTransport
 
 from mphttp.engine import Connection, Exchange, Request, engine
-from mphttp.engine.request import current_request
+from mphttp.engine.request import Parts, current_request
 from mphttp.network.dial import dial
 from mphttp.network.dialogue import hold
 from mphttp.network.forked import keep_back
@@ -37,7 +37,7 @@ from .recorder import Recorder
 from .socks import SocksProxy
 
 if TYPE_CHECKING:
-    from mphttp.ranges.carrier import PartsCarrier
+    from mphttp.transports.parts import Shared
 
 
 def report(response: requests.Response) -> Report | None:
@@ -257,16 +257,16 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         self._response = Response(sock, self._multipath, self._share, self._let_go, **options)
         return self._response
 
-    def _share(self, response: Response, asked: Request) -> PartsCarrier | None:
-        """Return what a response comes over if others may help to bring its body, else None."""
+    def _share(self, response: Response, asked: Request) -> Shared | None:
+        """Let others help to bring a body, if they can."""
         assert self._multipath is not None
-        if not self._multipath.wants_parts(asked):
+        if self._multipath.parts_of(asked, response.length) is Parts.NEVER:
             return None
-        from mphttp.transports.parts import shared_carrier
+        from mphttp.transports.parts import shared
 
         from .parts import obstacle, options_of, sent_by
 
-        return shared_carrier(
+        return shared(
             self._multipath,
             asked,
             sent_by(self, self._recorder, response.method),

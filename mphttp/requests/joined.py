@@ -34,8 +34,9 @@ class Joined:
         self._hang_up = hang_up
         self._given = memoryview(b"")
         self._left = assembly.resource.length - len(ahead)
-        if ahead:
-            assembly.from_first(ahead)
+        self._reader.came_before(ahead)
+        self._target: Any = None  # where the next bytes are wanted
+        self._in_place: Any = None  # those that are there already
 
     def receive(self, buffer: Any) -> int:
         """Do as `socket.recv_into`.
@@ -44,28 +45,42 @@ class Joined:
             OSError: nobody brings the rest, or not in time.
         """
         if not self._given:
-            self._given = memoryview(self._next())
+            given, in_place = self._next_into(memoryview(buffer))
+            if in_place:
+                return len(given)
+            self._given = memoryview(given)
         size = min(len(buffer), len(self._given))
         buffer[:size] = self._given[:size]
         self._given = self._given[size:]
         return size
 
-    def _next(self) -> bytes:
+    def _next_into(self, target: memoryview) -> tuple[bytes, bool]:
+        """Return what comes next, and whether it was put into the target already."""
+        self._target = target
         try:
-            return self._reader.next(self)
+            given = self._reader.next(self)
+            return given, given is self._in_place
         except TooShortError:  # whoever reads knows how much is missing
-            return b""
+            return b"", False
+        finally:
+            self._target = self._in_place = None  # whose memory is the caller's
 
     def read(self, seconds: float) -> bytes | None:
         """Read on in the first response (mphttp.ranges.reader)."""
         if self._sock.gettimeout() != seconds:
             self._sock.settimeout(seconds)
+        part: Any
         try:
-            part = self._sock.recv(min(_READ, self._left))
+            if self._reader.assembly.passing:  # without a copy
+                size = self._sock.recv_into(self._target[: self._left])
+                part = self._in_place = self._target[:size]
+            else:
+                part = self._sock.recv(min(_READ, self._left))
         except TimeoutError:
             return None
         self._left -= len(part)
-        return part
+        came: bytes = part
+        return came
 
     def over(self) -> None:
         """Close the first response's connection: more would come of it."""
@@ -73,7 +88,7 @@ class Joined:
 
     def end(self) -> None:
         """Let the connection be used again, if the first response was read to its end."""
-        if self._reader.assembly.first_read_whole:
+        if self._reader.assembly.passing or self._reader.assembly.first_read_whole:
             self._sock.settimeout(self._timeout)
         else:
             self.over()

@@ -25,7 +25,7 @@ class _Body:
         self._connection = connection
         self._key = key
         self._request = request
-        self._protocol = protocol
+        self.protocol = protocol
         self._generation = generation()
         self._closed = False
 
@@ -41,7 +41,7 @@ class Body(_Body):
     def __iter__(self) -> Iterator[bytes]:
         request = self._request
         try:
-            with step(request, f"{self._protocol}.receive_response_body"):
+            with step(request, f"{self.protocol}.receive_response_body"):
                 # The limit may be what is left of another one, so it is asked for each time.
                 while part := self.part(timeout_of(request, "read")):
                     yield part
@@ -60,7 +60,7 @@ class Body(_Body):
         if not self._closed and not self._inherited:
             self._closed, told = True, False
             try:
-                with step(self._request, f"{self._protocol}.response_closed"):
+                with step(self._request, f"{self.protocol}.response_closed"):
                     told = True
                     self._connection.response_closed(self._key)
             finally:
@@ -84,7 +84,7 @@ class AsyncBody(_Body):
 
     async def __anext__(self) -> bytes:
         if self._step is None:
-            self._step = step_async(self._request, f"{self._protocol}.receive_response_body")
+            self._step = step_async(self._request, f"{self.protocol}.receive_response_body")
             await self._step.__aenter__()
         try:
             part = await self.part(self._timeout)
@@ -108,7 +108,7 @@ class AsyncBody(_Body):
         if not self._closed and not self._inherited:
             self._closed, told = True, False
             try:
-                async with step_async(self._request, f"{self._protocol}.response_closed"):
+                async with step_async(self._request, f"{self.protocol}.response_closed"):
                     told = True
                     await self._connection.response_closed(self._key)
             finally:

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mphttp.engine import Exchange, Request
-from mphttp.engine.request import checked_multipath, checked_paths, checked_strategy, plain
+from mphttp.engine.request import Parts, checked_multipath, checked_paths, checked_strategy, plain
 from mphttp.network.dial import SocketOption
 from mphttp.network.framing import length_of_body
 from mphttp.network.hosts import SYSTEM, Hosts
@@ -27,7 +27,7 @@ from .route import Proxy, Routes
 from .upgraded import upgraded
 
 if TYPE_CHECKING:
-    from mphttp.ranges.carrier import PartsCarrier
+    from .parts import Shared
 
 _CODED = 64 * 1024
 """Bytes that httpcore reads at once."""
@@ -171,28 +171,27 @@ class Multipath:
             response.extensions["network_stream"] = upgraded(stream, exchange)
             response.extensions["multipath"] = asked.report
             return response.stream, exchange, partial(exchange.switch, response.status)
-        parts, shared = response.stream, self._shared(connection, core, response, asked)
-        if shared is not None:
-            from .joined import AsyncJoinedBody, JoinedBody
-
-            joined = JoinedBody if isinstance(body, Body) else AsyncJoinedBody
-            parts = joined(response.stream, body, shared.assembly, core, self.host.httpcore)
         response.extensions["multipath"] = asked.report
-        return parts, exchange, partial(exchange.respond, response.status, length, shared)
+        shared = None
+        if connection.parts_of(asked, length) is not Parts.NEVER:
+            shared = self._shared(connection, core, response, asked)
+        if shared is None:
+            return response.stream, exchange, partial(exchange.respond, response.status, length)
+        from .joined import AsyncJoinedBody, JoinedBody
 
-    def _shared(
-        self, connection: Any, core: Any, response: Any, asked: Request
-    ) -> PartsCarrier | None:
-        """Return what a response comes over if further connections may help, or None."""
-        if not connection.wants_parts(asked):
-            return None
-        from .parts import Sent, shared_carrier
+        joined = JoinedBody if isinstance(body, Body) else AsyncJoinedBody
+        parts = joined(response.stream, body, shared.assembly, core, self.host.httpcore)
+        return parts, exchange, partial(shared.respond, exchange, response.status)
+
+    def _shared(self, connection: Any, core: Any, response: Any, asked: Request) -> Shared | None:
+        """Let further connections help to bring a body, if they can."""
+        from .parts import Sent, shared
 
         tls = response.extensions["network_stream"].get_extra_info("ssl_object")
         options = replace(self._options, session=None if tls is None else tls.session)
         url, named = core.url, core.extensions.get("sni_hostname") or ""
         sent = Sent(core.method, url.scheme, url.host, url.port, url.target, core.headers, named)
-        return shared_carrier(
+        return shared(
             connection,
             asked,
             sent,

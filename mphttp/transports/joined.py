@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Self
 
 import anyio
@@ -42,16 +41,14 @@ class _Joined:
         self._request = request
         self._core = core
 
-    @contextmanager
-    def _core_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except TooShortError as error:
-            raise self._core.RemoteProtocolError(str(error)) from error
-        except TimeoutError as error:
-            raise self._core.ReadTimeout(str(error)) from error
-        except OSError as error:
-            raise self._core.ReadError(str(error)) from error
+    def _as_core_error(self, error: OSError) -> Exception:
+        """Return what the core raises instead."""
+        core = self._core
+        kind = core.RemoteProtocolError if isinstance(error, TooShortError) else core.ReadError
+        if isinstance(error, TimeoutError):
+            kind = core.ReadTimeout
+        told: Exception = kind(str(error))
+        return told
 
 
 class JoinedBody(_Joined):
@@ -60,9 +57,15 @@ class JoinedBody(_Joined):
     _body: Body
 
     def __iter__(self) -> Iterator[bytes]:
-        with step(self._request, "http11.receive_response_body"), self._core_errors():
-            while data := self._reader.next(self):
-                yield data
+        with step(self._request, f"{self._body.protocol}.receive_response_body"):
+            try:
+                while data := self._reader.next(self):
+                    yield data
+            except BaseException as error:
+                self._body.close()
+                if isinstance(error, OSError):
+                    raise self._as_core_error(error) from error
+                raise
 
     def read(self, seconds: float) -> bytes | None:
         """Read on in the first response (mphttp.ranges.reader)."""
@@ -91,15 +94,17 @@ class AsyncJoinedBody(_Joined):
 
     async def __anext__(self) -> bytes:
         if self._step is None:
-            self._step = step_async(self._request, "http11.receive_response_body")
+            self._step = step_async(self._request, f"{self._body.protocol}.receive_response_body")
             await self._step.__aenter__()
         try:
-            with self._core_errors():
-                data = await self._next()
+            data = await self._next()
         except BaseException as error:  # also when the task is cancelled
             await self._body.aclose()
-            await self._step.__aexit__(type(error), error, error.__traceback__)
-            raise
+            told = self._as_core_error(error) if isinstance(error, OSError) else error
+            await self._step.__aexit__(type(told), told, error.__traceback__)
+            if told is error:
+                raise
+            raise told from error
         if not data:
             await self._step.__aexit__(None, None, None)
             raise StopAsyncIteration
@@ -108,6 +113,18 @@ class AsyncJoinedBody(_Joined):
     async def _next(self) -> bytes:
         reader, assembly = self._reader, self._reader.assembly
         reader.begin()
+        while assembly.passing:
+            try:
+                part = await self._body.part(reader.slice)
+            except self._core.ReadTimeout:
+                part = None
+            except self.failures as error:
+                reader.fail(error)
+                break
+            data = reader.passed(part)
+            if data is not None:
+                return data
+        reader.start()
         while not assembly.done:
             data = assembly.ready() or await self._more()
             if data:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mphttp.engine import Connection, Request
+from mphttp.engine import Connection, Exchange, Request
+from mphttp.engine.carrier import Carrier
+from mphttp.engine.request import Parts
 from mphttp.kernel.values import Path, SocketAddress
-from mphttp.ranges.carrier import PartsCarrier
+from mphttp.ranges.assembly import Assembly
+from mphttp.ranges.beside import beside
+from mphttp.ranges.carrier import PartsCarrier, unread_of
 from mphttp.ranges.link import Link
 from mphttp.ranges.resource import Headers, NotInParts, Resource, by_name, resource_of
 from mphttp.ranges.store import Place
@@ -41,7 +45,35 @@ class Sent:
     server_hostname: str = ""
 
 
-def shared_carrier(
+@dataclass(frozen=True)
+class Shared:
+    """A response that others may help to bring.
+
+    Args:
+        assembly: from which its body is read.
+        carrier: what it comes over.
+        instead: makes what it comes over once that refuses a subflow (`Exchange.instead`).
+    """
+
+    assembly: Assembly
+    carrier: Carrier
+    instead: Callable[[int], Carrier | None] | None = None
+
+    def respond(self, exchange: Exchange, status: int) -> None:
+        """Let the engine know that the head is there.
+
+        Args:
+            exchange: of the request.
+            status: of the response.
+
+        Raises:
+            StrategyProblem: `strict`, and something doesn't work.
+        """
+        exchange.instead = self.instead
+        exchange.respond(status, self.assembly.resource.length, self.carrier)
+
+
+def shared(
     connection: Connection,
     asked: Request,
     sent: Sent,
@@ -51,11 +83,11 @@ def shared_carrier(
     options: Callable[[], Options],
     place: Place | None = None,
     obstacle: str = "",
-) -> PartsCarrier | None:
-    """Return what a response comes over if others may help to bring its body, else None.
+) -> Shared | None:
+    """Let others help to bring a response's body, at once or should its connection refuse subflows.
 
     Args:
-        connection: of the response.
+        connection: of the response, which wants parts (`Connection.wants_parts`).
         asked: the request, as the engine knows it; it is told why the response isn't fetched so.
         sent: the same, as the server got it.
         status: of the response.
@@ -63,6 +95,9 @@ def shared_carrier(
         options: tells how further connections are made, in the thread of each.
         place: a file in which each byte has its place, or None.
         obstacle: what keeps this door from making further connections, or "".
+
+    Returns:
+        None where its body can't be fetched in parts.
     """
     resource = resource_of(sent.method, sent.headers, status, by_name(told))
     asked.not_in_parts = resource.why if isinstance(resource, NotInParts) else obstacle
@@ -70,7 +105,12 @@ def shared_carrier(
         return None
     server = (sent.host.decode("ascii"), sent.port or 0)
     linker = partial(_link, sent, options, resource)
-    return PartsCarrier(connection, resource, linker, server, place)
+    assembly = Assembly(resource, partial(unread_of, connection), place)
+    if asked.parts is Parts.AT_ONCE:
+        assembly.begin(0)
+        assembly.start(0)
+        return Shared(assembly, PartsCarrier(connection, assembly, linker, server))
+    return Shared(assembly, connection, beside(connection, assembly, linker, server))
 
 
 def _link(

@@ -129,8 +129,8 @@ def summary(report: Report) -> str:
     bars = Bars().step((), report.subflows, 0.0)
     shares = ", ".join(f"{bar.path} {words_for_size(bar.received)}" for bar in bars)
     line = f"{words_for_size(report.bytes)} in {report.seconds:.2f} s ({rate}): {shares}"
-    if report.mechanism == "ranges" and len(bars) > 1:
-        line += " (by ranges)"
+    if report.mechanism.endswith("ranges") and len(bars) > 1:
+        line += " (by ranges)" if report.mechanism == "ranges" else " (partly by ranges)"
     elif report.protocol == "tcp":
         line += " (plain TCP)"
     if report.deadline is not None:

@@ -39,6 +39,7 @@ def assembly() -> Iterator[Make]:
         def make(unread: Unread | None = None, place: Place | None = None) -> Assembly:
             resource = Resource(0, LENGTH, LENGTH, '"a"', "", [])
             made = Assembly(resource, unread or Unread(), place)
+            made.start(0)
             stack.callback(made.close)
             return made
 
