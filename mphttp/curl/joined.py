@@ -145,3 +145,5 @@ class Joined:
     def close(self) -> None:
         """Look no more."""
         self._loop.unwatch(self._descriptor)
+        if self._assembly.passing:  # else its carrier does
+            self._assembly.close()
