@@ -17,7 +17,7 @@ from mphttp.curl import fetch
 from tests.mphttp.requests.conftest import Serve
 from tests.mphttp.requests.servers import Service, _head, answer
 
-from .test_fetch import fails
+from .expected import fails
 from .test_requests_sent import Echo
 
 GIVEN = {"Authorization": "Bearer given", "Cookie": "given=1", "X-Other": "1"}
