@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +13,7 @@ import pytest
 
 from mphttp import Deadline, DelayedByContentLength, FullMesh, Refresh, Report, Strategy, report_of
 from mphttp.curl import CurlTransport, fetch
-from mphttp.lab import LabClient
+from mphttp.lab import LabClient, names
 from mphttp.requests import MultipathAdapter
 from mphttp.strategies import Handover
 from tests.mphttp.transports.doors import DOORS, Door
@@ -25,13 +26,17 @@ pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 SIZE = 3_000_000
 BODY = b"mphttp" * (SIZE // 6)
 DIGEST = hashlib.sha256(BODY).hexdigest()
-ECHO = url(1).rpartition("/bytes")[0] + "/echo"
 Put = Callable[[Strategy, bytes | Iterator[bytes]], tuple[str, Report]]
+
+
+def echo() -> str:
+    """Where the lab's origin says what it was sent."""
+    return os.environ[names.ORIGIN] + "/echo"
 
 
 def by_door(door: Door, strategy: Strategy, content: Any) -> tuple[str, Report]:
     with door.client(strategy=strategy) as client:
-        response = client.request("PUT", ECHO, content=content)
+        response = client.request("PUT", echo(), content=content)
     return response.text, response.extensions["multipath"]
 
 
@@ -40,14 +45,14 @@ def by_requests(strategy: Strategy, content: Any) -> tuple[str, Report]:
 
     with requests.Session() as session:
         session.mount("http://", MultipathAdapter(strategy))
-        response = session.put(ECHO, data=content, timeout=20)
+        response = session.put(echo(), data=content, timeout=20)
     report = report_of(response)
     assert report is not None
     return response.text, report
 
 
 def by_curl(strategy: Strategy, content: Any) -> tuple[str, Report]:
-    response = fetch(ECHO, strategy, method="PUT", content=content)
+    response = fetch(echo(), strategy, method="PUT", content=content)
     return response.content.decode(), response.report
 
 
@@ -55,7 +60,7 @@ def by_curl_transport(strategy: Strategy, content: Any) -> tuple[str, Report]:
     import httpx
 
     with httpx.Client(transport=CurlTransport(strategy), timeout=20) as client:
-        response = client.put(ECHO, content=content)
+        response = client.put(echo(), content=content)
     return response.text, response.extensions["multipath"]
 
 
@@ -133,7 +138,7 @@ def test_a_deadline_takes_no_more_of_the_second_path_than_it_needs(lab: LabClien
 def test_small_uploads_leave_the_second_path_alone(lab: LabClient) -> None:
     with make_client(DelayedByContentLength(1_000_000)) as client:
         for _ in range(100):
-            assert client.put(ECHO, content=BODY[:10_000]).status_code == 200
+            assert client.put(echo(), content=BODY[:10_000]).status_code == 200
     assert lab.counters()["lte"].up.syns == 0
 
 
@@ -146,7 +151,7 @@ def test_a_kept_connection_whose_path_died_while_idle(
     with make_client(strategy, timeout=20) as client:
         client.get(url(1000)).raise_for_status()
         lab.blackhole("wifi")
-        response = client.request(method, ECHO if method == "PUT" else url(1000), content=b"x")
+        response = client.request(method, echo() if method == "PUT" else url(1000), content=b"x")
     report = response.extensions["multipath"]
     assert response.status_code == 200
     assert {s.path for s in report.subflows if s.bytes_received} == {"lte"}
