@@ -8,6 +8,7 @@ import pytest
 
 from mphttp.cli.exits import ExitCode
 
+from ..conftest import Run
 from .seen import BODY, Client, Seen
 
 FORM = "application/x-www-form-urlencoded"
@@ -179,3 +180,21 @@ def test_a_file_that_is_not_there(run, seen: Seen, words: str) -> None:
 def test_a_space_that_g_would_put_into_the_url(client: Client, seen: Seen) -> None:
     assert client("-G", "-d", "a b", seen.url).code == ExitCode.URL
     assert seen.requests == []
+
+
+def test_put_sends_a_file(run: Run, seen: Seen, tmp_path: Path) -> None:
+    """With the options of get, and no faster than it may."""
+    waited: list[float] = []
+    file = tmp_path / "lines"
+    file.write_bytes(b"one\n two\n" * 10)
+    done = run("put", "-s", "--limit-rate", "100", str(file), f"{seen.url}/d/", sleep=waited.append)
+    (request,) = seen.requests
+    assert (done.code, request.method, request.target) == (0, "PUT", "/d/lines")
+    assert request.body == file.read_bytes()
+    assert len([wait for wait in waited if wait > 0]) >= 9
+
+
+def test_put_wants_a_file_and_a_url(run: Run) -> None:
+    done = run("put", "lines")
+    assert done.code == ExitCode.USAGE
+    assert "hint: mphttp put FILE" in done.err
