@@ -24,6 +24,7 @@ trying it, never by its version.
 - **yes**: it works, every SYN has left by the interface that the report names, and no byte is lost.
 - **no**: it doesn't, and the program says so, with the hint that stands below.
 - *wrong* would be a fault of mphttp.
+- Where nothing stands, nothing was tried.
 
 """
 
@@ -63,7 +64,7 @@ def plain(note: str) -> str:
 
 
 def differences(found: dict[str, Any], page: str) -> list[str]:
-    """Say which words are others than those of a page."""
+    """Say which words are others than those of a page, and what is wrong that it doesn't have."""
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in page.splitlines()
@@ -76,7 +77,7 @@ def differences(found: dict[str, Any], page: str) -> list[str]:
         head = next((head for head in heads if head.endswith(f"({suite})")), None)
         for feature, cell in each["cells"].items():
             there = before.get(feature, {}).get(head or "", "").partition(" ")[0]
-            if cell["word"] != there:
+            if cell["word"] != there and (there or cell["word"] == "wrong"):
                 told.append(f"{suite}, {feature}: {cell['word']} ({cell['note']}), not {there!r}")
     return told
 
