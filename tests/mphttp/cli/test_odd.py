@@ -237,7 +237,7 @@ def test_v_hides_secrets(run, server, tmp_path: Path, backend) -> None:
     options = ("-v", "-L", "--report", str(report), "-w", "%{url} %{url_effective} %{json}")
     result = run("get", "--backend", backend, *secrets, *options, f"{url}/redirect/bytes/3")
     assert result.code == 0
-    assert "authorization: Basic ***" in result.err
+    assert "Authorization: Basic ***" in result.err
     assert "Cookie: ***" in result.err
     for told in (result.err, result.out.decode("latin-1"), report.read_text()):
         assert "hunter2" not in told

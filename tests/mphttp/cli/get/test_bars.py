@@ -75,9 +75,11 @@ def test_no_rate_is_negative_and_none_above_the_fastest_moment(
 ) -> None:
     """Whatever the times, even two looks at one moment, a rate is one that could be."""
     bars, now, received, fastest = Bars(), 0.0, 0, 0.0
+    then, before = 0.0, 0  # what comes at a moment counts until time has passed
     for more, passed in steps:
         now, received = now + passed, received + more
-        if passed > 0:
-            fastest = max(fastest, more / passed)
+        if now > then:
+            fastest = max(fastest, (received - before) / (now - then))
+            then, before = now, received
         (bar,) = bars.step([], [subflow("wifi", received)], now)
         assert 0 <= bar.rate <= fastest * (1 + 1e-9)
