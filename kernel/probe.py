@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from pathlib import Path
 
@@ -73,15 +74,10 @@ def userspace_manager_selected() -> bool:
 
 def _read(path: Path) -> str:
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # for each connection: no file object
+        with io.FileIO(path) as file:  # for each connection: neither a buffer nor a codec
+            return file.read(_LONGEST).decode().strip()
     except OSError:
         return ""
-    try:
-        return os.read(file, _LONGEST).decode().strip()
-    except OSError:
-        return ""
-    finally:
-        os.close(file)
 
 
 def without_mptcp() -> tuple[str, str] | None:

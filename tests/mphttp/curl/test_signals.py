@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import random
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,8 +25,13 @@ class Alarm(Exception):
 
 
 @pytest.fixture
-def alarm() -> Iterator[Callable[[float], None]]:
-    """Raise something after some seconds, wherever the program is then."""
+def alarm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+    """Raise something after some seconds, wherever the program is then.
+
+    Where that is a finaliser, nobody hears of it: pytest would keep it until the end of the test,
+    and with it the frames of a response that holds a place and a socket.
+    """
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
 
     def ring(*_: Any) -> None:
         raise Alarm
@@ -49,7 +55,6 @@ def interrupted(fetch: Callable[[], bytes], alarm: Callable[[float], None], afte
     return False
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # where a socket was just being closed
 def test_it_reaches_the_caller_and_nothing_is_lost(
     serve: Serve, alarm: Callable[[float], None], capfd: pytest.CaptureFixture[str]
