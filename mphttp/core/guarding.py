@@ -13,6 +13,9 @@ from .table import SubflowTable
 
 _LOOK_EVERY = 0.025
 """Seconds between two looks while more than one path is in use."""
+_SILENT = 0.1
+_SILENT_ROUND_TRIPS = 3
+"""Seconds, or round trips, without a byte after which a path isn't called weak but silent."""
 _HINT = "the transfer goes on without it; name the paths that are to be used (paths=, --path)"
 
 
@@ -92,7 +95,11 @@ class Guarding:
 
     def _tell(self, record: SubflowRecord, alone: float, brings: float, now: float) -> None:
         rates = f"{_kbit(brings)} of its own beside {_kbit(alone)}"
-        what = f"{record.path} held up the other path, and was closed: it brings {rates}"
+        silent = record.info.last_data_received > max(
+            _SILENT, _SILENT_ROUND_TRIPS * record.info.rtt
+        )
+        why = "it fell silent" if silent else f"it brings {rates}"
+        what = f"{record.path} held up the other path, and was closed: {why}"
         self._outbox.note("path_held_up", record, rates)
         self._outbox.trouble(what, _HINT)
         self._failures.held_up(record, what, _HINT, now)

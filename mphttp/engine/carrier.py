@@ -257,7 +257,6 @@ class Carrier:
     def renew_paths(self) -> None:
         """Ask anew which paths reach the peer."""
         now = time.monotonic()
-        self._paths_until = now + _PATHS_FOR
         with contextlib.suppress(KernelError):
             paths = paths_to_any(self.remote, self.also_at, self.path_names)
             with self.lock:
@@ -265,6 +264,8 @@ class Carrier:
                 if before and before != paths:
                     self._manager.on_paths(before, paths, now)
                     self._tell()
+        # Not before: another thread would take the list for known that is still empty.
+        self._paths_until = now + _PATHS_FOR
 
     def remotes(self) -> list[SocketAddress]:
         """Return the peer's addresses: the connection's own, then those that it announced."""

@@ -309,7 +309,10 @@ def test_a_link_cut_while_it_carries_data(lab: LabClient, path: str) -> None:
     """The other goes on, also when the cut one is where the connection began."""
     fault = Fault(carries("lte"), lambda: lab.cut(path))
     report = download(FullMesh(), url(SIZE), fault)
-    assert [p.what for p in report.problems] == [f"{path} doesn't reach the server any more"]
+    # What it had under way may hold up the rest before its interface is known to be gone.
+    (problem,) = report.problems
+    lost, held_up = f"{path} doesn't reach the server any more", f"{path} held up the other path"
+    assert problem.what.startswith((lost, held_up) if path == "lte" else lost)
     other = {"wifi": "lte", "lte": "wifi"}[path]
     assert carried(report, other) > SIZE / 2
 

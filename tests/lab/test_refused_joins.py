@@ -102,7 +102,9 @@ def test_subflows_that_are_killed_each_time(lab: LabClient, strategy: Scripted) 
     lab.change("wifi", rate="8mbit")
     with killer(lab):
         report = download(strategy, url(SIZE), multipath="mptcp")
-    assert "multipath=" in problem(report, "the subflow on lte ended")
+    killed = [problem for problem in report.problems if "the subflow on lte ended" in problem.what]
+    assert killed
+    assert all("multipath=" in problem.hint for problem in killed)
     assert 1 <= lab.counters()["lte"].up.syns <= 5
 
 

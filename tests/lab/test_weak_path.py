@@ -26,14 +26,16 @@ def _weak(lab: LabClient, fast: None) -> None:  # "fast" comes first
 @pytest.mark.parametrize("strategy", [FullMesh(), DelayedByContentLength(10_000), Deadline(1)])
 def test_a_path_that_holds_up_the_other_is_ended(strategy: Strategy) -> None:
     report = download(strategy, url(SIZE))
-    (event,) = (event for event in report.events if event.kind == EVENT)
-    assert event.path == "lte"
-    (lte,) = (subflow for subflow in report.subflows if subflow.path == "lte")
-    assert lte.closed_at is not None
-    assert lte.closed_at < report.seconds
+    held_up = [event for event in report.events if event.kind == EVENT]
+    assert {event.path for event in held_up} == {"lte"}
+    subflows = [subflow for subflow in report.subflows if subflow.path == "lte"]
+    assert len(subflows) <= 2  # it may be tried again when it has rested for 5 s
+    assert all(subflow.closed_at is not None for subflow in subflows)
+    assert subflows[0].closed_at < report.seconds
     assert carried(report, "lte") < SIZE / 10
-    (problem,) = (problem for problem in report.problems if "held up" in problem.what)
-    assert "--path" in problem.hint
+    told = [problem for problem in report.problems if "held up" in problem.what]
+    assert told
+    assert all("--path" in problem.hint for problem in told)
 
 
 @pytest.mark.usefixtures("_weak")
