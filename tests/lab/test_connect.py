@@ -90,6 +90,7 @@ def test_a_copy_survives_the_silence_of_its_path(
         lab.blackhole("wifi")
         assert scp.wait(PATIENCE) == 0
     assert copy.read_bytes() == source.read_bytes()
+    eventually(lambda: ssh.report.exists() and bool(reports(ssh.report)), True)
     (report,) = reports(ssh.report)
     count = "bytes_sent" if direction == "up" else "bytes_received"
     assert paths_of(report, count)["lte"] > 1_000_000
@@ -101,5 +102,6 @@ def test_a_copy_over_both_paths(ssh: Ssh, tmp_path: Path) -> None:
     remote = f"{names.SERVER_ADDRESS}:{copy}"
     run("scp", "-q", *ssh.options("--strategy", "fullmesh"), str(source), remote)
     assert copy.read_bytes() == source.read_bytes()
+    eventually(lambda: ssh.report.exists() and bool(reports(ssh.report)), True)
     (report,) = reports(ssh.report)
     assert min(paths_of(report, "bytes_sent").values()) > 400_000

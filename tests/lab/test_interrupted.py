@@ -46,7 +46,8 @@ class Stage:
     """Where a request is when it is given up.
 
     Attributes:
-        left: subflows that may stay until the server has read what the kernel had taken to send.
+        left: subflows that may stay until the server has read what the kernel had taken to send: the
+            first one, and what a strategy has opened for it.
     """
 
     address: str
@@ -67,7 +68,7 @@ STAGES = {
     "asking a proxy": Stage(f"https://{names.SERVER_ADDRESS}/", proxy=f"http://{SILENT}"),
     "asking a SOCKS proxy": Stage(f"http://{names.SERVER_ADDRESS}/", proxy=f"socks5://{SILENT}"),
     "in the TLS handshake": Stage(f"https://{SILENT}/"),
-    "sending": Stage(f"http://{SILENT}/", "POST", content=bytes(64 << 20), left=1),
+    "sending": Stage(f"http://{SILENT}/", "POST", content=bytes(64 << 20), left=2),
     "before the head": Stage(f"http://{SILENT}/"),
     "in the body": Stage(url(50_000_000) if names.ORIGIN in os.environ else ""),
     "in the body under TLS": Stage(
