@@ -46,8 +46,8 @@ class Stage:
     """Where a request is when it is given up.
 
     Attributes:
-        left: subflows that may stay until the server has read what the kernel had taken to send: the
-            first one, and what a strategy has opened for it.
+        left: subflows that may stay until the server has read what the kernel had taken to send:
+            the first one, and what a strategy has opened beside it.
     """
 
     address: str
