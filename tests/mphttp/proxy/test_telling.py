@@ -34,7 +34,7 @@ def test_the_program_behind_a_tunnel() -> None:
         # The kernel's list may leave one out while others come and go.
         eventually(name, f"{comm}[{os.getpid()}] to 127.0.0.1:{port} by proxy[1]")
         behind = proxied()
-        assert behind.owner(SocketAddress("192.0.2.1", 1), "curl[2]", owners) == "curl[2]"
+        assert behind.owner(SocketAddress("192.0.2.1", 1), "curl[2]", {}) == "curl[2]"
 
 
 def test_it_is_read_as_it_is_written() -> None:
