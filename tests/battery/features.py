@@ -31,6 +31,7 @@ from mphttp.kernel.probe import without_mptcp
 from mphttp.kernel.reading.listing import SocketLister
 from mphttp.strategies import DropSlow, HandshakeOn, Mark, NDiffPorts
 from tests.kernel.namespaces import exchange, ip
+from tests.lab.leaks import eventually
 from tests.mphttp.broker.brokers import Broker
 
 from .cells import Cell, no, yes
@@ -76,14 +77,18 @@ def interface(net: Uplinks) -> Cell:
     return yes()
 
 
+def _backups(lister: SocketLister) -> dict[str, bool]:
+    (listing,) = lister.connections()
+    return {row.info.tuple.remote.host: row.backup for row in listing.subflows}
+
+
 def backup(net: Uplinks) -> Cell:
     client, _ = net.connected()
     with Subflows(client, NetlinkMechanism()) as subflows:
         subflows.open(net.paths[1], backup=True)
+        wanted = {OWN["c1"]: False, OWN["c2"]: True}
         with net.server(), closing(SocketLister()) as lister:
-            (listing,) = lister.connections()
-        told = {row.info.tuple.remote.host: row.backup for row in listing.subflows}
-        assert told == {OWN["c1"]: False, OWN["c2"]: True}, told
+            eventually(lambda: _backups(lister), wanted)  # it comes after the handshake
     return yes()
 
 
