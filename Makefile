@@ -29,7 +29,8 @@ test: $(develops)
 
 test-all: $(develops)
 	scripts/packages
-	$(venv)/bin/pytest -n 3 -m "not lab and not guest" --junit-xml=$(other_report)
+	$(LOOK) $(venv)/bin/pytest -n 3 -m "not lab and not guest" --junit-xml=$(other_report) \
+		-o cache_dir=$(venv)/other.cache
 	scripts/lab_tests $(venv) lab
 
 # All but the tests that need a laboratory, or more than a moment; more of them wait than compute.
