@@ -136,7 +136,8 @@ class WithoutThread(Strategy):
 
 
 def test_a_connection_that_gets_no_thread_takes_no_place() -> None:
-    case = Case(right, "another connection needs a thread: can't start new thread")
+    words = "another connection needs a thread: can't start new thread"
+    case = Case(right, words, until=asked(1))
     with Origin() as origin:
         download(DOORS["httpx"], origin, case, strategy=WithoutThread())
     assert origin.connections == 2
