@@ -48,11 +48,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None]:
-    """Let marks make their choice; then take one share, and skip what needs the lab."""
+    """Let marks make their choice; then take one share, and skip what needs the lab.
+
+    A second look at what failed (--last-failed) takes all of it: pytest doesn't even read the other
+    files then, so that the shares would be others.
+    """
     choice.mark_more(items)
     yield
     share = config.getoption("--share")
-    if share is not None:
+    if share is not None and not config.getoption("lf"):
         number, _, shares = share.partition("/")
         _keep_share(items, int(number) - 1, int(shares))
     if names.INSIDE in os.environ:
