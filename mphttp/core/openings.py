@@ -21,6 +21,10 @@ _READY_EVERY = 0.005
 """Seconds between two tries to open while the connection isn't fully established."""
 _READY_WITHIN = 3.0
 """Seconds after which an open that is never possible has failed."""
+_ROOM_WITHIN = 1.0
+"""Seconds for which a peer may still count a subflow that has ended, against its limit."""
+_ROOM_FIRST = 0.1
+"""Seconds after which a peer that has no room yet is asked again; doubled each time."""
 _UNANSWERED = 1.0
 """Seconds after which no answer to a SYN is a fault: it is sent again then (RFC 6298)."""
 
@@ -32,8 +36,10 @@ class _Open:
     Args:
         transfers: those that asked for it, and haven't ended.
         call: what the kernel is asked.
-        until: when it has failed if the connection isn't ready for it.
+        until: when it has failed if the connection isn't ready for it, or the peer has no room.
         asked: whether the call is under way, or done.
+        asks_at: when it is asked next, if it isn't.
+        without_room: how often the peer has refused it.
         began_at: when the SYN left.
         record: the subflow, once its SYN has left.
         machine: what becomes of it then.
@@ -43,6 +49,8 @@ class _Open:
     call: OpenSubflow
     until: float
     asked: bool = True
+    asks_at: float = 0.0
+    without_room: int = 0
     began_at: float = 0.0
     record: SubflowRecord | None = None
     machine: Opening | None = field(default=None)
@@ -103,11 +111,14 @@ class Openings:
         opening = self._taken(call)
         too_early = isinstance(error, NotReady)
         if too_early and now < opening.until and opening.transfers:
-            opening.asked = False
+            opening.asked, opening.asks_at = False, now + _READY_EVERY
+            return
+        refused = isinstance(error, OpenRefused) and not error.errno  # else no SYN has left
+        if refused and self._asks_again(opening, now):
             return
         self._opens.remove(opening)
         what, hint = str(error), error.hint
-        if isinstance(error, OpenRefused) and not error.errno:  # else no SYN has left
+        if isinstance(error, OpenRefused) and refused:
             hint = hint or self._failures.hint
             self._failures.no_syn(call.path.address, call.remote, error, now)
         if too_early:
@@ -181,15 +192,16 @@ class Openings:
         """Do what is due."""
         for opening in list(self._opens):
             if not opening.asked:
-                opening.asked = True
-                self._outbox.put(opening.call)
+                if now >= opening.asks_at:
+                    opening.asked = True
+                    self._outbox.put(opening.call)
             elif opening.machine is not None:
                 opening.machine.on_time(now)
                 self._conclude(opening, now)
 
     def next_time(self, now: float) -> float | None:
-        """Return when to ask again for what the kernel wasn't ready for, or None."""
-        return now + _READY_EVERY if any(not o.asked for o in self._opens) else None
+        """Return when to ask again for what the kernel or the peer wasn't ready for, or None."""
+        return min((max(o.asks_at, now) for o in self._opens if not o.asked), default=None)
 
     def _conclude(self, opening: _Open, now: float) -> None:
         """Answer an open once its outcome is known."""
@@ -198,7 +210,6 @@ class Openings:
         if outcome is None or record is None:
             return
         if isinstance(outcome, KernelError):
-            self._opens.remove(opening)
             self._refused(opening, record, outcome, now)
         elif not opening.transfers:
             self._abandon(opening, now)
@@ -213,12 +224,32 @@ class Openings:
             self._outbox.put(CloseSubflow(record.info))
             self._table.end(record, now)
         answered = opening.machine is not None and opening.machine.answered
+        if answered and self._asks_again(opening, now):
+            for transfer in opening.transfers:
+                self._outbox.note("subflow_refused", record, str(why), transfer)
+            return
+        self._opens.remove(opening)
         self._failures.failed(record, str(why), hint, now, refused=answered)
         if answered:
             self._failures.join_refused(record, now)
         for transfer in opening.transfers:
             self._outbox.note("subflow_refused", record, str(why), transfer)
             self._outbox.fail(transfer, OpenFailed(str(why)), hint)
+
+    def _asks_again(self, opening: _Open, now: float) -> bool:
+        """Ask a peer again that refused a subflow, if it may count one still that we have left.
+
+        Who replaces one by another asks for more than there are at the end, and a server has its
+        limit (`ip mptcp limits`). How long the old one takes to end there is the queue's to say.
+        """
+        again = now + _ROOM_FIRST * 2.0**opening.without_room
+        if again >= opening.until or not opening.transfers:
+            return False
+        if not self._table.leaves_any(now - _ROOM_WITHIN):
+            return False
+        opening.asked, opening.record, opening.machine = False, None, None
+        opening.asks_at, opening.without_room = again, opening.without_room + 1
+        return True
 
     def _established(self, opening: _Open, record: SubflowRecord, now: float) -> None:
         if record.state is State.OPENING and opening.machine is not None:

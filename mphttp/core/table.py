@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import takewhile
 
 from mphttp.kernel.values import ConnectionInfo, FourTuple, SubflowInfo
 
@@ -123,6 +124,11 @@ class SubflowTable:
         """Return the ids of those that have ended or are on their way out."""
         return frozenset(r.id for r in self._records.values() if r.left_at is not None)
 
+    def leaves_any(self, since: float) -> bool:
+        """Tell whether one is on its way out that worked, or has ended since a time."""
+        ended = takewhile(lambda r: (r.closed_at or 0.0) >= since, reversed(self._ended))
+        return any(map(_worked_and_left, (*self._open.values(), *ended)))
+
     def is_last(self, record: SubflowRecord) -> bool:
         """Tell whether no other subflow carries data."""
         return not any(r.alive for r in self._open.values() if r is not record)
@@ -148,6 +154,10 @@ def _with_all_that_came(now: SubflowInfo, before: SubflowInfo) -> SubflowInfo:
     return replace(
         now, bytes_received=received, bytes_acked=max(now.bytes_acked, before.bytes_acked)
     )
+
+
+def _worked_and_left(record: SubflowRecord) -> bool:
+    return record.opened_at is not None and record.left_at is not None and not record.failed
 
 
 def _there(record: SubflowRecord, since: float, until: float) -> bool:

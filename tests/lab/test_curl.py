@@ -79,6 +79,17 @@ def test_refresh_replaces_the_subflow_by_and_by(lab: LabClient, stepping: Steppi
     assert report.problems == ()
 
 
+def test_a_server_at_its_limit_is_asked_again_once_the_replaced_subflow_has_gone(
+    lab: LabClient,
+) -> None:
+    """What a full queue still holds arrives long after the next replacement is due."""
+    lab.change("wifi", rate="4mbit")
+    report = download(Refresh(100_000), url(SIZE))
+    assert len(report.subflows) >= 4
+    assert "subflow_refused" in {event.kind for event in report.events}
+    assert report.problems == ()
+
+
 def test_a_new_subflow_for_every_kilobyte(lab: LabClient) -> None:
     """The paper's experiment: what reads waits for each, also where the body is there long since.
 
