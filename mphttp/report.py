@@ -97,15 +97,18 @@ reports: WeakKeyDictionary[Any, Report] = WeakKeyDictionary()
 class Exchange(Protocol):
     """One request and its response: what a report reads from."""
 
-    url: str
     status: int
     length: int | None
     received: int
-    events: list[Event]
-    problems: tuple[Problem, ...]
 
     def wait(self, timeout: float) -> bool: ...
     def bytes_sent(self) -> int: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def events(self) -> list[Event]: ...
+    @property
+    def problems(self) -> tuple[Problem, ...]: ...
     @property
     def protocol(self) -> str: ...
     @property

@@ -256,8 +256,8 @@ class Transfer:
         exchange.finish(whole=whole)
         if self._stepper is not None:
             self._stepper.settle(exchange)
-        if whole and exchange.failure is not None:
-            self.failure = exchange.failure
+        if whole and exchange.journal.failure is not None:
+            self.failure = exchange.journal.failure
 
     def uploads(self) -> bool:
         """Look whether some of the request's body is still to be sent: then nobody has to answer.

@@ -38,6 +38,7 @@ class Account:
         gone: ids of subflows that were to end with an earlier response.
         ended_at: when the response ended, or None while it is under way.
         after: the connection after its last byte; what came later is another's.
+        whole: whether the body came to its end.
     """
 
     sent_at: float
@@ -45,6 +46,7 @@ class Account:
     gone: frozenset[int] = frozenset()
     ended_at: float | None = None
     after: Taken | None = None
+    whole: bool = False
 
     def delivered(self, total: int) -> int:
         """Return the bytes that came for this response, of all that came over the connection."""

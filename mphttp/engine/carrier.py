@@ -1,10 +1,11 @@
-"""What responses come over, as strategies and reports see it: subflows, paths, events.
+"""What responses come over, as the engine drives it: commands, calls, events, endings.
 
 A `Carrier` is a connection (`connection`), or several that bring parts of one body
-(`mphttp.ranges`). What tells them apart is where their state is read and who carries out calls.
+(`mphttp.ranges`). What tells them apart is where their state is read (`observed`) and who carries
+out calls (`kernel_calls`).
 
 What is decided is the path manager's (`mphttp.core`). Here is who reads the kernel for it, makes
-the calls that it wants, without a lock, and tells the responses.
+the calls that it wants, without a lock, and tells the transfers.
 """
 
 from __future__ import annotations
@@ -14,87 +15,54 @@ import logging
 import math
 import threading
 import time
-from collections import deque
 from dataclasses import replace
-from functools import lru_cache
-from typing import Protocol
 
 from mphttp.core import (
     Answer,
-    CloseSubflow,
     Explain,
     Failure,
-    KernelCall,
     Note,
-    OpenSubflow,
     PathManager,
-    SetSubflowBackup,
-    SetSubflowOption,
-    SubflowRecord,
-    SubflowTable,
     Trouble,
-    WithdrawAddress,
 )
-from mphttp.kernel.addresses import family, unmapped
-from mphttp.kernel.errors import KernelError, NoSuchSubflow
+from mphttp.kernel.errors import KernelError
 from mphttp.kernel.events import Event, Overflow
-from mphttp.kernel.interfaces.honoured import left_by
-from mphttp.kernel.interfaces.paths import path_of
 from mphttp.kernel.mechanism import Control
-from mphttp.kernel.values import FourTuple, Path, SocketAddress, SubflowInfo
-from mphttp.report import SubflowReport
+from mphttp.kernel.values import Path, SocketAddress
 from mphttp.strategies import Command, Open, Remote
 
-from .account import Account, Taken
-from .exchange import Exchange
+from .account import Taken
+from .driven import Driven
+from .kernel_calls import KernelCalls
 from .loop import Engine
-from .paths import paths_to_any, usable_paths
-from .request import Request
+from .observed import Observed, Reader
+from .transfers import Transfers
 
 _log = logging.getLogger("mphttp.engine")
 _LOOK_EVERY = 0.2
 """Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
-_PATHS_FOR = 1.0
-"""Seconds for which the list of paths is taken as it was."""
 
 
-class Reader(Protocol):
-    """Takes down the state of what responses come over."""
-
-    @property
-    def multipath(self) -> bool:
-        """Whether it speaks MPTCP, as far as is known."""
-
-    def all(self) -> Taken:
-        """Take down everything; raises NoSuchSubflow when it is closed."""
-
-    def bytes_only(self) -> Taken:
-        """Do as `all` does, for less where only bytes can be new since the last time."""
-
-
-class Carrier:
-    """What one or more responses come over.
+class Carrier(Observed):
+    """What one or more transfers come over.
 
     Args:
-        reader: takes down its state.
+        reader: takes snapshots of it.
         remote: where the peer is.
         engine: wakes it.
         path_names: the paths that may be used, preferred first, or None for all.
 
     Attributes:
-        lock: for all that several threads change; held for moments, never while a strategy runs or
-            a call is made.
-        table: the subflows.
+        engine: the same.
+        transfers: those that come over it.
         refused_hint: what mends it where the peer refuses a subflow, or one is reset.
         joins: whether further subflows are MPTCP's, which a middlebox may refuse to all.
         reasons_later: whether events tell why a subflow ended, after a look may have found it so.
-        asks_after: seconds after which the kernel asks an idle peer whether it is there, or None.
     """
 
     refused_hint = "`mphttp doctor URL` tries each path"
     joins = False
     reasons_later = True
-    asks_after: float | None = None
 
     def __init__(
         self,
@@ -103,26 +71,11 @@ class Carrier:
         engine: Engine,
         path_names: tuple[str, ...] | None,
     ) -> None:
-        self.lock = threading.RLock()
+        super().__init__(reader, remote, path_names)
         self.engine = engine
-        self.remote = unmapped(remote)
-        self.path_names = path_names
-        self._began_with: FourTuple | None = None
-        self.device = 0  # index of the interface to which the first socket is bound, if to any
-        self.also_at: tuple[SocketAddress, ...] = ()  # the peer, in the other family
-        self._reader = reader
-        self._control: Control | None = None
-        self._listens = False
-        self._calls: deque[KernelCall] = deque()
-        self._paths: list[Path] = []
-        self._paths_until = -math.inf
-        self._exchanges: list[Exchange] = []
-        self._ended: list[Exchange] = []
-        self._orphans: list[Exchange] = []  # their strategies are still to be stopped
-        self._closed = False
+        self.transfers = Transfers()
+        self._calls = KernelCalls()
         self._look_at = math.inf
-        self._initial: int | None = None
-        self.table = self.new_table()
         self._manager = PathManager(
             self.table,
             self.remote,
@@ -140,19 +93,9 @@ class Carrier:
         self._take_charge(control)
 
     def _take_charge(self, control: Control | None) -> None:
-        self._control = control
+        self._calls.control = control
         self._manager.controlled = control is not None
         self.engine.add(self, control.token if control else None)
-
-    @property
-    def protocol(self) -> str:
-        """The protocol as the report names it: "mptcp" or "tcp"."""
-        return "mptcp" if self._reader.multipath else "tcp"
-
-    @property
-    def mechanism_name(self) -> str:
-        """Name of what carries out the calls, "none" where nothing does."""
-        raise NotImplementedError
 
     @property
     def busy(self) -> bool:
@@ -161,111 +104,65 @@ class Carrier:
 
     # The reading side.
 
-    def enter(self, exchange: Exchange) -> Taken:
+    def enter(self, exchange: Driven) -> Taken:
         """Let a response begin; return the connection as it was before its first byte."""
-        if self._exchanges:  # others are under way (HTTP/2): what came so far is theirs
+        if self.transfers.under_way:  # others are under way (HTTP/2): what came so far is theirs
             self._before = self._reader.all()
-        self._exchanges.append(exchange)
+        self.transfers.under_way.append(exchange)
         return self._before
 
-    def withdraw(self, exchange: Exchange) -> None:
+    def withdraw(self, exchange: Driven) -> None:
         """Let a transfer go on over something else; under the lock."""
-        if exchange in self._exchanges:
-            self._exchanges.remove(exchange)
+        if exchange in self.transfers.under_way:
+            self.transfers.under_way.remove(exchange)
             if exchange.engaged:
                 now = time.monotonic()
                 self._manager.retire(exchange, now)
                 self._manager.release(exchange, now)
                 self._tell()
 
-    def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:  # noqa: ARG002  for those who override
+    def leave(self, exchange: Driven, *, whole: bool) -> Taken | None:  # noqa: ARG002  for those who override
         """Let a response end; return the connection as it is after its last byte.
 
         Args:
             exchange: the one that ends.
             whole: whether its body came to its end.
         """
-        if exchange in self._exchanges:
+        if exchange in self.transfers.under_way:
             now = time.monotonic()
             if exchange.engaged:
                 self.look(now)
                 self._manager.tell_untold()
                 self._manager.unanswered(exchange, now)
                 self._tell()
-            self._exchanges.remove(exchange)
+            self.transfers.under_way.remove(exchange)
             if not self._closed:
-                undisturbed = not exchange.engaged and not self._exchanges
+                undisturbed = not exchange.engaged and not self.transfers.under_way
                 with contextlib.suppress(KernelError):
                     self._before = self._reader.bytes_only() if undisturbed else self._reader.all()
             if exchange.engaged:
                 self._manager.retire(exchange, now, keep=exchange.keeps)
-                self._ended.append(exchange)
+                self.transfers.ended.append(exchange)
                 self.engine.wake(self)
         return self._before
 
-    def missing(self) -> tuple[str, str] | None:
-        """Say what keeps strategies from opening subflows, and what mends it, or None."""
-        raise NotImplementedError
-
-    # What strategies and reports ask for.
-
-    def new_table(self) -> SubflowTable:
-        """Make an empty table that knows the interfaces of this machine."""
-        return SubflowTable(self._interface_of, self._initial)
-
-    def _interface_of(self, pair: FourTuple) -> str:
-        """Name the interface by which a subflow leaves, as it was within the last second."""
-        now = int(time.monotonic())
-        if self._began_with in (None, pair):
-            self._began_with = pair
-            return _interface_in(pair.local.host, self.remote.host, self.device, now)
-        return _interface_by(pair, now)
-
-    def alive(self) -> list[SubflowRecord]:
-        """Return the subflows that carry data, oldest first, after a look; under the lock."""
-        return self.table.alive()
-
-    def rows(self, account: Account, table: SubflowTable | None = None) -> list[SubflowReport]:
-        """Tell of the subflows that were alive during a response, oldest first; under the lock.
-
-        Args:
-            account: of the response.
-            table: what is known of them, if not this carrier's own.
-        """
-        numbered = self.mechanism_name != "none"
-        known = self.table if table is None else table
-        return account.rows(known, lambda: {r.id for r in self.table.alive()}, numbered=numbered)
-
-    def delivered(self, account: Account) -> int | None:
-        """Return the bytes that came for a response; None where that isn't known any more."""
-        total = self.bytes_received()
-        return None if total is None else account.delivered(total)
-
-    def answered(self) -> None:
-        """Take that the head of a response has come."""
-
-    def gone(self) -> frozenset[int]:
-        """Return the ids of subflows that ended with earlier responses, or are about to."""
-        return self.table.leaving()
+    # What strategies ask for.
 
     def paths(self) -> list[Path]:
         """Return the paths that reach the peer, preferred first, as they were a moment ago."""
-        if time.monotonic() >= self._paths_until:
+        if not self.reach.known(time.monotonic()):
             self.renew_paths()
-        return self._paths
+        return self.reach.paths
 
     def renew_paths(self) -> None:
         """Ask anew which paths reach the peer."""
         now = time.monotonic()
-        with contextlib.suppress(KernelError):
-            paths = paths_to_any(self.remote, self.also_at, self.path_names)
-            with self.lock:
-                before, self._paths = self._paths, paths
-                if before and before != paths:
-                    self._manager.on_paths(before, paths, now)
-                    self._tell()
-        # Not before: another thread would take the list for known that is still empty.
-        self._paths_until = now + _PATHS_FOR
+        found = self.reach.find()
+        with self.lock:
+            before = self.reach.take(found, now)
+            if found is not None and before and before != found:
+                self._manager.on_paths(before, found, now)
+                self._tell()
 
     def remotes(self) -> list[SocketAddress]:
         """Return the peer's addresses: the connection's own, then those that it announced."""
@@ -273,68 +170,13 @@ class Carrier:
 
     def path_of(self, command: Open) -> Path | None:
         """Return the path of an open as the kernel knows it; None if it doesn't reach the peer."""
-        return self._path(command.path.name, self._manager.remote_of(command))
-
-    def _path(self, name: str, remote: SocketAddress) -> Path | None:
-        path = next((path for path in self.paths() if path.name == name), None)
-        if path is None or remote.host == self.remote.host:
-            return path
-        # Another address may need another source address, if only one of its family.
-        return next(iter(usable_paths(remote, (name,))), None)
-
-    def reached_from(self, path: Path, remote: SocketAddress) -> SocketAddress:
-        """Return an address of the peer, or the one of the other family if only that is reached."""
-        if remote.host != self.remote.host or family(path.address) == family(remote.host):
-            return remote
-        return next(iter(self.also_at), remote)
-
-    def bytes_received(self) -> int | None:
-        """Return the bytes that have come over the connection; None when it is closed."""
-        with self.lock:
-            if self._closed:
-                return None
-            try:
-                return self._reader.bytes_only().bytes_received
-            except KernelError:
-                return None
-
-    def acknowledged(self, before: Taken) -> tuple[int | None, int | None]:  # noqa: ARG002  as above
-        """Return the bytes that the peer has acknowledged since, and those that it hasn't yet.
-
-        Args:
-            before: the connection as it was then.
-        """
-        return None, None
-
-    def ask_after(self, seconds: int) -> None:
-        """Have an idle peer asked whether it is there, if the kernel can do that here.
-
-        Args:
-            seconds: of silence, and between two questions.
-        """
+        self.paths()
+        return self.reach.path(command.path.name, self._manager.remote_of(command))
 
     @property
     def resting(self) -> bool:
         """Whether all transfers are streams that rest, and nothing is under way."""
-        exchanges = self._exchanges
-        return bool(exchanges) and all(e.resting for e in exchanges) and not self.busy
-
-    def wants_parts(self, asked: Request) -> bool:  # noqa: ARG002  as above
-        """Tell whether a response shall be fetched in parts, if it can be: here it is."""
-        return False
-
-    def unread(self) -> int | None:
-        """Return the bytes that lie ready for the application; None for all that it hasn't read."""
-        return None
-
-    def _waiting(self) -> int | None:
-        """Return the bytes that came and can't be delivered yet; None while we are who sends."""
-        sending = any(exchange.sends for exchange in self._exchanges)
-        return None if sending else self.waiting()
-
-    def waiting(self) -> int | None:
-        """Return the bytes that came and wait for others; None where that isn't known."""
-        return None
+        return self.transfers.resting and not self.busy
 
     def look(self, now: float) -> None:
         """Read the connection, and take what is new; under the lock, as long as it is open."""
@@ -345,24 +187,26 @@ class Carrier:
                 info = self._reader.all().decode()
             except KernelError:
                 return
-            at, waiting = time.monotonic(), self._waiting()
+            at = time.monotonic()
+            # While we are who sends, what waits says nothing.
+            waiting = None if self.transfers.sending else self.waiting()
             self._manager.on_snapshot(info, now)
             self._manager.weigh(info, at, waiting)
             self._tell()
 
     # What the path manager wants.
 
-    def command(self, exchange: Exchange, command: Command, now: float, path: Path | None) -> None:
+    def command(self, exchange: Driven, command: Command, now: float, path: Path | None) -> None:
         """Take what a strategy asks for; under the lock. `make_calls` is to follow without it."""
         _log.debug("%s: %s", exchange.name, command)
         if isinstance(command, Open) and path is not None:
             towards = self._manager.remote_of(command)
-            command = replace(command, remote=Remote(*self.reached_from(path, towards)))
+            command = replace(command, remote=Remote(*self.reach.address_from(path, towards)))
         self._manager.command(exchange, command, now, path)
         self._look_at = min(self._look_at, now + _LOOK_EVERY)
         self._tell()
 
-    def open_otherwise(self, exchange: Exchange, command: Open, path: Path, now: float) -> bool:  # noqa: ARG002  for those who override
+    def open_otherwise(self, exchange: Driven, command: Open, path: Path, now: float) -> bool:  # noqa: ARG002  for those who override
         """Open in another way what couldn't be opened; tell whether that is tried. Under the lock.
 
         Args:
@@ -377,67 +221,41 @@ class Carrier:
         """Tell responses what concerns them, and keep the calls for the engine; under the lock."""
         for effect in self._manager.take_effects():
             match effect:
-                case Answer(Exchange() as exchange, record):
+                case Answer(Driven() as exchange, record):
                     exchange.answer(exchange.subflow(record) if record else None)
-                case Failure(Exchange() as exchange, error, hint):
+                case Failure(Driven() as exchange, error, hint):
                     exchange.fail(error, hint)
                 case Note(kind, record, detail, transfer) if self._is_news(effect):
                     where = f" {record.id} on {record.path}" if record else ""
                     _log.debug("%s%s %s", kind, where, detail)
-                    for exchange in self._concerned(transfer):
+                    for exchange in self.transfers.concerned(transfer):
                         exchange.note(kind, record, detail)
                 case Trouble(what, hint, transfer):
-                    for exchange in self._concerned(transfer):
+                    for exchange in self.transfers.concerned(transfer):
                         exchange.problem(what, hint)
                 case Explain(kind, record, detail):
-                    for exchange in list(self._exchanges):
-                        exchange.explain(kind, record, detail)
+                    for exchange in self.transfers.concerned(None):
+                        exchange.journal.explain(kind, record.id, detail)
                 case Answer() | Failure() | Note():
                     pass
                 case call:
-                    self._calls.append(call)
+                    self._calls.add(call)
                     self.engine.wake(self)
 
     def _is_news(self, note: Note) -> bool:  # noqa: ARG002  for those who override
         """Tell whether an event is told by nobody else."""
         return True
 
-    def _concerned(self, transfer: object) -> list[Exchange]:
-        if transfer is None:
-            return list(self._exchanges)
-        return [transfer] if isinstance(transfer, Exchange) else []
-
     def make_calls(self) -> None:
         """Make all calls that are wanted; on the engine's thread, without the lock."""
-        while self._calls:
-            call = self._calls.popleft()
-            try:
-                subflow = self._carry_out(call)
-            except KernelError as error:
-                with self.lock:
-                    self._manager.failed(call, error, time.monotonic())
-                    self._tell()
-            else:
-                with self.lock:
-                    self._manager.completed(call, time.monotonic(), subflow)
-                    self._tell()
-
-    def _carry_out(self, call: KernelCall) -> SubflowInfo | None:
-        control = self._control
-        if control is None or self._closed:
-            raise NoSuchSubflow("the connection is closed")
-        match call:
-            case OpenSubflow(path, remote, backup):
-                return control.open(path, remote, backup=backup)
-            case CloseSubflow(subflow):
-                control.close(subflow)
-            case WithdrawAddress(subflow):
-                control.withdraw(subflow)
-            case SetSubflowBackup(subflow, backup):
-                control.set_backup(subflow, backup)
-            case SetSubflowOption(subflow, level, name, value):
-                control.setsockopt(subflow, level, name, value)
-        return None
+        for call, outcome in self._calls.made():
+            with self.lock:
+                now = time.monotonic()
+                if isinstance(outcome, KernelError):
+                    self._manager.failed(call, outcome, now)
+                else:
+                    self._manager.completed(call, now, outcome)
+                self._tell()
 
     # The engine's side.
 
@@ -446,35 +264,27 @@ class Carrier:
 
         On the engine's thread alone, which holds no lock: it steps strategies and makes calls.
         """
-        self._stop_orphans()
+        self.transfers.stop_orphans()
         if self._closed:
             return None
-        self._listen()
+        for number, announced in self._calls.listen().items():
+            self._manager.announce(number, announced)
         self._look_if_due(now)
-        if any(exchange.engaged for exchange in self._exchanges):
+        if self.transfers.engaged:
             self.paths()
         self._settle_ended(now)
         with self.lock:
             self._manager.on_time(now)
             self._tell()
         self.make_calls()
-        times = [exchange.turn(now) for exchange in list(self._exchanges)]
+        times = [exchange.turn(now) for exchange in list(self.transfers.under_way)]
         if self.resting:
             return None
         times.append(self._manager.next_time(now))
-        if any(exchange.engaged for exchange in self._exchanges):
+        if self.transfers.engaged:
             self._look_at = min(self._look_at, now + _LOOK_EVERY)
             times.append(self._look_at)
         return min((when for when in times if when is not None), default=None)
-
-    def _listen(self) -> None:
-        """Have the connection's events told, and what was announced before that."""
-        if self._listens or self._control is None:
-            return
-        self._listens = True
-        self._control.listen()
-        for number, remote in self._control.announced().items():
-            self._manager.announce(number, remote)
 
     def _look_if_due(self, now: float) -> None:
         due = now >= self._look_at
@@ -505,7 +315,7 @@ class Carrier:
     def fail(self, error: Exception) -> None:
         """Take a fault of ours: the strategies end, the bytes go on."""
         _log.warning("a turn failed; the bytes go on without strategies", exc_info=error)
-        for exchange in list(self._exchanges):
+        for exchange in list(self.transfers.under_way):
             exchange.give_up(f"mphttp itself failed with {type(error).__name__}: {error}")
 
     def shut_down(self) -> None:
@@ -517,12 +327,12 @@ class Carrier:
         with self.lock:
             self._closed = True
             self._settle_all(time.monotonic())
-            self._orphans.clear()  # the parent's to stop
+            self.transfers.disown()
 
     def _settle_ended(self, now: float) -> None:
         """Close what responses that have ended leave behind, and fix their reports."""
         with self.lock:
-            ended, self._ended = self._ended, []
+            ended = self.transfers.take_ended()
         if not ended:
             return
         for exchange in ended:
@@ -533,42 +343,17 @@ class Carrier:
                 self._manager.release(exchange, now)
                 exchange.settle(self)
             self._tell()
-            self.table.forget(min((e.sent_at for e in self._exchanges), default=now))
+            self.table.forget(self.transfers.begun_by(now))
         self.make_calls()
 
     def _settle_all(self, now: float) -> None:
         self.table.end_all(now)
-        for exchange in self._ended + self._exchanges:
+        for exchange in self.transfers.ended + self.transfers.under_way:
             exchange.settle(self)
-        # Who turned to something else goes on over that.
-        self._orphans += self._ended + [e for e in self._exchanges if self._is_all_of(e)]
-        self._ended, self._exchanges = [], []
-        self._calls.clear()
-        if any(exchange.engaged for exchange in self._orphans):
+        self._calls.close()
+        if self.transfers.end_all(self._is_all_of):
             self.engine.wake(self)
 
-    def _is_all_of(self, exchange: Exchange) -> bool:
+    def _is_all_of(self, exchange: Driven) -> bool:
         """Tell whether a response has nothing else that it comes over."""
         return exchange.comes_over(self)
-
-    def _stop_orphans(self) -> None:
-        """Stop the strategies of responses whose connection is closed."""
-        while self._orphans:
-            self._orphans.pop().stop()
-
-
-@lru_cache(maxsize=256)
-def _interface_by(pair: FourTuple, _second: int) -> str:
-    """Name the interface of a subflow that somebody else opened, such as the kernel."""
-    path = None
-    with contextlib.suppress(KernelError):
-        path = left_by(pair)
-    return path.name if path else "?"
-
-
-@lru_cache(maxsize=256)
-def _interface_in(address: str, remote: str, device: int, _second: int) -> str:
-    path = None
-    with contextlib.suppress(KernelError):
-        path = path_of(address, remote=remote, device=device)
-    return path.name if path else "?"

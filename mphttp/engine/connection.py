@@ -20,6 +20,7 @@ from mphttp.strategies import SinglePath
 
 from .account import Taken
 from .carrier import Carrier
+from .driven import Driven
 from .exchange import Exchange
 from .in_kernel import opened_by_kernel
 from .loop import Engine
@@ -70,11 +71,11 @@ class Connection(Carrier):
         names = names_on_link(sock, path_names)
         super().__init__(self.reader, SocketAddress(*peer[:2]), engine, names)
         with contextlib.suppress(OSError):  # before 5.0, and where a sandbox is the kernel
-            self.device = sock.getsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX)
+            self.reach.device = sock.getsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX)
         request = current_request()
         self.addresses = of_other_family(self.remote, request.addresses if request else ())
         if sock.family != socket.AF_INET:  # whose MPTCP takes subflows of IPv4 alone
-            self.also_at = self.addresses
+            self.reach.also_at = self.addresses
         self._asked_at = time.monotonic()
         self._whole_at = -math.inf
         self._arrived_at = -math.inf  # when all that was sent of requests had arrived, last
@@ -109,7 +110,7 @@ class Connection(Carrier):
 
         A server's restart does that, or a middlebox, to an idle connection.
         """
-        return not self._exchanges and self.reader.stranded
+        return not self.transfers.under_way and self.reader.stranded
 
     # The reading side.
 
@@ -117,7 +118,7 @@ class Connection(Carrier):
         """Take the socket that TLS has wrapped around the first one, whose descriptor it took."""
         with self.lock:
             self.reader.sock = sock
-            self._control = self._new_control()
+            self._calls.control = self._new_control()
 
     def begin(self, request: Request, *, stream: bool = False) -> Exchange:
         """Let a request leave over it; it is told of what follows.
@@ -199,7 +200,7 @@ class Connection(Carrier):
             if self.reader.multipath and not self.reader.unacknowledged:
                 self._arrived_at = time.monotonic()
 
-    def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
+    def leave(self, exchange: Driven, *, whole: bool) -> Taken | None:
         """Let a response end; return the connection as it is after its last byte."""
         if whole:
             self._whole_at = time.monotonic()
@@ -227,7 +228,7 @@ class Connection(Carrier):
         with self.lock:
             if not self._closed:
                 now, unfinished = time.monotonic(), self._unfinished
-                if unfinished or self._ended:  # else nobody will ask for more
+                if unfinished or self.transfers.ended:  # else nobody will ask for more
                     self.look(now)
                     with contextlib.suppress(KernelError):
                         self._before = self.reader.all()
@@ -280,7 +281,7 @@ class Connection(Carrier):
     @property
     def _unfinished(self) -> bool:
         """Whether a request was sent whose response isn't whole."""
-        return bool(self._exchanges) or self._whole_at < self._asked_at
+        return bool(self.transfers.under_way) or self._whole_at < self._asked_at
 
     # The engine's side.
 
@@ -304,7 +305,7 @@ class Connection(Carrier):
                 stranded = not self.busy and self.reader.stranded
                 self._stranded_looks = self._stranded_looks + 1 if stranded else 0
                 if self._stranded_looks >= self._most_looks:
-                    for exchange in filter(self._is_all_of, self._exchanges):
+                    for exchange in filter(self._is_all_of, self.transfers.under_way):
                         what = "every subflow has ended, and none was opened instead"
                         exchange.problem(what, "`Handover` opens another")
                     self.shut_down()
@@ -361,9 +362,9 @@ class Connection(Carrier):
     @cached_property
     def joins_miss_paths(self) -> bool:
         """Whether subflows have one path, and others lead to the peer's address of IPv6 alone."""
-        if self.also_at or not self.addresses or len(self.paths()) > 1:
+        if self.reach.also_at or not self.addresses or len(self.paths()) > 1:
             return False
-        return len(paths_to_any(self.remote, self.addresses, self.path_names)) > 1
+        return len(paths_to_any(self.remote, self.addresses, self.reach.names)) > 1
 
     @property
     def joins_leave_elsewhere(self) -> bool:
@@ -399,5 +400,5 @@ class Connection(Carrier):
             was_stuck, self._stuck = self._stuck, is_stuck(self.reader.sock)
             if was_stuck and self._stuck:
                 detail = f"to {enlarge(self.reader.sock)} bytes"
-                for exchange in list(self._exchanges):
+                for exchange in list(self.transfers.under_way):
                     exchange.note("receive_buffer_enlarged", detail=detail)

@@ -40,6 +40,8 @@ class Progress:
         written: bytes of the body that the application has given so far.
         acknowledged: bytes of it that the peer has.
         complete: whether all of the request was written.
+        queued: bytes that are written and not acknowledged, as far as is known.
+        answered: whether the response's head is there.
         counts: whether the strategy was at work before the response's head came, so that these
             bytes are a part of what it sees.
         owed_since: since when the peer owes something: that it acknowledges, or that it answers.
@@ -50,6 +52,8 @@ class Progress:
         self.written = 0
         self.acknowledged = 0
         self.complete = length == 0
+        self.queued = 0
+        self.answered = False
         self.counts = False
         self.owed_since = now
 
@@ -72,6 +76,7 @@ class Progress:
             queued: bytes that were written to the connection and aren't acknowledged, or None.
             now: the time.
         """
+        self.queued = queued or 0
         if acknowledged is None or queued is None:
             return
         known = min(acknowledged, self.written - queued)
@@ -79,17 +84,16 @@ class Progress:
         if not queued and not self.complete and self.acknowledged >= self.written:
             self.owed_since = now
 
-    def total(self, length: int | None, *, answered: bool) -> int | None:
+    def total(self, length: int | None) -> int | None:
         """Return the bytes of both bodies as far as they are known to come, or None.
 
         Args:
             length: bytes of the response's body, or None.
-            answered: whether the response's head is there.
         """
         if not self.counts:
             return length
         own = self.written if self.complete else self.length
-        if own is None or (answered and length is None):
+        if own is None or (self.answered and length is None):
             return None
         return own + (length or 0)
 

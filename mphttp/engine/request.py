@@ -93,6 +93,19 @@ class Request:
             self.exchange.finish(whole=False)
         self.tell(error)
 
+    def obstacle(self, missing: tuple[str, str] | None) -> tuple[str, str] | None:
+        """Say what keeps the strategy from opening anything, and what mends it, or None.
+
+        Args:
+            missing: the same of the connection's subflows.
+        """
+        why = self.not_in_parts
+        if not why or self.parts is not Parts.AT_ONCE:
+            return missing
+        if self.multipath == "ranges" or missing is None:
+            return f"one path carries it all: {why}", ""
+        return missing[0], f"{missing[1]}; nor can it be fetched in parts: {why}"
+
     @property
     def report(self) -> Report:
         """What happened, up to now."""

@@ -57,6 +57,8 @@ class Stepping:
         pending: whether it awaits what comes of a command; under the lock.
         unseen: events since its last step; under the lock.
         prompt: whether it is known to return at once.
+        strategy: the one.
+        command: what it gave, until the engine takes it.
         now: when the current step, or the last one, began, in seconds of the engine's clock.
     """
 
@@ -70,10 +72,11 @@ class Stepping:
         self.pending = False
         self.unseen: list[Event] = []
         self.prompt = returns_at_once(strategy)
+        self.command: Command | None = None
         self._done = False  # it has ended, or is given up
         self._waited_for: threading.Event | None = None
         self.now = 0.0
-        self._strategy = strategy
+        self.strategy = strategy
         self._view = view
         self._owner = owner
         self._problem = problem
@@ -132,7 +135,7 @@ class Stepping:
 
     def _advance(self) -> Command | None:
         if self._run is None:
-            self._run = Run(self._strategy, self._view)
+            self._run = Run(self.strategy, self._view)
         return self._run.advance()
 
     @property
@@ -228,7 +231,7 @@ class Stepping:
         try:
             return self._owner.engine.guarded(function, self._lost)
         except TooManyAbandoned as error:
-            what = f"the strategy {self._strategy.name!r} wasn't run: of others, {error}"
+            what = f"the strategy {self.strategy.name!r} wasn't run: of others, {error}"
             self._problem(what, _STUCK)
             return None
 
@@ -243,12 +246,12 @@ class Stepping:
     def _say_stuck(self, seconds: float) -> None:
         if not self._told:
             self._told = True
-            what = f"the strategy {self._strategy.name!r} has not come back from a step"
+            what = f"the strategy {self.strategy.name!r} has not come back from a step"
             self._problem(f"{what} for {seconds:.1f} s", _STUCK)
 
     def _note_crash(self) -> None:
         run = self._run
         if run is not None and run.crash is not None:
             crash, run.crash = run.crash, None
-            who = f"the strategy {self._strategy.name!r}"
+            who = f"the strategy {self.strategy.name!r}"
             self._problem(f"{who} ended with {type(crash).__name__}: {crash}", _CRASHED)

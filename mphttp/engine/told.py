@@ -6,9 +6,11 @@ import time
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from mphttp.report import DeadlineReport, SubflowReport
+from mphttp.report import DeadlineReport, Problem, SubflowReport
+from mphttp.strategies import Event
 
 from .account import Account
+from .journal import Journal
 from .stepping import Stepping
 
 if TYPE_CHECKING:
@@ -21,17 +23,31 @@ class Told:
 
     Attributes:
         engaged: whether the engine has anything to do with it.
+        journal: its events and problems.
     """
 
     engaged: bool
+    journal: Journal
     _carrier: Carrier
     _request: Request
     _account: Account
     _stepping: Stepping
-    _whole: bool
-    _expected: float | None
-    _came_over: list[Carrier]
-    _rows: dict[Carrier, list[SubflowReport]]
+    _rows: dict[Carrier, list[SubflowReport] | None]  # of all that it came over; None: not final
+
+    @property
+    def url(self) -> str:
+        """What was asked for."""
+        return self._request.url
+
+    @property
+    def events(self) -> list[Event]:
+        """What happened to its subflows."""
+        return self.journal.events
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What didn't work."""
+        return self.journal.problems
 
     @property
     def sent_at(self) -> float:
@@ -65,9 +81,9 @@ class Told:
         if seconds is None:
             return None
         if self._account.ended_at is None:
-            return DeadlineReport(seconds, met=None, expected=self._expected)
-        met = self._whole and self.seconds <= seconds
-        return DeadlineReport(seconds, met=met, expected=self._expected)
+            return DeadlineReport(seconds, met=None, expected=self.journal.expected)
+        met = self._account.whole and self.seconds <= seconds
+        return DeadlineReport(seconds, met=met, expected=self.journal.expected)
 
     @property
     def path_names(self) -> tuple[str, ...]:
@@ -81,9 +97,9 @@ class Told:
         with carrier.lock:
             if account.ended_at is None:
                 carrier.look(time.monotonic())
-            elif not self.engaged and carrier not in self._rows:
+            elif not self.engaged and self._rows.get(carrier) is None:
                 self._rows[carrier] = carrier.rows(account, account.table(carrier.new_table()))
-            rows = [self._rows.get(one) or one.rows(account) for one in self._came_over]
+            rows = [rows or one.rows(account) for one, rows in self._rows.items()]
         return tuple(sorted(chain.from_iterable(rows), key=lambda row: row.opened_at))
 
     def wait(self, timeout: float) -> bool:

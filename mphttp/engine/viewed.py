@@ -19,18 +19,24 @@ class Viewed(Told):
     Attributes:
         received: bytes of the response's body that the application has read.
         length: bytes of the response's body; None while that isn't known.
-        answered: whether the response's head is there.
     """
 
     received: int
     length: int | None
-    answered: bool
     _progress: Progress
-    _queued: int
 
     def problem(self, what: str, hint: str = "") -> None:
         """Write down what didn't work."""
         raise NotImplementedError
+
+    def note(self, kind: str, record: SubflowRecord | None = None, detail: str = "") -> None:
+        """Write down an event, for the strategy and the report."""
+        raise NotImplementedError
+
+    @property
+    def answered(self) -> bool:
+        """Whether the response's head is there."""
+        return self._progress.answered
 
     def subflow(self, record: SubflowRecord) -> Subflow:
         """Show a subflow to the strategy."""
@@ -65,7 +71,7 @@ class Viewed(Told):
         Unless its caller allows one alone: then there is nothing to mend.
         """
         paths = tuple(Path(path.name) for path in self._carrier.paths())
-        allowed = self._carrier.path_names
+        allowed = self._carrier.reach.names
         if not paths or (len(paths) < 2 and (allowed is None or len(set(allowed)) > 1)):
             self.problem(*why_alone(paths[0].name if paths else "", self._carrier.remote))
         return paths
@@ -95,7 +101,7 @@ class Viewed(Told):
     def unacknowledged(self) -> int:
         """Return the bytes that were given to be sent and that the peer doesn't have."""
         self.bytes_sent()
-        return max(self._progress.written - self._progress.acknowledged, self._queued)
+        return max(self._progress.written - self._progress.acknowledged, self._progress.queued)
 
     @unbroken
     def owed_for(self) -> float:
@@ -118,6 +124,15 @@ class Viewed(Told):
         """Return the bytes that the application could read at once, where the carrier knows."""
         return self._carrier.unread()
 
+    @unbroken
+    def expect(self, seconds: float | None) -> None:
+        """Take when the body is expected, if later than its deadline."""
+        self.journal.expected = None if seconds is None else round(seconds, 3)
+        if seconds is None:
+            self.note("deadline_reachable")
+        else:
+            self.note("deadline_unreachable", detail=f"the body is expected after {seconds:.1f} s")
+
     # How far its request is.
 
     def bytes_sent(self) -> int:
@@ -126,7 +141,6 @@ class Viewed(Told):
         if self._account.ended_at is None and before is not None and not self._all_sent:
             acknowledged, queued = self._carrier.acknowledged(before)
             progress.take(acknowledged, queued, time.monotonic())
-            self._queued = queued or 0
         return progress.acknowledged
 
     @property

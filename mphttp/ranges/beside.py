@@ -14,7 +14,7 @@ from dataclasses import replace
 from mphttp.core import Note, SubflowRecord, SubflowTable
 from mphttp.engine.account import Account, Taken
 from mphttp.engine.connection import Connection
-from mphttp.engine.exchange import Exchange
+from mphttp.engine.driven import Driven
 from mphttp.kernel.values import Path, SocketAddress
 from mphttp.report import SubflowReport
 from mphttp.strategies import Close, Command, Open, SetBackup, SetOption
@@ -64,7 +64,7 @@ class PartsBeside(PartsCarrier):
         """Return the peer's addresses: the connection's own, then those that it announced."""
         return self.first.remotes()
 
-    def command(self, exchange: Exchange, command: Command, now: float, path: Path | None) -> None:
+    def command(self, exchange: Driven, command: Command, now: float, path: Path | None) -> None:
         """Let who has the subflow carry it out; opens are tried as subflows first."""
         if self._is_mine(command, now):
             super().command(exchange, command, now, path)
@@ -89,10 +89,10 @@ class PartsBeside(PartsCarrier):
         own = self.table.alive()
         return any(record.id < 0 for record in own) and any(r.id == subflow_id for r in own)
 
-    def open_otherwise(self, exchange: Exchange, command: Open, path: Path, now: float) -> bool:
+    def open_otherwise(self, exchange: Driven, command: Open, path: Path, now: float) -> bool:
         """Fetch parts over a path on which no subflow is to be had."""
-        if exchange not in self._exchanges:
-            self._exchanges.append(exchange)
+        if exchange not in self.transfers.under_way:
+            self.transfers.under_way.append(exchange)
         super().command(exchange, command, now, path)
         return True
 
@@ -127,7 +127,7 @@ class PartsBeside(PartsCarrier):
         """Return the bytes of the body that have come."""
         return self.bytes_received()
 
-    def _leave_first(self, exchange: Exchange, state: Taken | None) -> Taken | None:  # noqa: ARG002  the connection's is what counts
+    def _leave_first(self, exchange: Driven, state: Taken | None) -> Taken | None:  # noqa: ARG002  the connection's is what counts
         return self.first.leave(exchange, whole=self.assembly.first_read_whole)
 
 

@@ -11,8 +11,10 @@ import weakref
 from mphttp.engine.account import Taken
 from mphttp.engine.carrier import Carrier
 from mphttp.engine.connection import Connection
-from mphttp.engine.exchange import Exchange
+from mphttp.engine.driven import Driven
 from mphttp.kernel.errors import KernelError
+from mphttp.strategies import Open
+from mphttp.strategies import Path as StrategyPath
 
 from .assembly import Assembly
 from .control import PartsControl, State
@@ -71,9 +73,9 @@ class PartsCarrier(Carrier):
         self._recovery = Recovery()
         self._changed = False
         self._parts = self.control_of(assembly, first, linker, server)
-        super().__init__(_Reader(self._parts, first), first.remote, first.engine, first.path_names)
+        super().__init__(_Reader(self._parts, first), first.remote, first.engine, first.reach.names)
         self.lock = first.lock  # of both one: each tells the other's responses
-        self.also_at, self.device = first.addresses, first.device
+        self.reach.also_at, self.reach.device = first.addresses, first.reach.device
         self._begin(self._parts, self._parts.before, time.monotonic())
         myself = weakref.ref(self)
         self.assembly.on_change = lambda: _wake(myself)
@@ -104,7 +106,7 @@ class PartsCarrier(Carrier):
 
     def _go_on(self, now: float) -> float | None:
         """Find another path where the last connection broke off; return when to look again."""
-        if self._closed or not self._exchanges:
+        if self._closed or not self.transfers.under_way:
             return None
         if not self.assembly.orphaned or self._parts.works or self.assembly.stuck:
             self._recovery.rest()
@@ -112,7 +114,7 @@ class PartsCarrier(Carrier):
         if busy := self.assembly.busy_for:
             self._recovery.rest()
             return now + busy
-        allowed = self._exchanges[0].ways_on(path.name for path in self.paths())
+        allowed = self.transfers.under_way[0].ways_on(path.name for path in self.paths())
         while True:
             opening, had = self._parts.opening(now), self.assembly.delivered()
             step = self._recovery.step(allowed, opening, had, now)
@@ -123,11 +125,11 @@ class PartsCarrier(Carrier):
 
     def _open(self, name: str) -> bool:
         """Connect over a path; tell whether that is under way."""
-        path = self._path(name, self.remote)
+        path = self.path_of(Open(StrategyPath(name)))
         if path is None:
             return False
         try:
-            self._parts.open(path, self.reached_from(path, self.remote))
+            self._parts.open(path, self.reach.address_from(path, self.remote))
         except KernelError as error:
             self._trouble(str(error))
             return False
@@ -140,14 +142,14 @@ class PartsCarrier(Carrier):
         super().look(now)
 
     def _trouble(self, what: str) -> None:
-        for exchange in list(self._exchanges):
+        for exchange in list(self.transfers.under_way):
             exchange.problem(what)
 
     def unread(self) -> int | None:
         """Return the bytes that lie ready for the application, in order."""
         return self.assembly.unread()
 
-    def leave(self, exchange: Exchange, *, whole: bool) -> Taken | None:
+    def leave(self, exchange: Driven, *, whole: bool) -> Taken | None:
         """Let the response end, and all further connections with it."""
         if self.assembly.shared or self.assembly.first_error:
             self.look(time.monotonic())  # what happened at the very end is to be told, too
@@ -157,7 +159,7 @@ class PartsCarrier(Carrier):
             self.look(time.monotonic())  # those that have ended just now, the last one among them
         return self._leave_first(exchange, state)
 
-    def _leave_first(self, exchange: Exchange, state: Taken | None) -> Taken | None:  # noqa: ARG002  for those who override
+    def _leave_first(self, exchange: Driven, state: Taken | None) -> Taken | None:  # noqa: ARG002  for those who override
         """Let the first connection be ready for the next response."""
         after = state.first if isinstance(state, State) else None
         self.first.passed_by(after, whole=self.assembly.first_read_whole)

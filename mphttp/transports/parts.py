@@ -52,7 +52,7 @@ class Shared:
     Args:
         assembly: from which its body is read.
         carrier: what it comes over.
-        instead: makes what it comes over once that refuses a subflow (`Exchange.instead`).
+        instead: makes what it comes over once that refuses a subflow (`Exchange.respond`).
     """
 
     assembly: Assembly
@@ -69,8 +69,8 @@ class Shared:
         Raises:
             StrategyProblem: `strict`, and something doesn't work.
         """
-        exchange.instead = self.instead
-        exchange.respond(status, self.assembly.resource.length, self.carrier)
+        length = self.assembly.resource.length
+        exchange.respond(status, length, self.carrier, self.instead)
 
 
 def shared(
