@@ -15,7 +15,7 @@ words for transfers. The rules:
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from mphttp.kernel.connection.establishment import Draining, Opening
@@ -33,6 +33,7 @@ from mphttp.kernel.values import ConnectionInfo, Path, SocketAddress, SubflowInf
 from mphttp.strategies import Close, Command, CommandFailed, Open, OpenFailed, SetBackup, SetOption
 
 from .backoff import Backoff, Joins
+from .drains import Drains
 from .effects import (
     CloseSubflow,
     Effect,
@@ -47,27 +48,13 @@ from .failures import Failures
 from .guarding import Guarding
 from .openings import Openings
 from .outbox import Outbox
+from .peer import Peer
 from .subflow import Cause, State, SubflowRecord
 from .table import SubflowTable
 
-_TAKES_OVER = 16 * 1024
-"""Bytes that another subflow must have brought before the one that brought all is closed."""
-_TAKES_OVER_WITHIN = 2.0
-_TAKES_OVER_ROUND_TRIPS = 8
-"""Seconds, or round trips, after which it stays, since the other doesn't take over."""
 _LOOKS_A_ROUND_TRIP = 8
 _LOOK_AT_MOST_EVERY = 0.002
 """Seconds; a subflow that settles or drains is looked at so often, or every 8th round trip."""
-
-
-@dataclass(slots=True, eq=False)
-class _Drain:
-    """A subflow that the peer was asked to avoid, closed when nothing comes any more."""
-
-    transfer: Hashable
-    record: SubflowRecord
-    machine: Draining
-    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +84,8 @@ class PathManager:
         reasons_later: whether events tell why a subflow ended (`Endings`).
 
     Attributes:
+        peer: where the peer can be reached.
+        endings: which subflows end by themselves, and who is told.
         controlled: whether the kernel takes calls for this connection; a plain TCP one takes none.
     """
 
@@ -112,14 +101,13 @@ class PathManager:
     ) -> None:
         self.controlled = True
         self._table = table
-        self._remote = remote
-        self._announced: dict[int, SocketAddress] = {}
+        self.peer = Peer(remote)
         self._outbox = Outbox()
         self._failures = Failures(table, hint, joins, harm)
         self._openings = Openings(table, self._outbox, self._failures)
-        self._endings = Endings(table, self._outbox, self._failures, reasons_later=reasons_later)
+        self.endings = Endings(table, self._outbox, self._failures, reasons_later=reasons_later)
         self._guarding = Guarding(table, self._outbox, self._failures)
-        self._drains: list[_Drain] = []
+        self._drains = Drains(table)
         self._changes: dict[KernelCall, _Change] = {}
         self._retired: dict[Hashable, bool] = {}  # by transfer, whether it keeps its subflows
 
@@ -136,13 +124,6 @@ class PathManager:
     def watches(self) -> bool:
         """Whether the kernel is to be looked at often for the sake of other paths (`Guarding`)."""
         return self.controlled and self._guarding.watches
-
-    @property
-    def remotes(self) -> list[SocketAddress]:
-        """The peer's addresses: the connection's own, then those that it announced."""
-        port = self._remote.port
-        announced = (SocketAddress(host, own or port) for host, own in self._announced.values())
-        return list(dict.fromkeys([self._remote, *announced]))
 
     # Commands.
 
@@ -188,15 +169,11 @@ class PathManager:
         self._changes[call] = _Change(record, transfer)
         self._outbox.put(call)
 
-    def remote_of(self, command: Open) -> SocketAddress:
-        """Return where an open leads."""
-        return SocketAddress(*command.remote) if command.remote else self._remote
-
     def _open(self, transfer: Hashable, command: Open, now: float, path: Path | None) -> None:
         if path is None:
             raise OpenFailed(f"no path {command.path.name!r} reaches the server")
-        remote = self.remote_of(command)
-        shared = self._shared(transfer, path.name, remote)
+        remote = self.peer.of(command)
+        shared = self._table.wanted_by_others(transfer, path.name, remote)
         if shared is None:
             call = OpenSubflow(path, remote, command.backup)
             self._openings.begin(transfer, call, now)
@@ -205,14 +182,6 @@ class PathManager:
         if not command.backup:
             self._use(transfer, shared, use=True)
         self._outbox.answer(transfer, shared)
-
-    def _shared(self, transfer: Hashable, path: str, remote: SocketAddress) -> SubflowRecord | None:
-        """Find a subflow that another transfer asked for and this one didn't."""
-        for record in self._table.alive():
-            same = record.path == path and record.tuple.remote == remote
-            if same and record.wanted_by and transfer not in record.wanted_by:
-                return record
-        return None
 
     def _close(self, transfer: Hashable, record: SubflowRecord, now: float, *, lost: bool) -> None:
         last = record.alive and self._table.is_last(record)
@@ -233,14 +202,10 @@ class PathManager:
             self._call(CloseSubflow(record.info), record, transfer)
         else:
             record.move(Cause.DRAIN, now)
-            withdrawn = lost and not self._address_has_another(record)
+            withdrawn = lost and not self._table.address_has_another(record)
             info = record.info
             avoid = WithdrawAddress(info) if withdrawn else SetSubflowBackup(info, True)
             self._call(avoid, record, transfer)
-
-    def _address_has_another(self, record: SubflowRecord) -> bool:
-        host = record.tuple.local.host
-        return any(o is not record and o.tuple.local.host == host for o in self._table.open())
 
     def _use(
         self,
@@ -280,9 +245,7 @@ class PathManager:
             case WithdrawAddress() if record.state is State.DRAINING:
                 self._end(record, now)
             case SetSubflowBackup(_, True) if record.state is State.DRAINING:
-                until = now + max(_TAKES_OVER_WITHIN, _TAKES_OVER_ROUND_TRIPS * record.info.rtt)
-                machine = Draining(record.info, now)
-                self._drains.append(_Drain(change.transfer, record, machine, until))
+                self._drains.begin(record, change.transfer, now)
             case SetSubflowBackup(_, backup) if record.alive and record.backup != backup:
                 record.backup = backup
                 kind = "subflow_paused" if backup else "subflow_resumed"
@@ -314,7 +277,7 @@ class PathManager:
     def _end(self, record: SubflowRecord, now: float) -> bool:
         """End a subflow at once, unless it is the last that works: then it stays."""
         drained = record.state is State.DRAINING
-        if self._table.is_last(record) or (drained and not self._works_without(record)):
+        if self._table.is_last(record) or (drained and not self._drains.works_without(record)):
             record.move(Cause.STAY, now)
             if drained:
                 self._call(SetSubflowBackup(record.info, False), record)
@@ -352,8 +315,7 @@ class PathManager:
     def release(self, transfer: Hashable, now: float) -> None:
         """End what only this transfer asked for and was retired; pause what it alone used."""
         self._openings.abandon(now)
-        # Nothing of this transfer is on its way any more: what drained is done.
-        self._drains = [drain for drain in self._drains if drain.transfer != transfer]
+        self._drains.forget(transfer)
         mine = [record for record in self._table.alive() if record.wanted_by == {transfer}]
         for record in self._table.open():
             self._leave(transfer, record, now)
@@ -366,7 +328,10 @@ class PathManager:
         """Let one subflow be without a transfer that has ended."""
         record.wanted_by.discard(transfer)
         leaving = record.state in (State.RETIRED, State.DRAINING) and not record.wanted_by
-        if leaving and not self._drains_for_others(transfer, record) and self._end(record, now):
+        others = [(change.record, change.transfer) for change in self._changes.values()]
+        others += self._drains.owners
+        drains = any(r is record and t not in (transfer, None) for r, t in others)
+        if leaving and not drains and self._end(record, now):
             self._failures.worked(record, now)
             self._table.end(record, now)
         used = transfer in record.used_by
@@ -382,16 +347,7 @@ class PathManager:
                 self._call(CloseSubflow(record.info), record)
                 self._table.end(record, now)
 
-    def _drains_for_others(self, transfer: Hashable, record: SubflowRecord) -> bool:
-        others = [(drain.record, drain.transfer) for drain in self._drains]
-        others += [(change.record, change.transfer) for change in self._changes.values()]
-        return any(r is record and t not in (transfer, None) for r, t in others)
-
     # What time and the kernel bring.
-
-    def announce(self, remote_id: int, remote: SocketAddress) -> None:
-        """Take an address that the peer announced before its events were told."""
-        self._announced[remote_id] = remote
 
     def on_event(self, event: Event, now: float) -> None:
         """Take an event of this connection."""
@@ -401,15 +357,15 @@ class PathManager:
             case SubflowEstablished():
                 note("subflow_established", newest(event.tuple))
             case SubflowClosed():
-                self._endings.on_event(event, now)
+                self.endings.on_event(event, now)
             case SubflowPriority():
                 detail = "backup" if event.backup else "regular"
                 note("subflow_priority", newest(event.tuple), detail)
             case AddressAnnounced():
-                self._announced[event.remote_id] = event.remote
+                self.peer.on_event(event)
                 note("address_announced", detail=event.remote.host)
             case AddressRemoved():
-                self._announced.pop(event.remote_id, None)
+                self.peer.on_event(event)
                 note("address_removed", detail=f"id {event.remote_id}")
             case ConnectionClosed():
                 note("connection_closed")
@@ -429,47 +385,21 @@ class PathManager:
 
     def on_snapshot(self, info: ConnectionInfo, now: float) -> None:
         """Take a look at the kernel's state."""
-        self._endings.on_snapshot(info, now)
+        self.endings.on_snapshot(info, now)
         rows = {subflow.id: subflow for subflow in info.subflows}
         self._openings.on_snapshot(rows, now)
-        for drain in self._drains:
-            if drain.record.id in rows:
-                drain.machine.on_info(rows[drain.record.id], now)
-
-    def tell_untold(self) -> None:
-        """Tell without a reason what no event has told with one (`Endings.tell_untold`)."""
-        self._endings.tell_untold()
-
-    def on_paths(self, before: Sequence[Path], after: Sequence[Path], now: float) -> None:
-        """Take which paths reached the peer, and which do now (`Endings.on_paths`)."""
-        self._endings.on_paths(before, after, now)
+        self._drains.on_snapshot(rows, now)
 
     def on_time(self, now: float) -> None:
         """Do what is due; look at the kernel first, if `busy`."""
         self._openings.on_time(now)
-        for drain in list(self._drains):
-            drain.machine.on_time(now)
-            record = drain.record
-            if record.state is not State.DRAINING:
-                self._drains.remove(drain)
-            elif drain.machine.done and (now >= drain.until or self._works_without(record)):
-                self._drains.remove(drain)
-                self._end(record, now)
-
-    def _works_without(self, record: SubflowRecord) -> bool:
-        """Tell whether another subflow is known to work, or this one isn't known to either.
-
-        Something on the way may let the handshake of the others pass, but no data.
-        """
-        least = min(_TAKES_OVER, record.info.carried)
-        others = (other for other in self._table.alive() if other is not record)
-        return any(other.info.carried >= least for other in others)
+        for record in self._drains.on_time(now):
+            self._end(record, now)
 
     def next_time(self, now: float) -> float | None:
         """Return when there is more to do, or None."""
         times = [self._openings.next_time(now), self._guarding.next_time(now)]
-        machines: list[Opening | Draining] = [*self._openings.machines]
-        machines += [drain.machine for drain in self._drains]
+        machines: list[Opening | Draining] = [*self._openings.machines, *self._drains.machines]
         for machine in machines:
             often = max(_LOOK_AT_MOST_EVERY, machine.subflow.rtt / _LOOKS_A_ROUND_TRIP)
             times += [machine.next_deadline, now + often]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from itertools import takewhile
 
-from mphttp.kernel.values import ConnectionInfo, FourTuple, SubflowInfo
+from mphttp.kernel.values import ConnectionInfo, FourTuple, SocketAddress, SubflowInfo
 
 from .subflow import Cause, State, SubflowRecord
 
@@ -132,6 +132,27 @@ class SubflowTable:
     def is_last(self, record: SubflowRecord) -> bool:
         """Tell whether no other subflow carries data."""
         return not any(r.alive for r in self._open.values() if r is not record)
+
+    def address_has_another(self, record: SubflowRecord) -> bool:
+        """Return whether another subflow has the same local address."""
+        host = record.tuple.local.host
+        return any(o is not record and o.tuple.local.host == host for o in self._open.values())
+
+    def wanted_by_others(
+        self, transfer: Hashable, path: str, remote: SocketAddress
+    ) -> SubflowRecord | None:
+        """Find a subflow that another transfer asked for and this one didn't.
+
+        Args:
+            transfer: this one.
+            path: name of the interface by which it leaves.
+            remote: address and port of the peer.
+        """
+        for record in self.alive():
+            same = record.path == path and record.tuple.remote == remote
+            if same and record.wanted_by and transfer not in record.wanted_by:
+                return record
+        return None
 
     def during(self, since: float, until: float) -> list[SubflowRecord]:
         """Return those that were established, and not on their way out, at some time between."""

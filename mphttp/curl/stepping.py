@@ -80,5 +80,5 @@ class Stepper(Engine):
         for mechanism in self._mechanisms.all():
             if (events := mechanism.fileno()) is not None:
                 poll.register(events, select.POLLIN)
-        due = self._timers[0][0] - time.monotonic() if self._timers else _LONGEST
+        due = self._timers.next - time.monotonic()
         poll.poll(1e3 * min(max(due, 0.0), _LONGEST))

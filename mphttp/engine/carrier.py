@@ -90,9 +90,6 @@ class Carrier(Observed):
         self._before = before
         self.table.observe(before.decode(), now)
         self._initial = next((record.id for record in self.table.open()), None)
-        self._take_charge(control)
-
-    def _take_charge(self, control: Control | None) -> None:
         self._calls.control = control
         self._manager.controlled = control is not None
         self.engine.add(self, control.token if control else None)
@@ -132,7 +129,7 @@ class Carrier(Observed):
             now = time.monotonic()
             if exchange.engaged:
                 self.look(now)
-                self._manager.tell_untold()
+                self._manager.endings.tell_untold()
                 self._manager.unanswered(exchange, now)
                 self._tell()
             self.transfers.under_way.remove(exchange)
@@ -161,17 +158,17 @@ class Carrier(Observed):
         with self.lock:
             before = self.reach.take(found, now)
             if found is not None and before and before != found:
-                self._manager.on_paths(before, found, now)
+                self._manager.endings.on_paths(before, found, now)
                 self._tell()
 
     def remotes(self) -> list[SocketAddress]:
         """Return the peer's addresses: the connection's own, then those that it announced."""
-        return self._manager.remotes
+        return self._manager.peer.addresses
 
     def path_of(self, command: Open) -> Path | None:
         """Return the path of an open as the kernel knows it; None if it doesn't reach the peer."""
         self.paths()
-        return self.reach.path(command.path.name, self._manager.remote_of(command))
+        return self.reach.path(command.path.name, self._manager.peer.of(command))
 
     @property
     def resting(self) -> bool:
@@ -200,7 +197,7 @@ class Carrier(Observed):
         """Take what a strategy asks for; under the lock. `make_calls` is to follow without it."""
         _log.debug("%s: %s", exchange.name, command)
         if isinstance(command, Open) and path is not None:
-            towards = self._manager.remote_of(command)
+            towards = self._manager.peer.of(command)
             command = replace(command, remote=Remote(*self.reach.address_from(path, towards)))
         self._manager.command(exchange, command, now, path)
         self._look_at = min(self._look_at, now + _LOOK_EVERY)
@@ -268,7 +265,7 @@ class Carrier(Observed):
         if self._closed:
             return None
         for number, announced in self._calls.listen().items():
-            self._manager.announce(number, announced)
+            self._manager.peer.announce(number, announced)
         self._look_if_due(now)
         if self.transfers.engaged:
             self.paths()
@@ -290,7 +287,8 @@ class Carrier(Observed):
         due = now >= self._look_at
         if due:
             with self.lock:
-                self._manager.tell_untold()  # that of the look before: an event had its time
+                # That of the look before: an event had its time.
+                self._manager.endings.tell_untold()
                 self._tell()
         if due or self._manager.busy or self._manager.watches:
             self.look(now)
@@ -317,9 +315,6 @@ class Carrier(Observed):
         _log.warning("a turn failed; the bytes go on without strategies", exc_info=error)
         for exchange in list(self.transfers.under_way):
             exchange.give_up(f"mphttp itself failed with {type(error).__name__}: {error}")
-
-    def shut_down(self) -> None:
-        """Let whoever reads see that nothing more comes; here nobody reads."""
 
     def after_fork(self) -> None:
         """Leave the connection to the parent process, whose thread may have held the lock."""
@@ -351,9 +346,5 @@ class Carrier(Observed):
         for exchange in self.transfers.ended + self.transfers.under_way:
             exchange.settle(self)
         self._calls.close()
-        if self.transfers.end_all(self._is_all_of):
+        if self.transfers.end_all(self):
             self.engine.wake(self)
-
-    def _is_all_of(self, exchange: Driven) -> bool:
-        """Tell whether a response has nothing else that it comes over."""
-        return exchange.comes_over(self)

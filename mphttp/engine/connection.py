@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import socket
 import struct
 import time
 from collections.abc import Callable
-from functools import cached_property
 
 from mphttp.kernel.connection.receive_buffer import enlarge, held_back, is_stuck
 from mphttp.kernel.errors import KernelError, NotMultipath
@@ -23,10 +21,12 @@ from .carrier import Carrier
 from .driven import Driven
 from .exchange import Exchange
 from .in_kernel import opened_by_kernel
+from .joining import Joining
 from .loop import Engine
-from .paths import names_on_link, of_other_family, paths_to_any
+from .paths import names_on_link, of_other_family
 from .reader import SocketReader
 from .request import Parts, Request, current_request
+from .watch import Watch
 
 _log = logging.getLogger("mphttp.engine")
 _SO_BINDTOIFINDEX = 62
@@ -37,10 +37,6 @@ _PATIENT = 15
 _WORTH_PARTS = 64 * 1024
 """Bytes of a body below which it is here before a subflow is refused and another connection made.
 """
-_WATCH_EVERY = 1.0
-"""Seconds between two looks at whether a connection has a subflow."""
-_LOOKS, _LOOKS_OF_A_STREAM = 2, 30
-"""Looks in a row after which one that has none is given up; a stream can't be begun anew."""
 
 
 class Connection(Carrier):
@@ -76,19 +72,15 @@ class Connection(Carrier):
         self.addresses = of_other_family(self.remote, request.addresses if request else ())
         if sock.family != socket.AF_INET:  # whose MPTCP takes subflows of IPv4 alone
             self.reach.also_at = self.addresses
-        self._asked_at = time.monotonic()
-        self._whole_at = -math.inf
-        self._arrived_at = -math.inf  # when all that was sent of requests had arrived, last
+        self._watch = Watch(time.monotonic())
         self._stuck = False
-        self._watched = False
-        self._watch_at = math.inf
-        self._stranded_looks = 0
         self.given_up = False
         self._calling = False
         self._close_socket: Callable[[], None] | None = None
         self._mechanism = engine.mechanism
+        self._joining = Joining(self.reach, self.addresses, engine.joins, self._mechanism)
         taken = self.reader.all()  # which finds out whether it is MPTCP
-        self._begin(self._new_control(), taken, self._asked_at)
+        self._begin(self._new_control(), taken, self._watch.asked_at)
         _log.debug("connected to %s, %s by %s", self.remote, self.protocol, self.mechanism_name)
 
     def _new_control(self) -> Control | None:
@@ -174,36 +166,25 @@ class Connection(Carrier):
             except (OSError, ValueError):  # KernelError is one; the socket is closed
                 return None, None
 
-    def sending(self) -> None:
-        """Take down that something of the current request is to be sent, perhaps not all of it."""
-        if current_request() is not None:
-            self._asked_at = time.monotonic()
-            self._watch()
-
-    def _watch(self) -> None:
-        """Let the engine see to it that nobody waits for what can't come."""
-        if not self._watched:
-            self._watched = True
-            self._watch_at = time.monotonic() + _WATCH_EVERY
-            self.engine.wake_at(self, self._watch_at)
-
     def sent(self) -> None:
-        """Take down that something of the current request was sent."""
-        request = current_request()
-        if request is not None:  # else it's the protocol's own, such as a window update
-            self._asked_at = time.monotonic()
-            self._watch()
+        """Record that something of the current request is being sent, or was.
+
+        The engine sees to it from then on that nobody waits for what can't come.
+        """
+        # Without a request it's the protocol's own, such as a window update.
+        if current_request() is not None and self._watch.begin(time.monotonic()):
+            self.engine.wake_at(self, self._watch.at)
 
     def answered(self) -> None:
         """Take that a response has begun, so that its request isn't on its way any more."""
         with contextlib.suppress(OSError, ValueError):
             if self.reader.multipath and not self.reader.unacknowledged:
-                self._arrived_at = time.monotonic()
+                self._watch.arrived_at = time.monotonic()
 
     def leave(self, exchange: Driven, *, whole: bool) -> Taken | None:
         """Let a response end; return the connection as it is after its last byte."""
         if whole:
-            self._whole_at = time.monotonic()
+            self._watch.whole_at = time.monotonic()
         return super().leave(exchange, whole=whole)
 
     @property
@@ -220,14 +201,14 @@ class Connection(Carrier):
         """
         with self.lock:
             if whole:
-                self._whole_at = time.monotonic()
+                self._watch.whole_at = time.monotonic()
             self._before = after or self._before
 
     def close(self, close_socket: Callable[[], None]) -> None:
         """Close the socket, after a last look at what it carried."""
         with self.lock:
             if not self._closed:
-                now, unfinished = time.monotonic(), self._unfinished
+                now, unfinished = time.monotonic(), self._owes_a_response
                 if unfinished or self.transfers.ended:  # else nobody will ask for more
                     self.look(now)
                     with contextlib.suppress(KernelError):
@@ -274,14 +255,14 @@ class Connection(Carrier):
         """
         sock = self.reader.sock
         with contextlib.suppress(OSError, ValueError):  # the latter where it is closed already
-            arrived = self._asked_at <= self._arrived_at
+            arrived = self._watch.asked_at <= self._watch.arrived_at
             if self.reader.multipath and (arrived or not self.reader.unacknowledged):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     @property
-    def _unfinished(self) -> bool:
+    def _owes_a_response(self) -> bool:
         """Whether a request was sent whose response isn't whole."""
-        return bool(self.transfers.under_way) or self._whole_at < self._asked_at
+        return bool(self.transfers.under_way) or self._watch.owed
 
     # The engine's side.
 
@@ -297,24 +278,18 @@ class Connection(Carrier):
         socket tells of a reset at once.
         """
         with self.lock:
-            self._watched = self._unfinished and not self._closed and not self.resting
-            if not self._watched:
+            if self._closed or self.resting or not self._owes_a_response:
+                self._watch.end()
                 return None
-            if now >= self._watch_at:
-                self._watch_at = now + _WATCH_EVERY
+            if now >= self._watch.at:
                 stranded = not self.busy and self.reader.stranded
-                self._stranded_looks = self._stranded_looks + 1 if stranded else 0
-                if self._stranded_looks >= self._most_looks:
-                    for exchange in filter(self._is_all_of, self.transfers.under_way):
+                stream = self.asks_after is not None
+                if self._watch.look(now, stranded=stranded, stream=stream):
+                    for exchange in self.transfers.bound_to(self):
                         what = "every subflow has ended, and none was opened instead"
                         exchange.problem(what, "`Handover` opens another")
                     self.shut_down()
-            return self._watch_at
-
-    @property
-    def _most_looks(self) -> int:
-        """How often a look may find no subflow: a stream's strategy has longer to open one."""
-        return _LOOKS_OF_A_STREAM if self.asks_after is not None else _LOOKS
+            return self._watch.at
 
     def shut_down(self) -> None:
         """Let whoever reads, through any copy of the descriptor, see that nothing more comes."""
@@ -334,7 +309,8 @@ class Connection(Carrier):
         # With "auto", subflows that can be controlled, and aren't refused, are preferred.
         if asked.multipath == "ranges" or self.missing() is not None:
             return True
-        return self.refuses_joins or self.joins_miss_paths or self.joins_leave_elsewhere
+        began = {record.tuple.local.host for record in self.table.open() if record.initial}
+        return self._joining.hopeless(self.paths(), began)
 
     def parts_of(self, asked: Request, length: int | None) -> Parts:
         """Tell whether a response is to be fetched in parts, if it can be, now that its head came.
@@ -349,33 +325,6 @@ class Connection(Carrier):
         elif not alone and (length or 0) >= _WORTH_PARTS:
             asked.parts = Parts.IF_REFUSED
         return asked.parts
-
-    @property
-    def refuses_joins(self) -> bool:
-        """Whether no other path can join a connection to this peer, as others have seen lately."""
-        if not self.engine.joins.any_to(self.remote):
-            return False
-        began = {record.tuple.local.host for record in self.table.open() if record.initial}
-        others = {path.address for path in self.paths()} - began
-        return self.engine.joins.all_refused(others, self.remote, time.monotonic())
-
-    @cached_property
-    def joins_miss_paths(self) -> bool:
-        """Whether subflows have one path, and others lead to the peer's address of IPv6 alone."""
-        if self.reach.also_at or not self.addresses or len(self.paths()) > 1:
-            return False
-        return len(paths_to_any(self.remote, self.addresses, self.reach.names)) > 1
-
-    @property
-    def joins_leave_elsewhere(self) -> bool:
-        """Whether this kernel would send subflows on every other path by another interface.
-
-        It ignores then what a subflow is opened on, and no table of the machine leads there.
-        """
-        began = {record.path for record in self.table.open() if record.initial}
-        others = [path for path in self.paths() if path.name not in began]
-        misled = (self._mechanism.misled(path, self.remote) for path in others)
-        return bool(others) and all(misled)
 
     def missing(self) -> tuple[str, str] | None:
         """Say what keeps strategies from opening subflows, and what mends it, or None."""

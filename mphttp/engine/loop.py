@@ -9,8 +9,6 @@ raised in it (it starts again, and a warning says so).
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
 import math
 import os
@@ -31,6 +29,7 @@ from mphttp.kernel.readonly.mechanism import ReadonlyMechanism
 
 from .guard import Abandoned, Guard
 from .mechanisms import Mechanisms
+from .timers import Timers
 
 T = TypeVar("T")
 
@@ -81,9 +80,7 @@ class Engine:
         self._guard = Guard(self._replace_thread)
         self._mechanisms = Mechanisms(self._adopt)
         self._woken: deque[Woken] = deque()
-        self._timers: list[tuple[float, int, weakref.ref[Woken]]] = []
-        self._due: weakref.WeakKeyDictionary[Woken, float] = weakref.WeakKeyDictionary()
-        self._order = itertools.count()
+        self._timers: Timers[Woken] = Timers()
         self._asleep_until = -math.inf  # awake: it looks at timers before it sleeps
         self._by_token: weakref.WeakValueDictionary[int, Woken] = weakref.WeakValueDictionary()
 
@@ -188,10 +185,8 @@ class Engine:
         if not self.start():
             return
         with self._lock:
-            if self._due.get(connection, math.inf) <= when:
+            if not self._timers.set(connection, when):
                 return
-            self._due[connection] = when
-            heapq.heappush(self._timers, (when, next(self._order), weakref.ref(connection)))
             sleeps_too_long = when < self._asleep_until
         if sleeps_too_long:
             os.eventfd_write(self._waker, 1)
@@ -223,12 +218,12 @@ class Engine:
             self._turn(connection)
 
     def _sleep(self) -> float | None:
-        """Return how long to sleep, and say so to those who set timers."""
+        """Return the poll time-out, and publish it, so that `wake_at` knows when to interrupt."""
         with self._lock:
             if self._woken:
                 self._asleep_until = -math.inf
                 return 0
-            self._asleep_until = self._timers[0][0] if self._timers else math.inf
+            self._asleep_until = self._timers.next
         if self._asleep_until == math.inf:
             return None
         return max(0.0, self._asleep_until - time.monotonic())
@@ -246,13 +241,7 @@ class Engine:
         while self._woken:
             ready[self._woken.popleft()] = None
         with self._lock:
-            while self._timers and self._timers[0][0] <= now:
-                when, _, reference = heapq.heappop(self._timers)
-                connection = reference()
-                # One that isn't due at this time any more has got an earlier turn since.
-                if connection is not None and self._due.get(connection) == when:
-                    del self._due[connection]
-                    ready[connection] = None
+            ready.update(dict.fromkeys(self._timers.take_due(now)))
         return list(ready)
 
     def _turn(self, connection: Woken) -> None:

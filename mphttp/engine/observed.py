@@ -129,6 +129,9 @@ class Observed:
             seconds: of silence, and between two questions.
         """
 
+    def shut_down(self) -> None:
+        """Let whoever reads see that nothing more comes; here nobody reads."""
+
     def answered(self) -> None:
         """Take that the head of a response has come."""
 

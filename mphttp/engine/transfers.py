@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .driven import Driven
+
+if TYPE_CHECKING:
+    from .carrier import Carrier
 
 
 class Transfers:
@@ -51,13 +54,16 @@ class Transfers:
         """Return when the oldest that is under way began; now, where none is."""
         return min((transfer.sent_at for transfer in self.under_way), default=now)
 
-    def end_all(self, is_over: Callable[[Driven], bool]) -> bool:
-        """End all, since the connection is closed; return whether strategies are to be stopped.
+    def bound_to(self, carrier: Carrier) -> list[Driven]:
+        """Return those under way that have nothing but a connection to go on over."""
+        return [transfer for transfer in self.under_way if transfer.comes_over(carrier)]
 
-        Args:
-            is_over: tells of one that hasn't ended whether it has nothing else to go on over.
+    def end_all(self, carrier: Carrier) -> bool:
+        """End all, since their connection is closed; return whether any strategy is to be stopped.
+
+        Those that turned to something else go on over that.
         """
-        self._orphans += self.ended + [one for one in self.under_way if is_over(one)]
+        self._orphans += self.ended + self.bound_to(carrier)
         self.under_way, self.ended = [], []
         return any(transfer.engaged for transfer in self._orphans)
 

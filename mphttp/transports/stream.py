@@ -71,10 +71,6 @@ class _Socketed:
             return None
         return self._connection.begin(request)
 
-    def _sending(self) -> None:
-        if self._connection is not None:
-            self._connection.sending()
-
     def _sent(self) -> None:
         if self._connection is not None:
             self._connection.sent()
@@ -100,7 +96,7 @@ class _Socketed:
 
     def write_now(self, data: bytes | memoryview) -> int:
         """Send what can be sent without waiting; return how much of it that was."""
-        self._sending()
+        self._sent()
         try:
             size = self._channel.send_now(data)
         except OSError as error:
@@ -190,7 +186,7 @@ class MultipathStream(_Socketed):
             raise self._errors.ReadError(str(error)) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._sending()
+        self._sent()
         try:
             if self._inner is not None:
                 self._within(self._inner.write(buffer), TimeLimit(timeout))
@@ -289,7 +285,7 @@ class AsyncMultipathStream(_Socketed):
             raise self._errors.ReadError(str(error)) from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._sending()
+        self._sent()
         try:
             if self._inner is not None:
                 await self._within(self._inner.write(buffer), TimeLimit(timeout))
