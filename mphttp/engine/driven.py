@@ -131,7 +131,8 @@ class Driven(Viewed):
 
     def _time_wanted(self) -> float | None:
         stepping, sending = self._stepping, self._progress.sending
-        self.engaged = self.engaged or stepping.wants_events or (self._started and sending)
+        if stepping.wants_events or (self._started and sending):
+            self.engaged = True
         wanted = stepping.time_wanted
         when = None if wanted is None else self.sent_at + wanted
         if sending and stepping.bytes_wanted is not None:

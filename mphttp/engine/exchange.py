@@ -50,7 +50,7 @@ class Exchange(Driven):
     Attributes:
         status: the response's status code, 0 until its head is there.
         length: bytes of the response's body; None while that isn't known.
-        engaged: whether the engine has anything to do with it.
+        engaged: whether the engine has anything to do with it, which stays so on one carrier.
     """
 
     def __init__(self, carrier: Carrier, request: Request) -> None:
@@ -189,6 +189,7 @@ class Exchange(Driven):
         self._stepping.stop()
         with carrier.lock:
             self._carrier, self._started, self._rows = carrier, False, {carrier: None}
+            self.engaged = False
             self._otherwise.take_refusal()
             self._stepping = self._new_stepping(self._stepping.strategy)
             account.before = carrier.enter(self)
@@ -212,9 +213,9 @@ class Exchange(Driven):
 
     def _start(self) -> None:
         """Take the first step; the engine hears of it only if there is something to do or await."""
-        self._started = True
-        with self._carrier.lock:
-            self.engaged = not self._stepping.prompt
+        if not self._stepping.prompt:
+            self.engaged = True
+        self._started = True  # from here on the engine may step it, if it turns for others
         self._go_on()
 
     def _go_on(self) -> None:

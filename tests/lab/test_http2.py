@@ -173,13 +173,17 @@ def test_a_client_closed_under_open_responses(opened: Opened, server: Path, door
 def test_threads_and_tasks_don_t_get_into_each_other_s_way(
     opened: Opened, server: Path, door: Door
 ) -> None:
-    """On one connection, though threads take turns at every other instruction."""
+    """On one connection, though threads take turns at every other instruction.
+
+    What their strategies opened is closed after the last of them.
+    """
     address = ADDRESS.replace(str(SIZE), str(SMALL))
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         with client(door, server) as http, ThreadPoolExecutor(8) as pool:
             lengths = list(pool.map(lambda _: len(http.get(address).content), range(120)))
+            eventually(opened.subflows, 1)
     finally:
         sys.setswitchinterval(before)
     assert lengths == [SMALL] * 120

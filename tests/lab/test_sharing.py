@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from mphttp import FullMesh, Refresh, Report, SinglePath
+from mphttp.engine.exchange import Exchange
+from mphttp.engine.stepping import Stepping
 from mphttp.lab import LabClient, names
 
 from .downloads import Fault, carried, carries, download, fetch, make_client, url
@@ -50,6 +54,32 @@ def test_the_only_subflow_that_is_left_is_no_backup(lab: LabClient) -> None:
     assert first.subflows[0].closed_at is not None
     assert {subflow.backup for subflow in (*first.subflows, *second.subflows)} == {False}
     assert "subflow_paused" not in {event.kind for event in (*first.events, *second.events)}
+
+
+def test_the_engine_may_come_at_the_very_start_of_a_response(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it turns for others on the connection: what it asked for is closed at the end."""
+    turns = 0
+
+    def prompt(stepping: Stepping) -> bool:
+        nonlocal turns
+        exchange = sys._getframe(1).f_locals.get("self")
+        if isinstance(exchange, Exchange) and exchange._started and not turns:
+            turns += 1
+            exchange.turn(time.monotonic())
+        return vars(stepping)["prompt"] is True
+
+    monkeypatch.setattr(Stepping, "prompt", property(prompt, _set_prompt), raising=False)
+    with make_client(FullMesh()) as client:
+        fetch(client, url(1000))  # is whole before the second subflow is there
+        assert turns == 1
+        fetch(client, url(SIZE))
+        eventually(opened.subflows, 1)
+
+
+def _set_prompt(stepping: Stepping, value: bool) -> None:
+    vars(stepping)["prompt"] = value
 
 
 def test_a_report_of_a_closed_response_stays_as_it_is(lab: LabClient) -> None:
@@ -94,7 +124,7 @@ def test_threads_share_a_client(lab: LabClient) -> None:
     with make_client(FullMesh()) as client, ThreadPoolExecutor(4) as pool:
         reports = [report for batch in pool.map(work, range(4)) for report in batch]
     assert len(reports) == 12
-    assert all(report.problems == () for report in reports)
+    assert [report.problems for report in reports] == [()] * 12
     assert all(carried(report, "wifi") > 0 for report in reports)
 
 
