@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from .broker.channel import socket_path
+from .broker.claims import Claims
 from .broker.mechanism import BrokerMechanism
 from .errors import KernelError, NotPermitted, NotSupported
 from .hints import NEEDS_LINUX, SET_UP, SWITCH_ON, SYSCTL, select_userspace_manager
@@ -35,7 +36,7 @@ def best_mechanism() -> Mechanism:
         what = "the kernel manages the paths of new connections by itself"
         return ReadonlyMechanism(NotSupported(what, hint=select_userspace_manager()))
     try:
-        return NetlinkMechanism(every_connection=False)
+        return NetlinkMechanism(every_connection=False, claims=Claims())
     except NotPermitted as error:
         return _broker_or_nothing(error)
     except KernelError as error:

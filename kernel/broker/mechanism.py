@@ -9,14 +9,14 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from ..errors import KernelError, ProtocolError
+from ..errors import KernelError, NoSuchSubflow, NotMultipath, NotPermitted, ProtocolError
 from ..events import AddressAnnounced, AddressRemoved, ConnectionClosed, Event, Overflow
 from ..interfaces.honoured import refusal
 from ..path_manager.events import decode_event
 from ..values import Path, SocketAddress
 from .channel import EventChannel, RequestChannel, socket_path
 from .control import BrokerControl
-from .messages import Answer, EventTold, Lost, OnConnection, Watching
+from .messages import Answer, Claim, EventTold, Lost, OnConnection, Watching
 
 _MAX_READS = 64  # of events in one go, so that a flood can't hold up the caller
 
@@ -44,6 +44,7 @@ class BrokerMechanism:
         """
         self._path = path or socket_path()
         self._requests = RequestChannel(self._path)
+        self._takes_claims = True
         self._lock = threading.Lock()
         self._poll = select.epoll()  # what is waited on stays the same when the broker is another
         self._events: EventChannel | None = None
@@ -51,20 +52,27 @@ class BrokerMechanism:
         self._announced: dict[int, dict[int, SocketAddress]] = {}
 
     def control(self, sock: socket.socket) -> BrokerControl:
-        """Take charge of a connected MPTCP socket.
+        """Take charge of a connected MPTCP socket; the broker does nothing for it by itself then.
 
         Raises:
             NotMultipath: the connection fell back to TCP.
             NoSuchSubflow: the socket is closed.
         """
-        self._look()
-        return BrokerControl(sock, self)
+        control = BrokerControl(sock, self)
+        self._claim(sock)
+        return control
 
-    def _look(self) -> None:
-        """Find out whether the broker is there still, or again."""
+    def _claim(self, sock: socket.socket) -> None:
+        """Claim a connection, and find out whether the broker is there still, or again."""
         try:
             self._requests.check()
             self.reason = None
+            if self._takes_claims:
+                self._requests.ask(Claim(), sock)
+        except ProtocolError:  # a broker of an earlier version, which opens nothing by itself
+            self._takes_claims = False
+        except (NoSuchSubflow, NotMultipath, NotPermitted):
+            pass  # it is refused, as an open would be, whose error says so
         except KernelError as error:
             self.reason = error
 

@@ -104,7 +104,12 @@ class Watch:
     """Tell this client the events of the connection, until it ends."""
 
 
-OnConnection = Open | Close | SetBackup | SetOption | GetOption | Watch
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Leave the connection to this client: the broker opens nothing for it by itself."""
+
+
+OnConnection = Open | Close | SetBackup | SetOption | GetOption | Watch | Claim
 """What is about the connection whose socket comes with it."""
 
 Request = Hello | OnConnection

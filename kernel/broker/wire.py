@@ -19,6 +19,7 @@ from .messages import (
     ERRORS,
     VALUE_ROOM,
     Answer,
+    Claim,
     Close,
     Done,
     EventTold,
@@ -53,6 +54,7 @@ class Kind(IntEnum):
     SET_OPTION = 5
     GET_OPTION = 6
     WATCH = 7
+    CLAIM = 8
 
     WELCOME = 65
     DONE = 66
@@ -130,6 +132,8 @@ def _request(request: Request) -> tuple[Kind, bytes]:
             kind, body = Kind.GET_OPTION, _packed_option(subflow, level, name, size)
         case Watch():
             kind = Kind.WATCH
+        case Claim():
+            kind = Kind.CLAIM
     return kind, body
 
 
@@ -293,6 +297,7 @@ _REQUESTS: Mapping[int, Callable[[bytes], Request]] = {
     Kind.SET_OPTION: _set_option,
     Kind.GET_OPTION: _get_option,
     Kind.WATCH: _nothing(Watch()),
+    Kind.CLAIM: _nothing(Claim()),
 }
 _ANSWERS: Mapping[int, Callable[[bytes], Answer]] = {
     Kind.WELCOME: _welcome,

@@ -120,7 +120,7 @@ class NetlinkControl(ConnectionControl):
         host = subflow.tuple.local.host
         # What the connection began with has identifier 0 (RFC 8684, 3.2), also when a later subflow
         # from the same address has another.
-        began = unmapped(SocketAddress(*self._socket.getsockname()[:2])) == subflow.tuple.local
+        began = unmapped(self._own()) == subflow.tuple.local
         local_id = 0 if began else self.ids.find(host)
         if local_id is None:
             raise CallRefused(f"the identifier of {host} in this connection isn't known")
@@ -153,7 +153,13 @@ class NetlinkControl(ConnectionControl):
     def _with_port(self, remote: SocketAddress) -> SocketAddress:
         if remote.port:
             return remote
-        return SocketAddress(remote.host, self._socket.getpeername()[1])
+        return SocketAddress(remote.host, self._peer().port)
+
+    def _peer(self) -> SocketAddress:
+        return SocketAddress(*self._socket.getpeername()[:2])
+
+    def _own(self) -> SocketAddress:
+        return SocketAddress(*self._socket.getsockname()[:2])
 
     def _check(self, path: Path, remote: SocketAddress) -> None:
         """Refuse what the kernel would accept or explain badly."""

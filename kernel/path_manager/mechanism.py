@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from ..errors import KernelError, NotSupported, ProtocolError
 from ..events import Event, Overflow
@@ -34,6 +35,16 @@ def event_group(family: Family) -> int:
     return group
 
 
+class Claimant(Protocol):
+    """Tells whoever looks after connections that nobody claims which ones are claimed."""
+
+    def claim(self, sock: socket.socket) -> None:
+        """Claim a connection."""
+
+    def close(self) -> None:
+        """Let go of descriptors."""
+
+
 class NetlinkMechanism:
     """Carries out calls through the generic netlink family `mptcp_pm`.
 
@@ -43,18 +54,26 @@ class NetlinkMechanism:
     name = "netlink"
     reason: KernelError | None = None
 
-    def __init__(self, *, receive_buffer: int | None = None, every_connection: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        receive_buffer: int | None = None,
+        every_connection: bool = True,
+        claims: Claimant | None = None,
+    ) -> None:
         """Open both sockets.
 
         Args:
             every_connection: whether events of connections without a control are told, too; it is
                 cheaper without.
             receive_buffer: bytes of events that may wait to be read; None for the system's default.
+            claims: is told of each connection that is taken charge of, before anything else is.
 
         Raises:
             NotSupported: this kernel has no such family, or one that takes no orders.
             NotPermitted: CAP_NET_ADMIN is missing.
         """
+        self._claims = claims
         self._requests = RequestSocket()
         try:
             found = get_family(self._requests, MPTCP_PM_NAME)
@@ -73,6 +92,8 @@ class NetlinkMechanism:
             NoSuchSubflow: the socket is closed.
         """
         control = NetlinkControl(sock, self)
+        if self._claims is not None:
+            self._claims.claim(sock)
         self._reader.claim(control.token)
         return control
 
@@ -97,6 +118,8 @@ class NetlinkMechanism:
         """Let go of both descriptors."""
         self._requests.close()
         self._events.close()
+        if self._claims is not None:
+            self._claims.close()
 
     def request(
         self, message: PathManagerMessage, *, dump: bool = False

@@ -19,6 +19,7 @@ from .sock_diag import (
     decode_device,
     decode_subflow,
     pack_question,
+    pack_question_about,
     pack_question_of,
 )
 
@@ -61,6 +62,39 @@ class SocketLister:
                 subflows[subflow.token].append(subflow)
         return [_listing(there[token], subflows[token]) for token in there]
 
+    def connection(self, token: int) -> ListedConnection | None:
+        """Return the connection that a token names; None if there is none.
+
+        Raises:
+            ProtocolError: the answer can't be read.
+        """
+        answer = self._one(pack_question_about(token))
+        found = None if answer is None else decode_connection(answer)
+        return found if found is not None and found.token == token else None
+
+    def subflows(self, token: int) -> list[ListedSubflow]:
+        """List the subflows of a connection; every TCP socket is looked at for it.
+
+        Raises:
+            RequestError: this kernel can't list them.
+            ProtocolError: its answer can't be read.
+        """
+        found = (decode_subflow(m.payload) for m in self._answers(socket.IPPROTO_TCP))
+        return [subflow for subflow in found if subflow is not None and subflow.token == token]
+
+    def subflow(self, pair: FourTuple, device: int = 0) -> ListedSubflow | None:
+        """Return the subflow that has these addresses; None if there is none.
+
+        Args:
+            pair: its addresses and ports.
+            device: index of the interface that it may be bound to.
+
+        Raises:
+            ProtocolError: the answer can't be read.
+        """
+        answer = self._one(pack_question_of(pair, device))
+        return None if answer is None else decode_subflow(answer)
+
     def device_of(self, pair: FourTuple, device: int) -> int | None:
         """Return the index of the interface that a TCP socket is bound to, 0 if to none.
 
@@ -77,7 +111,7 @@ class SocketLister:
         Raises:
             ProtocolError: the answer can't be read.
         """
-        answer = self._one(pair, device)
+        answer = self._one(pack_question_of(pair, device))
         return None if answer is None else decode_device(answer)
 
     def asks_backup(self, pair: FourTuple, device: int) -> bool | None:
@@ -93,12 +127,12 @@ class SocketLister:
         Raises:
             ProtocolError: the answer can't be read.
         """
-        answer = self._one(pair, device)
+        answer = self._one(pack_question_of(pair, device))
         return None if answer is None else decode_asks_backup(answer)
 
-    def _one(self, pair: FourTuple, device: int) -> bytes | None:
+    def _one(self, question: bytes) -> bytes | None:
         try:
-            answers = self._requests.request(SOCK_DIAG_BY_FAMILY, pack_question_of(pair, device))
+            answers = self._requests.request(SOCK_DIAG_BY_FAMILY, question)
         except RequestError:  # ENOENT, mostly
             return None
         return answers[0].payload if answers else None

@@ -22,6 +22,7 @@ from ..netlink.codec import (
     unpack_attributes,
 )
 from ..values import FourTuple, SocketAddress, SubflowInfo, TCPState
+from .info import IPPROTO_MPTCP
 from .mptcp_info import INFO_SIZE, decode_tcp
 
 SOCK_DIAG_BY_FAMILY = 20
@@ -54,8 +55,10 @@ class SubflowAttribute(IntEnum):
 class SubflowFlag(IntFlag):
     """MPTCP_SUBFLOW_FLAG_*, those that are read here."""
 
+    MCAP_REM = 1 << 0
     BKUP_REM = 1 << 4
     BKUP_LOC = 1 << 5
+    FULLY_ESTABLISHED = 1 << 6
 
 
 _REQUEST = struct.Struct("=BBBxI48x")  # struct inet_diag_req_v2, for any addresses
@@ -65,7 +68,9 @@ _ANY_COOKIE = 0xFFFFFFFF
 _PROTOCOL = 3  # INET_DIAG_REQ_PROTOCOL: a number that doesn't fit the header's byte
 _INFO_BIT = 1 << (DiagAttribute.INFO - 1)
 _STATES = sum(1 << state for state in TCPState if state not in (TCPState.LISTEN, TCPState.CLOSE))
-_FLAGS_AT, _TOKEN_AT, _RECEIVED_AT, _ACKED_AT = 8, 12, 64, 72  # in struct mptcp_info
+_FLAGS_AT, _TOKEN_AT, _WRITTEN_AT, _RECEIVED_AT, _ACKED_AT = 8, 12, 16, 64, 72
+"""Where fields stand in struct mptcp_info; after what was written follows what isn't acknowledged.
+"""
 _FALLBACK = 1 << 0  # MPTCP_INFO_FLAG_FALLBACK
 
 
@@ -83,6 +88,7 @@ class ListedConnection:
         user: the user's number.
         bytes_received: bytes of the stream received in order, or None before 6.5.
         bytes_acked: bytes of the stream sent and acknowledged, or None before 6.5.
+        queued: bytes of the stream that were written, and aren't acknowledged.
     """
 
     cookie: int
@@ -94,6 +100,7 @@ class ListedConnection:
     user: int
     bytes_received: int | None
     bytes_acked: int | None
+    queued: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,8 @@ class ListedSubflow:
         local_id: this side's number for its address.
         remote_id: the peer's number for its address.
         device: index of the interface that it is bound to, 0 for none.
+        began: whether this side began the connection with it.
+        fully_established: whether the peer is known to speak MPTCP, so that others may join.
     """
 
     token: int
@@ -115,6 +124,8 @@ class ListedSubflow:
     local_id: int
     remote_id: int
     device: int = 0
+    began: bool = False
+    fully_established: bool = False
 
 
 def pack_question(family: int, protocol: int) -> bytes:
@@ -144,6 +155,14 @@ def pack_question_of(pair: FourTuple, device: int) -> bytes:
     )
 
 
+def pack_question_about(token: int) -> bytes:
+    """Ask for the MPTCP socket that a token names (net/mptcp/mptcp_diag.c, mptcp_diag_dump_one)."""
+    header = _ONE.pack(
+        socket.AF_INET, 0, _INFO_BIT, _STATES, b"", b"", b"", b"", 0, token, _ANY_COOKIE
+    )
+    return header + pack_attributes({_PROTOCOL: pack_integer(IPPROTO_MPTCP, 4)})
+
+
 def decode_connection(payload: bytes) -> ListedConnection:
     """Read an answer about an MPTCP socket.
 
@@ -163,6 +182,7 @@ def decode_connection(payload: bytes) -> ListedConnection:
         user=message.user,
         bytes_received=_number(info, _RECEIVED_AT, "=Q") if whole else None,
         bytes_acked=_number(info, _ACKED_AT, "=Q") if whole else None,
+        queued=_number(info, _WRITTEN_AT, "=Q") - _number(info, _WRITTEN_AT + 8, "=Q"),
     )
 
 
@@ -192,6 +212,8 @@ def decode_subflow(payload: bytes) -> ListedSubflow | None:
         local_id=optional_integer(mptcp, SubflowAttribute.ID_LOC, 1) or 0,
         remote_id=optional_integer(mptcp, SubflowAttribute.ID_REM, 1) or 0,
         device=message.device,
+        began=bool(flags & SubflowFlag.MCAP_REM),
+        fully_established=bool(flags & SubflowFlag.FULLY_ESTABLISHED),
     )
 
 

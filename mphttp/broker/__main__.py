@@ -20,6 +20,7 @@ from mphttp.kernel.errors import KernelError
 
 from .linux import Capability, become, keep_only
 from .listener import listen, passed
+from .machine.machine import RULES, Machine
 from .namespaces import Namespaces
 from .rules import MEANING, Rules
 from .server import Server
@@ -41,16 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _listener(given) as listener:
             rules = _rules(given)
             _raise_limit()
-            _drop_privileges(given.user, rules)
+            _drop_privileges(given.user, rules, programs=given.program_names)
             namespaces = Namespaces(enter=rules.other_namespaces, room=rules.namespaces_per_client)
             if rules.options:
                 program.check()
+            machine = None if given.leave_unclaimed else Machine(given.rules, _log)
             gc.freeze()
-            server = Server(listener, namespaces, rules, _log)
+            claim = None if machine is None else machine.claim
+            server = Server(listener, namespaces, rules, _log, claim)
             signal.set_wakeup_fd(server.waker())
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, server.stop)
             _log(f"listening on {listener.getsockname()}")
+            if machine is not None:
+                machine.start()
             server.run()
     except (KernelError, OSError, ValueError, KeyError) as error:
         hint = getattr(error, "hint", "")
@@ -88,6 +93,22 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="refuse members of this group",
+    )
+    add(
+        "--rules",
+        metavar="FILE",
+        default=RULES,
+        help="strategies for other programs' connections (%(default)s)",
+    )
+    add(
+        "--program-names",
+        action="store_true",
+        help="rules may name programs (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH)",
+    )
+    add(
+        "--leave-unclaimed",
+        action="store_true",
+        help="do nothing for connections that no client claims",
     )
     for limit in _LIMITS:
         option, meaning = f"--{limit.name.replace('_', '-')}", limit.metadata[MEANING]
@@ -133,7 +154,7 @@ def _listener(given: argparse.Namespace) -> Iterator[socket.socket]:
             os.unlink(given.socket)
 
 
-def _drop_privileges(user: str | None, rules: Rules) -> None:
+def _drop_privileges(user: str | None, rules: Rules, *, programs: bool) -> None:
     if user is not None:
         become(user)
     capabilities = {Capability.NET_ADMIN}
@@ -141,6 +162,8 @@ def _drop_privileges(user: str | None, rules: Rules) -> None:
         capabilities |= {Capability.BPF, Capability.PERFMON}
     if rules.other_namespaces:
         capabilities |= {Capability.SYS_ADMIN}
+    if programs:
+        capabilities |= {Capability.DAC_READ_SEARCH, Capability.SYS_PTRACE}
     keep_only(capabilities)
 
 

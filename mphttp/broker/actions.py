@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mphttp.kernel.address_ids import AddressIds
 from mphttp.kernel.broker.messages import (
     Answer,
+    Claim,
     Close,
     Done,
     GetOption,
@@ -54,6 +55,8 @@ def act(request: OnConnection, passed: Passed, interface: str) -> Answer:
     try:
         if isinstance(request, Open):
             return _open(request, passed, interface)
+        if isinstance(request, Claim):
+            return Done()
         control = _Control(passed)
         match request:
             case Close(subflow):

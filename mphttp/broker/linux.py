@@ -25,7 +25,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Capability(IntEnum):
     """CAP_*: those that the broker can have a use for (include/uapi/linux/capability.h)."""
 
+    DAC_READ_SEARCH = 2
     NET_ADMIN = 12
+    SYS_PTRACE = 19
     SYS_ADMIN = 21
     PERFMON = 38
     BPF = 39

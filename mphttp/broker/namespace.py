@@ -101,6 +101,17 @@ class Namespace:
             return route is not None and route.local
         return False
 
+    def source_towards(self, host: str) -> str | None:
+        """Return the address that packets to a host leave from, or None where no route leads there.
+
+        Args:
+            host: the destination's IP address.
+        """
+        with suppress(KernelError):
+            route = route_to(self._routes, Question(host))
+            return None if route is None else route.source
+        return None
+
     def fileno(self) -> int:
         """The descriptor that is readable when events wait."""
         return self._events.fileno()

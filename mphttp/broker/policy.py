@@ -6,6 +6,7 @@ import errno
 from dataclasses import dataclass
 
 from mphttp.kernel.broker.messages import (
+    Claim,
     Close,
     GetOption,
     Hello,
@@ -15,7 +16,6 @@ from mphttp.kernel.broker.messages import (
     Request,
     SetBackup,
     SetOption,
-    Watch,
 )
 from mphttp.kernel.errors import (
     CallRefused,
@@ -100,6 +100,8 @@ def policy(request: Request, facts: Facts, rules: Rules) -> Grant | Refused:
             return Grant("said hello")
         _check_number(facts, 1)
         connection = _checked(facts)
+        if isinstance(request, Claim):
+            return Grant("claim a connection")
         return Grant(_effect(request, facts, rules, connection))
     except KernelError as error:
         return Refused.of(error)
@@ -147,7 +149,7 @@ def _effect(request: OnConnection, facts: Facts, rules: Rules, connection: Conne
         case GetOption(subflow, level, name):
             _check_options(rules)
             return f"read option {name} of level {level} of subflow {subflow}"
-        case Watch():
+        case _:
             if facts.watched >= rules.connections_per_user:
                 raise _full(f"{rules.connections_per_user} connections of one user are watched")
             return "watch a connection"

@@ -53,15 +53,22 @@ class Server:
         namespaces: where connections can be.
         rules: the configuration.
         log: takes one line.
+        claim: told the token of each connection that a client looks after by itself.
     """
 
     def __init__(
-        self, listener: socket.socket, namespaces: Namespaces, rules: Rules, log: Log
+        self,
+        listener: socket.socket,
+        namespaces: Namespaces,
+        rules: Rules,
+        log: Log,
+        claim: Callable[[int], None] | None = None,
     ) -> None:
         self._listener = listener
         self._namespaces = namespaces
         self._rules = rules
         self._log = log
+        self._claim = claim
         self._service = Service(namespaces, rules)
         self._users = Users(rules)
         self._disposal = Disposal()
@@ -201,6 +208,8 @@ class Server:
             return
         user = self._users.find(client.user, time.monotonic())
         outcome = self._service.carry_out(request, received.descriptors, client, user.watched)
+        if outcome.claims is not None and self._claim is not None:
+            self._claim(outcome.claims)
         if outcome.watch is not None:
             self._watch(client, outcome.watch)
         if isinstance(outcome.answer, Refused):

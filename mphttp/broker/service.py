@@ -10,6 +10,7 @@ from pathlib import Path as File
 
 from mphttp.kernel.broker.messages import (
     Answer,
+    Claim,
     GetOption,
     Hello,
     OnConnection,
@@ -64,11 +65,14 @@ class Outcome:
         answer: for the client.
         effect: for the log; None for what changes nothing.
         watch: the connection whose events the client is told from now on.
+        claims: token of the connection in the broker's own network namespace that the client looks
+            after by itself from now on.
     """
 
     answer: Answer
     effect: str | None = None
     watch: tuple[Namespace, int] | None = None
+    claims: int | None = None
 
 
 class Service:
@@ -133,9 +137,11 @@ class Service:
         assert namespace is not None
         with self._namespaces.inside(namespace) if _by_bpf(request) else nullcontext():
             answer = act(request, passed, facts.interface or "")
+        claims = passed.connection.token if namespace is self._namespaces.own else None
         if isinstance(answer, Watching):
-            return Outcome(answer, watch=(namespace, answer.token))
-        return Outcome(answer, None if isinstance(answer, Refused) else decision.effect)
+            return Outcome(answer, watch=(namespace, answer.token), claims=claims)
+        silent = isinstance(answer, Refused) or isinstance(request, Claim)
+        return Outcome(answer, None if silent else decision.effect, claims=claims)
 
 
 def _by_bpf(request: OnConnection) -> bool:
