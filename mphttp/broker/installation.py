@@ -66,7 +66,7 @@ def install(
             _SYSCTL,
             unit.variables(setting),
             "programs manage the paths of new connections; the kernel opens none by itself any "
-            "more, and in-kernel endpoints (`ip mptcp endpoint`) are left alone",
+            "more, the broker does, as in-kernel endpoints (`ip mptcp endpoint`) say",
         ),
         Run(("sysctl", "--load", _SYSCTL), "the same now, without a restart"),
         Write(f"{_UNITS}/{service}", unit.service(python, options), "the broker, as it is run"),
@@ -75,7 +75,9 @@ def install(
     if systemd:
         steps += [
             Run(("systemctl", "daemon-reload"), "systemd learns of both"),
-            Run(("systemctl", "enable", "--now", sock), "the broker starts when it is asked"),
+            Run(("systemctl", "enable", "--now", sock), "where it is asked, from now on"),
+            Run(("systemctl", "enable", service), "it starts with the machine"),
+            Run(("systemctl", "restart", service), "and now"),
         ]
     return steps
 

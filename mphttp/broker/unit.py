@@ -30,11 +30,15 @@ def service(python: str, options: Sequence[str] = ()) -> str:
         capabilities += ["CAP_SYS_ADMIN"]
         calls += ["setns"]
         namespaces = "net"
+    processes = "invisible"
+    if "--program-names" in options:
+        capabilities += ["CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"]
+        processes = "default"
     names = " ".join(capabilities)
     command = command_line([python, "-I", "-m", "mphttp.broker", *options])
     return f"""\
 [Unit]
-Description=Lets users control the paths of their own MPTCP connections
+Description=Looks after MPTCP connections, and lets users control the paths of their own
 Requires={SOCKET}
 After={SOCKET}
 
@@ -56,7 +60,7 @@ ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-ProtectProc=invisible
+ProtectProc={processes}
 PrivateTmp=yes
 PrivateDevices=yes
 PrivateIPC=yes
@@ -76,6 +80,9 @@ SystemCallErrorNumber=EPERM
 IPAddressDeny=any
 DevicePolicy=closed
 UMask=0077
+
+[Install]
+WantedBy=multi-user.target
 """
 
 

@@ -49,6 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the broker serves containers and other network namespaces",
     )
+    add(
+        "--program-names",
+        action="store_true",
+        help="rules of the broker may name programs, so that it may look at all of them",
+    )
+    add(
+        "--leave-unclaimed",
+        action="store_true",
+        help="the broker does nothing for connections that no client claims",
+    )
 
 
 def run(arguments: argparse.Namespace, environment: Environment) -> int:
@@ -93,6 +103,8 @@ def _steps(arguments: argparse.Namespace) -> Sequence[Step]:
         for option, wanted in (
             ("--subflow-options", arguments.subflow_options),
             ("--other-namespaces", arguments.other_namespaces),
+            ("--program-names", arguments.program_names),
+            ("--leave-unclaimed", arguments.leave_unclaimed),
         )
         if wanted
     ]

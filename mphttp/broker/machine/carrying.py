@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path as File
 
 from mphttp.kernel.errors import KernelError, NoSuchSubflow, NotReady, NotSupported
@@ -37,10 +36,7 @@ def carry_out(call: Carried, namespace: Namespace) -> Failure | None:
         namespace: of the connection.
     """
     try:
-        message = _message(call, namespace)
-        if message is None:
-            return Failure.REFUSED
-        namespace.request(message)
+        namespace.request(_message(call))
     except RequestError as error:
         return _failure(translate(error, "it was refused"))
     except (KernelError, ValueError):
@@ -60,11 +56,10 @@ def _failure(error: KernelError) -> Failure:
             return Failure.REFUSED
 
 
-def _message(call: Carried, namespace: Namespace) -> PathManagerMessage | None:
+def _message(call: Carried) -> PathManagerMessage:
     match call:
         case Join(token, local, remote):
-            host = local.host or namespace.source_towards(remote.host)
-            return (host and subflow_create(token, replace(local, host=host), remote)) or None
+            return subflow_create(token, local, remote)
         case Prioritise(token, pair, backup):
             return set_backup(token, pair, backup)
         case Announce(token, address):

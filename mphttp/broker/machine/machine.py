@@ -25,7 +25,7 @@ from mphttp.kernel.path_manager.events import decode_event
 from mphttp.kernel.reading.listing import SocketLister
 
 from ..namespace import Namespace
-from .calls import Ask, Call, Hand
+from .calls import Ask, Call, Failure, Hand, Join
 from .care import Caretaker, Further
 from .carrying import carry_out, find_out
 from .handed import Handed
@@ -70,7 +70,6 @@ class Machine:
         for fd in (self._waker, self._namespace.fileno(), self._interfaces.fileno()):
             self._poll.register(fd, select.EPOLLIN)
         self._read_at = -math.inf
-        self._look_at_rules()
 
     def start(self) -> None:
         """Begin to look after connections, those that there are among them."""
@@ -223,6 +222,12 @@ class Machine:
                 self._care.told(call, told, now)
             case Hand():
                 self._handed.take(call, self._namespace)
+            case Join(_, local, remote) if local.host is None:
+                host = self._namespace.source_towards(remote.host)
+                if host is None:
+                    self._care.failed(call, Failure.REFUSED, now)
+                else:
+                    self._make(self._care.named(call, host), now)
             case _:
                 failure = carry_out(call, self._namespace)
                 if failure is not None:

@@ -95,7 +95,7 @@ def read_rules(
 def _place(name: str, text: str, number: int, key: str) -> str:
     """Name the line of a key in the rule of that number, or of its beginning; 0 is before any."""
     line_of_rule, seen = 0, 0
-    wanted = re.compile(rf"^\s*\[?[\"']?{re.escape(key)}[\"']?\s*[=.\]]") if key else None
+    wanted = re.compile(rf"^\s*\[{{0,2}}[\"']?{re.escape(key)}[\"']?\s*[=.\]]") if key else None
     for place, line in enumerate(text.splitlines(), 1):
         if _HEADER.match(line):
             seen += 1

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from mphttp.kernel import best_mechanism
 from mphttp.kernel.broker.channel import RequestChannel
 from mphttp.kernel.broker.mechanism import BrokerMechanism
 from mphttp.kernel.broker.messages import Claim
@@ -35,9 +36,9 @@ ENDPOINTS = {
     "IPv6 alone": ["fd00:2::1 dev c2 subflow"],
     "none": [],
 }
-HOSTS = {SERVER: "IPv4", SERVER6: "IPv6"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", ENDPOINTS)
 @pytest.mark.parametrize("announces", [False, True], ids=["", "announcing"])
 def test_endpoints_are_used_as_by_the_kernel(net: Net, flags: str, announces: bool) -> None:
@@ -55,6 +56,7 @@ def test_endpoints_are_used_as_by_the_kernel(net: Net, flags: str, announces: bo
         assert not any("trouble" in line for line in broker.log)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("endpoint", ["fd00:2::1 dev c2 subflow", "10.0.2.1 dev c2 subflow"])
 def test_endpoints_of_a_connection_over_ipv6(net: Net, endpoint: str) -> None:
     start(net)
@@ -66,6 +68,7 @@ def test_endpoints_of_a_connection_over_ipv6(net: Net, endpoint: str) -> None:
         assert settled(net, client) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "limits", ["subflows 0 add_addr_accepted 8", "subflows 1 add_addr_accepted 0"]
 )
@@ -110,6 +113,7 @@ def test_what_becomes_of_endpoints_becomes_of_connections(net: Net) -> None:
         exchange(client, served)
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_is_removed_takes_the_first_subflow_along(net: Net) -> None:
     start(net)
     ip(
@@ -124,6 +128,7 @@ def test_an_endpoint_that_is_removed_takes_the_first_subflow_along(net: Net) -> 
         exchange(client, served)
 
 
+@pytest.mark.slow
 def test_connections_from_before_the_broker(net: Net) -> None:
     """And a broker that comes after another does nothing twice."""
     start(net)
@@ -135,6 +140,7 @@ def test_connections_from_before_the_broker(net: Net) -> None:
             assert len(settled(net, client)) == 2
 
 
+@pytest.mark.slow
 def test_one_without_data_is_looked_after_once_it_has_some(net: Net) -> None:
     start(net)
     ip("mptcp endpoint add 10.0.2.1 dev c2 subflow")
@@ -145,6 +151,7 @@ def test_one_without_data_is_looked_after_once_it_has_some(net: Net) -> None:
         eventually(lambda: hosts(subflows(net, client)), {FIRST, SECOND})
 
 
+@pytest.mark.slow
 def test_the_kernels_own_connections_are_left_to_it(net: Net) -> None:
     start(net)
     net.sysctl("net.mptcp.pm_type", 0)
@@ -156,6 +163,7 @@ def test_the_kernels_own_connections_are_left_to_it(net: Net) -> None:
         assert not any("trouble" in line for line in broker.log)
 
 
+@pytest.mark.slow
 def test_a_lost_address_is_another_paths_gain(net: Net) -> None:
     """A subflow whose interface goes is replaced by what the endpoints have still."""
     start(net)
@@ -203,8 +211,6 @@ def test_a_client_with_the_privilege_claims_its_connections_too(
 ) -> None:
     start(net)
     ip("mptcp endpoint add 10.0.2.1 dev c2 subflow")
-    from mphttp.kernel import best_mechanism
-
     with running() as broker:
         monkeypatch.setenv("MPHTTP_BROKER", broker.path)
         mechanism = best_mechanism()
@@ -217,6 +223,7 @@ def test_a_client_with_the_privilege_claims_its_connections_too(
         assert hosts(settled(net, client)) == {FIRST}
 
 
+@pytest.mark.slow
 def test_a_broker_may_leave_them_all_alone(net: Net) -> None:
     start(net)
     ip("mptcp endpoint add 10.0.2.1 dev c2 subflow")
@@ -225,6 +232,7 @@ def test_a_broker_may_leave_them_all_alone(net: Net) -> None:
         assert hosts(settled(net, client)) == {FIRST}
 
 
+@pytest.mark.slow
 def test_many_connections(net: Net) -> None:
     """More events than its socket has room for: those that were lost are found."""
     start(net)
