@@ -61,12 +61,16 @@ class Ssh:
     def options(self, *words: str) -> list[str]:
         """Return what ssh and scp are told; the words are options of `mphttp connect`."""
         command = f"{MPHTTP} connect --report {self.report} {' '.join(words)} %h %p"
+        return self.directly(ProxyCommand=command)
+
+    def directly(self, **more: str) -> list[str]:
+        """Return what ssh is told that makes its connection by itself."""
         told = {
-            "ProxyCommand": command,
             "StrictHostKeyChecking": "no",
             "UserKnownHostsFile": "/dev/null",
             "LogLevel": "ERROR",
             "Port": str(SSH_PORT),
+            **more,
         }
         pairs = [word for name, value in told.items() for word in ("-o", f"{name}={value}")]
         return ["-F", "none", "-i", str(self.folder / "user"), *pairs]

@@ -37,6 +37,8 @@ _LOOK_EVERY = 1.0
 """Seconds between two looks at endpoints, limits and rules while there are connections."""
 _FRESH = 0.05
 """Seconds for which endpoints and limits are taken as they were."""
+_MOST_CLAIMS = 1 << 16
+"""Claims that wait to be heeded, where no thread is to be had."""
 _PAUSE = 0.05
 """Seconds after a fault, so that one that stays is no busy loop."""
 
@@ -64,7 +66,8 @@ class Machine:
         self._interfaces = InterfaceMonitor()
         self._care = Caretaker()
         self._handed = Handed(self._lister, log)
-        self._claims: deque[int] = deque()
+        self._claims: deque[int] = deque(maxlen=_MOST_CLAIMS)
+        self._runs = self._told = False
         self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.epoll()
         for fd in (self._waker, self._namespace.fileno(), self._interfaces.fileno()):
@@ -72,12 +75,24 @@ class Machine:
         self._read_at = -math.inf
 
     def start(self) -> None:
-        """Begin to look after connections, those that there are among them."""
-        threading.Thread(target=self._main, name="mphttpd-machine", daemon=True).start()
+        """Begin to look after connections, those that there are among them.
+
+        Where no thread is to be had, it is tried again with each claim.
+        """
+        self._runs = True
+        try:
+            threading.Thread(target=self._main, name="mphttpd-machine", daemon=True).start()
+        except (RuntimeError, MemoryError) as error:
+            self._runs = False
+            if not self._told:
+                self._told = True
+                self._log(f"nobody looks after connections that no client claims: {error}")
 
     def claim(self, token: int) -> None:
         """Take that a client looks after a connection by itself; any thread may say so."""
         self._claims.append(token)
+        if not self._runs:
+            self.start()
         os.eventfd_write(self._waker, 1)
 
     def _main(self) -> None:
