@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 
 _WAITS = 6 * 1024
 """Bytes that wait, or don't, beyond what packets under way between two looks explain."""
-_PATIENCE = 0.1
+_PATIENCE = 0.15
 _PATIENCE_ROUND_TRIPS = 2.0
 """Seconds of the preferred path's rate that may be lost, or one round trip of it, or two of the
 other while that is in slow start: then its bytes come in bursts, with silences between them."""
@@ -36,8 +36,10 @@ _WORTH_WAITING = 1.0
 """seconds, since Wi-Fi may have failed just then, which looks the same; less, squared, for less."""
 _WEAK = 1 / 6
 """The share of the preferred path's rate below which a path isn't worth waiting for."""
+_WEAK_SEEN_FOR = 0.4
 _WEAK_ROUND_TRIPS = 4.0
-"""Round trips in which slow start shows more than that share, if there is more."""
+"""Seconds, or round trips if that is more, in which slow start shows more than that share, if there
+is more: also where its first bytes stand in a queue behind another connection's for 0.2 s."""
 _LATELY = 1.0
 """Seconds over which it is seen what such a path brings: a link's first packets come in a burst."""
 _CREDIT = 0.5
@@ -234,7 +236,7 @@ class PathGuard:
             there = 0.0
         worth = min(1.0, suspect.rate / (_WORTH * rate)) ** 2 * _WORTH_WAITING if rate else 0.0
         patience = rate * max(_PATIENCE, here, _PATIENCE_ROUND_TRIPS * there, worth)
-        seen_for = max(_PATIENCE, _WEAK_ROUND_TRIPS * there)
+        seen_for = max(_WEAK_SEEN_FOR, _WEAK_ROUND_TRIPS * there)
         weak = suspect.seconds >= seen_for and suspect.rate < _WEAK * rate
         may_wait = rate * seen_for
         # To end it costs what waits, too: less is no reason to.
