@@ -41,6 +41,7 @@ class Attempt:
         error: why the last socket that couldn't be made wasn't.
         copies: libcurl's descriptors that it has made or used.
         began_at: when this try made its first socket, of `time.monotonic`.
+        proxy_answer: the head of what a proxy said to CONNECT.
     """
 
     request: Request
@@ -50,6 +51,7 @@ class Attempt:
     error: OSError | None = None
     copies: set[int] = field(default_factory=set)
     began_at: float = math.inf
+    proxy_answer: bytes = b""
 
 
 @dataclass(slots=True)

@@ -54,6 +54,7 @@ class CurlByteStream(httpx.SyncByteStream):
         self._transfer = transfer
         with self._telling(transfer):
             self._wait(transfer, lambda: transfer.head is not None)
+            self._trace(transfer)
             # What libcurl has against the body, the reader hears who comes to it.
             if transfer.head is None or not isinstance(transfer.failure, pycurl.error | None):
                 self._check(transfer)
@@ -74,6 +75,12 @@ class CurlByteStream(httpx.SyncByteStream):
                 },
             },
         )
+
+    def _trace(self, transfer: Transfer) -> None:
+        """Tell a request's "trace" what a proxy said to CONNECT, as the httpx transport does."""
+        trace, answer = self._request.extensions.get("trace"), transfer.attempt.proxy_answer
+        if trace is not None and answer:
+            trace("connection.ask_proxy.complete", {"return_value": answer})
 
     def __iter__(self) -> Iterator[bytes]:
         transfer, parts = self._transfer, self._parts

@@ -357,8 +357,10 @@ class Transfer:
 
     def _on_line(self, line: bytes) -> None:
         head = self._reader.line(line)
-        # Without a connection it is a proxy's answer to CONNECT.
-        if head is None or head.interim or self._connection is None:
+        if head is None or head.interim:
+            return
+        if self._connection is None:
+            self.attempt.proxy_answer = head.raw  # to CONNECT
             return
         if self._wanted.follow_redirects and head.redirects:
             self._finish(whole=False)

@@ -127,7 +127,8 @@ def _wanted(request: httpx.Request) -> CurlRequest:
 
 def _content(request: httpx.Request) -> bytes | Iterable[bytes]:
     assert isinstance(request.stream, httpx.SyncByteStream)
-    if isinstance(request.stream, httpx.ByteStream):
+    sized = "Content-Length" in request.headers
+    if sized and isinstance(request.stream, httpx.ByteStream):
         return b"".join(request.stream)  # one piece: nothing is copied
     return request.stream
 

@@ -27,7 +27,12 @@ class Refused(Exception):
 
     Args:
         what: one sentence.
+
+    Attributes:
+        answer: what it has said, where that is known.
     """
+
+    answer: bytes = b""
 
 
 def basic_authorization(user: bytes, password: bytes) -> tuple[bytes, bytes]:

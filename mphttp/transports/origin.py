@@ -144,9 +144,16 @@ class _Origin:
         protocols = ("http/1.1", "h2") if http2 else ("http/1.1",)
         return Hello(context, named, protocols, self._options.session)
 
-    def _of_proxy(self, error: BaseException) -> Exception | None:
-        """Return what the core raises where a proxy doesn't let us through; None for what is."""
+    def _of_proxy(self, error: BaseException, heard: bytes | bytearray) -> Exception | None:
+        """Return what the core raises where a proxy doesn't let us through; None for what is.
+
+        Args:
+            error: what went wrong.
+            heard: what the proxy has said; whoever traces finds it at the cause.
+        """
         core = self._core
+        if isinstance(error, Refused):
+            error.answer = bytes(heard)
         failure: Exception | None = None
         if isinstance(error, TimeoutError | core.TimeoutException):
             failure = core.ConnectTimeout("the proxy didn't answer in time")
@@ -226,8 +233,8 @@ class OriginConnection(_Origin):
             if route.outer_tls is not None:
                 stream = stream.start_tls(Hello(route.outer_tls, route.host), limit)
             if route.tunnel is not None:
-                with step(request, "connection.ask_proxy"):
-                    self._ask_proxy(stream, limit)
+                with step(request, "connection.ask_proxy") as returned:
+                    returned(self._ask_proxy(stream, limit))
             if route.tls is not None:
                 hello = self._hello(request, route.tls)
                 with step(request, "connection.start_tls", **_told(hello, timeout)) as returned:
@@ -235,20 +242,27 @@ class OriginConnection(_Origin):
             failing.pop_all()
         return stream
 
-    def _ask_proxy(self, stream: MultipathStream, limit: TimeLimit) -> None:
+    def _ask_proxy(self, stream: MultipathStream, limit: TimeLimit) -> bytes:
+        """Ask for the tunnel, and return what the proxy answered."""
+        heard = bytearray()
+
+        def read() -> bytes:
+            came = stream.read(_ANSWER, limit.left())
+            heard.extend(came)
+            return came
+
         try:
             rest = hold(
-                self._route.ask_proxy(),
-                lambda: stream.read(_ANSWER, limit.left()),
-                lambda data: stream.write(data, limit.left()),
+                self._route.ask_proxy(), read, lambda data: stream.write(data, limit.left())
             )
         except BaseException as error:
             stream.close()
-            failure = self._of_proxy(error)
+            failure = self._of_proxy(error, heard)
             if failure is None:
                 raise
             raise failure from error
         stream.unread(rest)
+        return bytes(heard[: len(heard) - len(rest)])
 
     def close(self) -> None:
         """Close what is there."""
@@ -314,8 +328,8 @@ class AsyncOriginConnection(_Origin):
             if route.outer_tls is not None:
                 stream = await stream.start_tls(Hello(route.outer_tls, route.host), limit)
             if route.tunnel is not None:
-                async with step_async(request, "connection.ask_proxy"):
-                    await self._ask_proxy(stream, limit)
+                async with step_async(request, "connection.ask_proxy") as returned:
+                    returned(await self._ask_proxy(stream, limit))
             if route.tls is not None:
                 hello = self._hello(request, route.tls)
                 told = _told(hello, timeout)
@@ -324,20 +338,27 @@ class AsyncOriginConnection(_Origin):
             failing.pop_all()
         return stream
 
-    async def _ask_proxy(self, stream: AsyncMultipathStream, limit: TimeLimit) -> None:
+    async def _ask_proxy(self, stream: AsyncMultipathStream, limit: TimeLimit) -> bytes:
+        """Ask for the tunnel, and return what the proxy answered."""
+        heard = bytearray()
+
+        async def read() -> bytes:
+            came = await stream.read(_ANSWER, limit.left())
+            heard.extend(came)
+            return came
+
         try:
             rest = await hold_async(
-                self._route.ask_proxy(),
-                lambda: stream.read(_ANSWER, limit.left()),
-                lambda data: stream.write(data, limit.left()),
+                self._route.ask_proxy(), read, lambda data: stream.write(data, limit.left())
             )
         except BaseException as error:  # also when the task is cancelled
             await stream.aclose()
-            failure = self._of_proxy(error)
+            failure = self._of_proxy(error, heard)
             if failure is None:
                 raise
             raise failure from error
         stream.unread(rest)
+        return bytes(heard[: len(heard) - len(rest)])
 
     async def aclose(self) -> None:
         """Close what is there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -44,7 +44,7 @@ from .resume import (
 )
 from .retry import STATUSES, Busy
 from .settings import Settings
-from .verbose import Verbose, head
+from .verbose import Verbose, head, proxy_head
 
 
 class Attempt:
@@ -132,6 +132,14 @@ class Attempt:
         finally:
             self.measured.stamp("total")
 
+    def leave_heads(self, body: Body) -> None:
+        """Write what -i wants where no body follows, since the exchange has failed.
+
+        Raises:
+            Failure: it can't be written.
+        """
+        body.add_heads(self._heads())
+
     def _exchange(self, client: Client, body: Body, held: Held | None) -> AskAgain | None:
         message = self._job.message
         more = range_fields(held) if held else {}
@@ -148,7 +156,7 @@ class Attempt:
             else:
                 self.measured.answer(message)
                 self._seen.append(head(message))
-                self._dump(message)
+                self._dump(head(message))
 
         self._answered = False
         self._seen = []
@@ -178,13 +186,13 @@ class Attempt:
                 self._keep(response, body)
             return again
 
-    def _dump(self, response: httpx.Response) -> None:
+    def _dump(self, head: bytes) -> None:
         """Take a head for -D; on stdout it stands before the body."""
         if self._settings.dump_header == "-":
             shown = self._environment.hand_out
-            shown(decoded(head(response)), own=False)
+            shown(decoded(head), own=False)
         elif self._settings.dump_header is not None:
-            self.heads.append(head(response))
+            self.heads.append(head)
 
     def _unwanted(self, response: httpx.Response) -> bool:
         """Whether nothing came, so that a file that is there stays as it is."""
@@ -216,9 +224,10 @@ class Attempt:
         busy = Busy(what, retry_after(response.headers.get("retry-after"), datetime.now(UTC)))
         if code in STATUSES and self._patient(busy):
             raise busy
-        if self._settings.continue_at is not None:  # the file may only ever have the object itself
+        if self._job.resume is not None:  # the file may only ever have the object itself
             if code not in ({200, 206, 416} if ranged else {200}):
-                raise Failure(ExitCode.HTTP, what, "-L follows it" if 300 <= code < 400 else "")
+                failed = ExitCode.HTTP if self._settings.fail else ExitCode.RANGE
+                raise Failure(failed, what, "-L follows it" if 300 <= code < 400 else "")
         elif self._settings.fail and code >= 400 and not ranged:
             raise Failure(ExitCode.HTTP, what, "without -f, the answer's body says more")
 
@@ -235,15 +244,16 @@ class Attempt:
                 body.start_over(version_of(answer), self._heads())
                 self._receive(response, body)
             case Append(stop, length):
-                body.go_on(version_of(answer))
+                body.go_on(version_of(answer), self._heads_before(held))
                 self._receive(response, body)
                 _check_part(body, stop, length)
             case Skip(count, why):
                 self._remark(f"{why}: the first {count} bytes are left out")
-                body.go_on(version_of(answer))
+                body.go_on(version_of(answer), self._heads_before(held))
                 self._receive(response, body, skip=count)
             case Whole():
                 self.needless = True
+                body.add_heads(self._heads_before(held))
                 self._remark("everything is here already")
             case Refuse(why, status):
                 code = ExitCode.HTTP if status else ExitCode.RANGE
@@ -252,9 +262,15 @@ class Attempt:
                 return decision
         return None
 
+    def _heads_before(self, held: Held | None) -> bytes:
+        """Return the heads for a rest of a body; none in the middle of what this run writes."""
+        return self._heads() if held is not None and held.found else b""
+
     def _heads(self) -> bytes:
+        """Return the heads that aren't written yet, as far as they are wanted."""
         wanted = self._settings.include or self._settings.head
         heads = b"".join(self._seen) if wanted else b""
+        self._seen = []
         if not self._receiving.on_terminal:
             return heads
         return encoded(printable(decoded(heads.replace(b"\r\n", b"\n"))))
@@ -270,8 +286,21 @@ class Attempt:
             **({"place": body.place} if as_it_comes and body.place is not None else {}),
             **({"strategy": self._strategy} if self._strategy is not None else {}),
             "timeout": Waits(self._limit, connect=self._settings.connect_timeout or None),
-            "trace": self.measured.trace,
+            "trace": self._trace,
         }
+
+    def _trace(self, event: str, told: Mapping[str, object]) -> None:
+        """Take what happens on the way to an answer (httpcore's trace extension)."""
+        self.measured.trace(event)
+        answer = proxy_head(event, told)
+        if not answer:
+            return
+        self.measured.proxy_answer(answer)
+        if self._verbose:
+            self._verbose.proxy_answer(answer)
+        if not self._settings.suppress_connect_headers:
+            self._seen.append(answer)
+            self._dump(answer)
 
     def tell_events(self) -> None:
         """Tell what happened to the paths since, if that is wanted."""

@@ -2,59 +2,106 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Generator
 
 import httpx
 
 from ..redirect import basic
+from .digest import Challenge, authorization, challenge_of
 from .message import Message
 
 Login = tuple[str, str]
-_Flow = Generator[httpx.Request, httpx.Response, None]
+_MOST_STALE = 3
+"""Nonces in a row that a server may call too old."""
 
 
-class Digest(httpx.DigestAuth):
-    """Gives up where a server asks for what httpx can't do: its answer is the answer then."""
-
-    def auth_flow(self, request: httpx.Request) -> _Flow:
-        try:
-            yield from super().auth_flow(request)
-        except (KeyError, NotImplementedError, httpx.ProtocolError):
-            return
-
-
-class Offered(httpx.Auth):
-    """Asks without credentials first, then by Digest where that is offered, else by Basic.
+class Asked(httpx.Auth):
+    """Asks without credentials and content first, as curl does, then by what the server wants.
 
     Args:
         login: user and password.
+        schemes: "digest" for nothing else; "any" for Basic, too.
     """
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, schemes: str) -> None:
         self._login = login
-        self._digest = Digest(*login)
+        self._schemes = schemes
+        self._challenge: Challenge | None = None
+        self._count = 0
 
-    def auth_flow(self, request: httpx.Request) -> _Flow:
-        flow = self._digest.auth_flow(request)
-        response = yield next(flow)
-        try:
-            following = flow.send(response)
-        except StopIteration:
-            offered = response.headers.get_list("www-authenticate")
-            if response.status_code != 401 or not any(map(_is_basic, offered)):
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Yield a request as often as it is sent, each time with what its answer asked for."""
+        first = request
+        if self._challenge is not None:
+            self._answer(request)
+        else:
+            first = _without_content(request)
+        response = yield first
+        if response.status_code < 300 and first is not request:
+            response = yield request
+        stale = 0
+        while response.status_code == 401 and stale < _MOST_STALE:
+            if not self._take(response, request, again=stale > 0):
                 return
+            stale += 1
+            response = yield request
+
+    def _take(self, response: httpx.Response, request: httpx.Request, *, again: bool) -> bool:
+        """Take what an answer asks for; return whether that can be answered."""
+        offered = response.headers.get_list("www-authenticate")
+        challenge = challenge_of(offered)
+        if again and (challenge is None or not challenge.stale):
+            return False
+        if challenge is not None:
+            self._challenge, self._count = challenge, 0
+            self._answer(request)
+            return True
+        if self._schemes == "any" and any(map(_is_basic, offered)):
             request.headers["Authorization"] = basic(*self._login)
-            following = request
-        yield following
+            return True
+        return False
+
+    def _answer(self, request: httpx.Request) -> None:
+        assert self._challenge is not None  # whoever calls has one
+        self._count += 1
+        value = authorization(
+            self._challenge,
+            self._login,
+            request.method,
+            request.url.raw_path.decode("ascii"),
+            count=self._count,
+            cnonce=secrets.token_hex(8),
+        )
+        request.headers.pop("authorization", None)
+        own = (b"Authorization", os.fsencode(value))
+        request.headers = httpx.Headers([*request.headers.raw, own])
 
 
 def authentication(message: Message) -> httpx.Auth | None:
     """Return what answers a server that wants to know who asks; None where that is sent at once."""
     if message.login is None or message.scheme not in ("digest", "any"):
         return None
-    if message.scheme == "any":
-        return Offered(message.login)
-    return Digest(*message.login)
+    return Asked(message.login, message.scheme)
+
+
+def _without_content(request: httpx.Request) -> httpx.Request:
+    """Return the request without its content, which would be refused without credentials."""
+    length = request.headers.get("content-length", "")
+    if length in ("", "0") and "transfer-encoding" not in request.headers:
+        return request
+    fields = [field for field in request.headers.raw if field[0].lower() not in _FRAMING]
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers=[*fields, (b"Content-Length", b"0")],
+        stream=httpx.ByteStream(b""),
+        extensions=request.extensions,
+    )
+
+
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 def _is_basic(challenge: str) -> bool:

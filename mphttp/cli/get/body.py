@@ -75,21 +75,39 @@ class Body:
             self._notes.remove()  # first: a note must never stand beside bytes of another version
         if self.held.rewindable:
             self._sink.cut(0)
-        self._head = len(heads)
+        self._head = 0
         self.held = Held(0, version, rewindable=self.held.rewindable)
         if self._notes is not None and version is not None:
             self._notes.write(version)
         if self._hash is not None:
             self._hash = hashlib.sha256()
-        self._sink.write(heads)
+        self.add_heads(heads)
 
-    def go_on(self, version: Version | None) -> None:
-        """Let what follows be appended; bytes of an unknown version become those of this one."""
+    def go_on(self, version: Version | None, heads: bytes = b"") -> None:
+        """Let what follows be appended; bytes of an unknown version become those of this one.
+
+        Args:
+            version: of what follows, or None.
+            heads: what stands before it and is no part of it; only where nothing is taken back.
+
+        Raises:
+            Failure: it can't be written.
+        """
         self.held = replace(self.held, version=self.held.version or version)
         if self._notes is not None and self._notes.kept and self.held.version is not None:
             self._notes.write(self.held.version)  # of a file that changes from here on
         if self.held.rewindable:
             self._sink.cut(self._head + self.held.size)
+        self.add_heads(heads)
+
+    def add_heads(self, heads: bytes) -> None:
+        """Write what is no part of the body.
+
+        Raises:
+            Failure: it can't be written.
+        """
+        self._head += len(heads)
+        self._sink.write(heads)
 
     def write(self, data: bytes) -> None:
         """Append bytes.
@@ -177,13 +195,13 @@ class Body:
 
 
 @contextmanager
-def opened(job: Job, resume: int | str | None, environment: Environment) -> Iterator[Body]:
+def opened(job: Job, environment: Environment, *, heads: bool) -> Iterator[Body]:
     """Open where a body goes.
 
     Args:
         job: what is downloaded.
-        resume: bytes of it that are there already ("-": as many as the file has), None for none.
         environment: where stdout is.
+        heads: whether heads are written, too, so that what there is isn't the body alone.
 
     Raises:
         Failure: it can't be written.
@@ -192,16 +210,25 @@ def opened(job: Job, resume: int | str | None, environment: Environment) -> Iter
         with said(job.output):
             os.makedirs(os.path.dirname(job.output) or ".", 0o750, exist_ok=True)
     name = job.output if job.clobbers or is_stream(job.output) else free_name(job.output)
+    resume = job.resume
     if resume is None:
         with target(name, environment) as sink:
             yield Body(sink, Held(0, rewindable=sink.rewindable), None, job.sha256)
     elif is_stream(job.output):
         with target(job.output, environment) as sink:
-            held = Held(int(resume), found=True, vouched=True, rewindable=False)
-            yield Body(sink, held, None, job.sha256)
+            yield Body(sink, _vouched(int(resume)), None, job.sha256)
+    elif heads:
+        with growing_file(job.output, appends=True) as sink:
+            size = os.fstat(sink.descriptor).st_size if resume == "-" else int(resume)
+            yield Body(sink, _vouched(size), None, job.sha256)
     else:
         with _growing(job, resume) as body:
             yield body
+
+
+def _vouched(size: int) -> Held:
+    """Return what the user says is here; nobody looks at it, and nothing of it is taken back."""
+    return Held(size, found=True, vouched=True, rewindable=False)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
-from .message import fields, login, user_agent
+from .message import given_fields, login, sent_fields, tunnel_fields
 from .proxies import Proxies, Routes, chosen_proxies
 from .session import Session
 from .settings import Settings, all_options
@@ -51,13 +51,13 @@ def make_client(
     proxies = chosen_proxies(settings.proxy, settings.noproxy, environment.environ)
     if settings.proxy_user is not None:
         proxies = proxies.with_login(*login(settings.proxy_user, environment))
-    own = fields(settings.proxy_header, environment)
+    own = given_fields(settings.proxy_header, environment, silent=settings.silent)
     known = hosts(settings)
     make_transport = _BACKENDS[settings.backend](settings, proxies)
 
     def make(proxy: str | None, scheme: str) -> httpx.BaseTransport:
         tunnel = scheme == "https" or settings.proxytunnel or bool(known.instead)
-        headers = [*user_agent(settings), *own] if tunnel else own
+        headers = tunnel_fields(settings, own) if tunnel else sent_fields(own)
         with _tls_files(environment):
             return make_transport(
                 scheme,

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from ..environment import Environment
-from ..exits import ExitCode, Failure
+from ..exits import ExitCode, Failure, usage
 from ..url import basename
 from .settings.request import Data
 
@@ -55,18 +55,20 @@ class Upload:
     Args:
         name: of the file, "-" for stdin.
         stdin: what "-" stands for.
-        size: bytes, or None where only the end tells (a pipe).
+        size: bytes that are sent, or None where only the end tells (a pipe).
+        start: bytes at its beginning that aren't.
     """
 
     name: str
     stdin: BinaryIO
     size: int | None
     media_type: str = ""
+    start: int = 0
 
     @property
     def repeatable(self) -> bool:
         """Whether it can be read once more."""
-        return self.size is not None
+        return self.size is not None and self.name != "-"
 
     def stream(self) -> httpx.SyncByteStream:
         return _FileStream(self)
@@ -85,9 +87,10 @@ class _FileStream(httpx.SyncByteStream):
             raise Failure(ExitCode.REWIND, what, "send a file instead")
         self._begun = True
         if self._upload.name == "-":
-            yield from _blocks(self._upload.stdin, None)
+            yield from _blocks(self._upload.stdin, self._upload.size)
             return
         with readable(self._upload.name), FileIO(self._upload.name) as file:
+            file.seek(self._upload.start)
             # What is appended meanwhile was not announced.
             yield from _blocks(file, self._upload.size)
 
@@ -120,20 +123,34 @@ def _blocks(file: BinaryIO | FileIO, most: int | None) -> Iterator[bytes]:
         left -= 0 if most is None else len(block)
 
 
-def upload_of(name: str, environment: Environment) -> Upload:
+def upload_of(name: str, environment: Environment, start: int = 0) -> Upload:
     """Return what `-T NAME` sends.
 
+    Args:
+        name: of the file.
+        environment: where stdin is.
+        start: bytes at its beginning that the server has already.
+
     Raises:
-        Failure: there is no such file, or it can't be read.
+        Failure: there is no such file, it can't be read, or it has no more bytes than that.
     """
     if name == "-":
+        _check_start(name, None, start)
         return Upload(name, environment.stdin, None)
     with readable(name):
         found = os.stat(name)
         if not os.access(name, os.R_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     size = found.st_size if stat.S_ISREG(found.st_mode) else None
-    return Upload(name, environment.stdin, size)
+    _check_start(name, size, start)
+    return Upload(name, environment.stdin, size and size - start, start=start)
+
+
+def _check_start(name: str, size: int | None, start: int) -> None:
+    if start and size is None:
+        raise usage(f"-C can't skip the beginning of {name}: nobody knows how long it is")
+    if start and size is not None and start >= size:
+        raise usage(f"{name} has {size} bytes, so it can't be sent from {start} on")
 
 
 def upload_url(url: str, name: str) -> str:

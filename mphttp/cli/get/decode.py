@@ -199,6 +199,8 @@ _DECODERS: dict[str, Callable[[], Decoder]] = {
     "zstd": Zstandard,
 }
 _NEEDS = {"br": _brotli, "zstd": _zstd}
+_PLAIN = ("identity", "none")
+"""What servers call no coding; the second is curl's word for it, too."""
 
 
 def offered() -> str:
@@ -217,7 +219,7 @@ def decoded(response: httpx.Response) -> Iterator[bytes]:
     """
     fields = ",".join(response.headers.get_list("content-encoding")).lower()
     codings = [word for word in (part.strip() for part in fields.split(",")) if word]
-    codings = [coding for coding in codings if coding != "identity"]
+    codings = [coding for coding in codings if coding not in _PLAIN]
     if len(codings) > _MOST_CODINGS:
         raise CodingError(f"it has {len(codings)} codings, and {_MOST_CODINGS} are the most")
     for coding in codings:

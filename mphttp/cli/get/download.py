@@ -6,7 +6,7 @@ import shlex
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 
 from mphttp.strategies import Strategy
@@ -126,7 +126,7 @@ class Download:
         try:
             with (
                 time_limit(self._settings.max_time, self._stop) as limit,
-                opened(self.job, self._settings.continue_at, self._environment) as body,
+                opened(self.job, self._environment, heads=self._settings.include) as body,
             ):
                 with self._kept(body):
                     self._attempts(client, body, limit)
@@ -157,12 +157,19 @@ class Download:
             except Failure as failure:
                 wait = self._wait(failure, body)
                 if wait is None:
+                    self._leave_heads(body)
                     raise
                 limit.anew(wait)
                 self._remark(self._again(failure, wait))
                 self._environment.sleep(wait)
             else:
                 return
+
+    def _leave_heads(self, body: Body) -> None:
+        """Write the heads of answers whose bodies aren't, for -i."""
+        if self.attempt is not None:
+            with suppress(Failure):  # another one is told
+                self.attempt.leave_heads(body)
 
     def _try(self, client: Client, body: Body, limit: Limit) -> None:
         self.attempt = attempt = Attempt(

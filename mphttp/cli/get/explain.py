@@ -157,22 +157,30 @@ def _by_number(number: int, words: str, asked: Asked) -> Failure | None:
         what = f"the answer of {asked.peer()} can't be received: its head is too large for libcurl"
         return Failure(ExitCode.RECEIVE, what)
     code = next((code for code in _TOLD if code == number), None)
+    if code in (None, ExitCode.USAGE):
+        return None
     if asked.proxy is not None and (code is ExitCode.CONNECT or "CONNECT" in words):
-        code = ExitCode.PROXY
-    return None if code in (None, ExitCode.USAGE) else _said(code, asked, words)
+        return _of_proxy(ExitCode.RECEIVE if "CONNECT" in words else code, asked, words)
+    return _said(code, asked, words)
 
 
 def _by_kind(error: Exception, asked: Asked) -> Failure | None:
     if isinstance(error, httpx.ProxyError):
-        return _said(_proxy_code(asked), asked, f"it refused: {_words(error)}")
+        return _of_proxy(_proxy_code(asked), asked, f"it refused: {_words(error)}")
     if isinstance(error, httpx.RemoteProtocolError):
         return _said(_of_protocol(error, answered=asked.answered), asked, _words(error))
     if isinstance(error, httpx.UnsupportedProtocol):
         return Failure(ExitCode.PROTOCOL, f"the URL can't be used: {_words(error)}")
     code = next((code for kind, code in _KINDS if isinstance(error, kind)), None)
     if code is ExitCode.CONNECT and asked.proxy is not None:
-        code = ExitCode.PROXY
+        return _of_proxy(code, asked, _words(error))
     return None if code is None else _said(code, asked, _words(error))
+
+
+def _of_proxy(code: ExitCode, asked: Asked, why: str) -> Failure:
+    """Blame the proxy; curl has numbers of its own for what it does wrong."""
+    told = _said(ExitCode.PROXY, asked, why)
+    return Failure(code, told.what, told.hint)
 
 
 def _of_protocol(error: Exception, *, answered: bool) -> ExitCode:
@@ -186,7 +194,7 @@ def _of_protocol(error: Exception, *, answered: bool) -> ExitCode:
 
 def _proxy_code(asked: Asked) -> ExitCode:
     socks = asked.proxy is not None and asked.proxy.startswith("socks")
-    return ExitCode.SOCKS if socks else ExitCode.PROXY
+    return ExitCode.SOCKS if socks else ExitCode.RECEIVE
 
 
 def _said(code: ExitCode, asked: Asked, why: object = "") -> Failure:

@@ -70,6 +70,7 @@ def variables(download: Download) -> dict[str, object]:
     return {
         **_of_command(download),
         **_of_answer(download.attempt.response if download.attempt else None),
+        **_of_condition(download),
         **_of_transfer(download),
         "errormsg": failure.what if failure else None,
         "exitcode": int(failure.code) if failure else 0,
@@ -116,7 +117,13 @@ def _of_answer(response: httpx.Response | None) -> dict[str, object]:
 
 def _shown(url: httpx.URL) -> str:
     """Write a URL for reports and logs, where a password has no place."""
-    return str(url.copy_with(userinfo=b""))
+    return str(url.copy_with(userinfo=b"", raw_path=url.raw_path))  # a "/" where there is none
+
+
+def _of_condition(download: Download) -> dict[str, object]:
+    """Return the status that a server would have given that knows -z, as curl does."""
+    unmet = download.attempt is not None and download.attempt.unmet
+    return {"http_code": 304, "response_code": 304} if unmet else {}
 
 
 def _field_lists(headers: httpx.Headers) -> dict[str, list[str]]:
@@ -135,6 +142,7 @@ def _of_transfer(download: Download) -> dict[str, object]:
     size, total = report.bytes if report else 0, times.get("total", 0.0)
     return {
         "size_download": size,
+        "http_connect": measured.proxy_status,
         "size_header": measured.size_header,
         "size_request": measured.size_request,
         "size_upload": uploaded,

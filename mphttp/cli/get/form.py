@@ -89,12 +89,18 @@ def _options(text: str, whole: str) -> tuple[str, dict[str, str]]:
     """Split a value from what stands behind it."""
     word = _WORD.match(text)
     assert word is not None  # it may be empty
-    at, found = word.end(), {}
+    at, last = word.end(), ""
+    found: dict[str, str] = {}
     while at < len(text):
         option = _OPTION.match(text, at)
-        if option is None or option[1] not in ("type", "filename"):
+        known = option is not None and option[1] in ("type", "filename")
+        if option is None or not (known or last == "type"):
             raise usage(f"-F: {whole!r} can't be understood after the ;", _HINT)
-        found[option[1]] = _unquoted(option[2])
+        if known:
+            last = option[1]
+            found[last] = _unquoted(option[2])
+        else:  # a parameter of the type
+            found[last] += f";{option[1]}={option[2]}"
         at = option.end()
     return word[2] if word[1] is None else _unquoted(f'"{word[1]}"'), found
 

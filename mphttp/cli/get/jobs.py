@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,8 @@ from .content import Content, Plain, Upload, in_query, joined, upload_of, upload
 from .form import Form
 from .glob import Globbed, expanded
 from .lists import digests, listed_urls
-from .message import Message, message
-from .outputs import check_outputs, of_url, output_names
+from .message import Message, given_fields, message
+from .outputs import check_outputs, of_url, output_names, output_remarks
 from .settings import Settings
 from .target import is_stream
 
@@ -32,6 +33,7 @@ class Job:
         clobbers: whether a file that is there is replaced.
         asked_for: whether its place was named, and isn't stdout for want of another.
         removes: whether a file that has grown under its name goes if it can't be whole.
+        resume: bytes of the body that are here already ("-": as many as the file has), or None.
     """
 
     message: Message
@@ -43,6 +45,7 @@ class Job:
     clobbers: bool = True
     removes: bool = False
     asked_for: bool = True
+    resume: int | str | None = None
 
 
 def jobs(settings: Settings, environment: Environment) -> list[Job]:
@@ -53,7 +56,16 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
     """
     _check_body(settings)
     listed = listed_urls(settings, environment)
-    globs = [*_globs(settings), *enumerate(map(Globbed, listed), len(settings.url))]
+    patterns = [*_globs(settings), *([Globbed(text)] for text in listed)]
+    given = _contents(settings, len(patterns), environment)
+    # As in curl, a file goes to all that a pattern stands for before the next file does.
+    both = [
+        (number, glob, content)
+        for number, pattern in enumerate(patterns)
+        for content in given[number]
+        for glob in pattern
+    ]
+    globs, contents = [(number, glob) for number, glob, _ in both], [sent for *_, sent in both]
     texts = [with_scheme(glob.text) for _, glob in globs]
     if settings.get:
         data = joined(settings.data, environment)
@@ -61,10 +73,9 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
     if settings.url_query:
         query = joined(settings.url_query, environment)
         texts = [in_query(text, query) for text in texts]
-    given = _contents(settings, len(settings.url) + len(listed), environment)
-    contents = [given[number] for number, _ in globs]
+    headers = given_fields(settings.header, environment, silent=settings.silent)
     messages = [
-        message(settings, parse_url(sent_to), environment, content)
+        message(settings, parse_url(sent_to), environment, content, headers)
         for sent_to, content in zip(_with_names(texts, contents), contents, strict=True)
     ]
     outputs = output_names(settings, texts, globs)
@@ -78,10 +89,13 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
             clobbers=not settings.no_clobber,
             removes=settings.remove_on_error,
             asked_for=globs[number][0] < len(settings.output),
+            resume=None if settings.upload_file else settings.continue_at,
         )
         for number, parts in enumerate(zip(messages, outputs, wanted, strict=True))
     ]
     check_outputs(settings, len(texts))
+    for words in () if settings.silent else output_remarks(settings, outputs):
+        environment.say(f"warning: {words}")
     if settings.parallel and outputs.count("-") > 1:
         what = "with -Z, the bodies of several URLs would be mixed on standard output"
         raise usage(what, "-o, -O or --remote-name-all names a file for each")
@@ -92,13 +106,9 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
     return made
 
 
-def _globs(settings: Settings) -> list[tuple[int, Globbed]]:
-    """Return what the URLs of the command line stand for, each with its place there."""
-    return [
-        (number, glob)
-        for number, text in enumerate(settings.url)
-        for glob in ([Globbed(text)] if settings.globoff else expanded(text))
-    ]
+def _globs(settings: Settings) -> list[list[Globbed]]:
+    """Return what each URL of the command line stands for."""
+    return [[Globbed(text)] if settings.globoff else expanded(text) for text in settings.url]
 
 
 def _check_body(settings: Settings) -> None:
@@ -118,20 +128,33 @@ def _check_body(settings: Settings) -> None:
         raise usage(f"-r asks for a part, and {both[0]}", "give one of them")
 
 
-def _contents(settings: Settings, count: int, environment: Environment) -> Sequence[Content | None]:
-    """Return what is sent to each URL."""
+def _contents(
+    settings: Settings, count: int, environment: Environment
+) -> Sequence[Sequence[Content | None]]:
+    """Return what is sent to each URL, one after the other."""
     files = settings.upload_file
     if files:
         if len(files) > count:
             what = f"there are more files to send ({len(files)}) than URLs ({count})"
             raise usage(what, "give one -T for each URL, in the same order")
-        sent = [upload_of(name, environment) for name in files]
-        return [*sent, *[None] * (count - len(sent))]
+        start = int(settings.continue_at or 0) if settings.continue_at != "-" else 0
+        sent = [
+            [upload_of(name, environment, start) for name in _names(text, settings)]
+            for text in files
+        ]
+        return [*sent, *[[None]] * (count - len(sent))]
     if settings.form:
-        return [Form(settings.form, environment)] * count
+        return [[Form(settings.form, environment)]] * count
     if settings.data and not settings.get:
-        return [Plain(joined(settings.data, environment))] * count
-    return [None] * count
+        return [[Plain(joined(settings.data, environment))]] * count
+    return [[None]] * count
+
+
+def _names(text: str, settings: Settings) -> list[str]:
+    """Return the files that -T stands for; one that is there has that name, whatever is in it."""
+    if settings.globoff or os.path.exists(text):
+        return [text]
+    return [glob.text for glob in expanded(text)]
 
 
 def _with_names(texts: Sequence[str], contents: Sequence[Content | None]) -> Iterator[str]:
@@ -150,13 +173,12 @@ def _check_stdout(outputs: Sequence[str], **others: str | None) -> None:
 
 
 def _check_resume(settings: Settings, made: Sequence[Job]) -> None:
-    if settings.continue_at is None:
-        return
     asked = made[0].message
-    if settings.include or settings.compressed:
-        option = "-i" if settings.include else "--compressed"
-        what = f"{option} writes other bytes than those whose rest -C asks for"
-        raise usage(what, f"leave {option} or -C away")
+    if made[0].resume is None:
+        return
+    if settings.compressed:
+        what = "--compressed writes other bytes than those whose rest -C asks for"
+        raise usage(what, "leave --compressed or -C away")
     if not asked.resumable:
         raise usage("-C is for a plain GET without a Range of its own", "leave -C away")
     if settings.continue_at != "-" and len(made) > 1:

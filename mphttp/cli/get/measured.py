@@ -23,6 +23,7 @@ class Measured:
         size_upload: bytes of the last request's body, as it was announced.
         connects: connections that were made.
         tunnelled: whether a proxy has let the last request through.
+        proxy_status: of the last proxy's answer to CONNECT, 0 if there was none.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class Measured:
         self.size_upload = 0
         self.connects = 0
         self.tunnelled = False
+        self.proxy_status = 0
         self._began = time.monotonic()
         self._asked = 0.0
 
@@ -59,7 +61,12 @@ class Measured:
                 self.times[moment] = self._asked + libcurl[moment]
         self.connects += int(libcurl.get("connects", 0))
 
-    def trace(self, event: str, _: Mapping[str, object]) -> None:
+    def proxy_answer(self, head: bytes) -> None:
+        """Count the head of a proxy's answer to CONNECT."""
+        self.size_header += len(head)
+        self.proxy_status = int(head.split(b" ", 2)[1][:3])
+
+    def trace(self, event: str) -> None:
         """Take what happens while a connection is made (httpcore's trace extension)."""
         if event.endswith(".connect_tcp.complete"):
             self.connects += 1

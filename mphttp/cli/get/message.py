@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -15,11 +15,15 @@ from ..environment import Environment
 from ..exits import usage
 from ..redirect import Follow, basic, in_url
 from .conditions import compared_tag, time_condition
-from .content import Content, read_file
+from .content import Content, Upload, read_file
 from .decode import offered
 from .settings import Settings
 from .settings.session import Scheme
 
+Fields = tuple[tuple[str, str | None], ...]
+"""Names and values in the order given; None takes a field away."""
+
+_HEADER = "-H 'Name: value' sends one, -H 'Name:' takes it away"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
 
@@ -42,6 +46,7 @@ class Message:
         own: fields that options of their own ask for; `headers` count before them.
         follow: how redirects are followed; None if they aren't.
         scheme: how user and password are told; None is Basic.
+        chunked: whether the body is sent in chunks, though its length may be known.
     """
 
     method: str
@@ -53,6 +58,7 @@ class Message:
     own: tuple[tuple[str, str | None], ...] = ()
     follow: Follow | None = None
     scheme: Scheme | None = None
+    chunked: bool = False
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -81,7 +87,7 @@ class Message:
         """
         given = [(name, value) for name, value in self.headers if value is not None]
         request = client.build_request(
-            self.method, self.url, headers=_framing(self.content), extensions=extensions
+            self.method, self.url, headers=self._framing(), extensions=extensions
         )
         if self.content is not None:
             request.stream = self.content.stream()
@@ -95,6 +101,7 @@ class Message:
         media_type = self.content.media_type if self.content is not None else ""
         defaults |= {"Content-Type": media_type} if media_type else {}
         request.headers.update(defaults)
+        given = [(name, _of_form(name, value, media_type)) for name, value in given]
         own = [(name, value) for name, value in self.own if not self._says(name)]
         for name, _ in (*self.headers, *own):
             request.headers.pop(name, None)
@@ -105,17 +112,24 @@ class Message:
         request.headers = httpx.Headers(fields)
         return request
 
+    def _framing(self) -> dict[str, str]:
+        if self.content is None:
+            return {}
+        if self.chunked or self.content.size is None:
+            return {"transfer-encoding": "chunked"}
+        return {"content-length": str(self.content.size)}
+
     def _says(self, name: str) -> bool:
         """Whether the user has said by -H what is in a field."""
         return any(given.lower() == name.lower() for given, _ in self.headers)
 
 
-def _framing(content: Content | None) -> dict[str, str]:
-    if content is None:
-        return {}
-    if content.size is None:
-        return {"transfer-encoding": "chunked"}
-    return {"content-length": str(content.size)}
+def _of_form(name: str, value: str, media_type: str) -> str:
+    """Return a field of the user's; a type of a form without the boundary is of no use."""
+    found = re.search("; *boundary=.*", media_type)
+    if name.lower() != "content-type" or found is None or "boundary=" in value:
+        return value
+    return value + found[0]
 
 
 def _raw(fields: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
@@ -123,7 +137,11 @@ def _raw(fields: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 
 def message(
-    settings: Settings, url: httpx.URL, environment: Environment, content: Content | None
+    settings: Settings,
+    url: httpx.URL,
+    environment: Environment,
+    content: Content | None,
+    headers: Fields,
 ) -> Message:
     """Return the message that a command line asks for.
 
@@ -132,6 +150,7 @@ def message(
         url: one of its URLs.
         environment: where files are read.
         content: the body, or None.
+        headers: of -H.
 
     Raises:
         Failure: a header or the user can't be used.
@@ -139,8 +158,7 @@ def message(
     implied = _implied(settings, content)
     if settings.request and not _TOKEN.fullmatch(settings.request):
         raise usage(f"{settings.request!r} is no method", "-X takes one word such as PUT")
-    headers = given_fields(settings.header, environment)
-    _check_framing(headers, content)
+    content, headers, chunked = framed(content, headers)
     referer, auto = _referer(settings.referer)
     follow = Follow(
         settings.max_redirs,
@@ -157,9 +175,10 @@ def message(
         content=content,
         auth=login(settings.user, environment) if settings.user else None,
         compressed=settings.compressed,
-        own=tuple(_own(settings, referer)),
+        own=tuple(_own(settings, referer, content)),
         follow=follow if settings.location or settings.location_trusted else None,
         scheme=_scheme(settings),
+        chunked=chunked,
     )
 
 
@@ -172,7 +191,9 @@ def _implied(settings: Settings, content: Content | None) -> str:
     return "PUT" if settings.upload_file else "POST"
 
 
-def _own(settings: Settings, referer: str) -> Iterator[tuple[str, str | None]]:
+def _own(
+    settings: Settings, referer: str, content: Content | None
+) -> Iterator[tuple[str, str | None]]:
     if settings.oauth2_bearer is not None:
         yield _field("--oauth2-bearer", "Authorization", f"Bearer {settings.oauth2_bearer}")
     if settings.user_agent is not None:
@@ -182,6 +203,9 @@ def _own(settings: Settings, referer: str) -> Iterator[tuple[str, str | None]]:
     if settings.range is not None:
         wanted = f"{settings.range}-" if settings.range.isdecimal() else settings.range
         yield _field("-r", "Range", f"bytes={wanted}")
+    if settings.continue_at is not None and isinstance(content, Upload) and content.size:
+        whole = content.start + content.size
+        yield "Content-Range", f"bytes {content.start}-{whole - 1}/{whole}"
     if (tag := compared_tag(settings)) is not None:
         yield _field("--etag-compare", "If-None-Match", tag)
     if (condition := time_condition(settings)) is not None:
@@ -223,48 +247,82 @@ def _lines(given: str, environment: Environment) -> Sequence[str]:
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
 
 
-def given_fields(
-    given: Iterable[str], environment: Environment
-) -> tuple[tuple[str, str | None], ...]:
+def given_fields(given: Iterable[str], environment: Environment, *, silent: bool) -> Fields:
     """Return the fields that each -H names; None takes one away.
 
+    Args:
+        given: the text of each.
+        environment: where files are read.
+        silent: whether nobody is told of lines that are no header, and aren't sent.
+
     Raises:
-        Failure: one is no field.
+        Failure: a file can't be read.
     """
-    return tuple(_header(line) for text in given for line in _lines(text, environment))
+    found: list[tuple[str, str | None]] = []
+    for line in (line for text in given for line in _lines(text, environment)):
+        field = _header(line)
+        if field is not None:
+            found.append(field)
+        elif not silent:
+            environment.say(f"warning: {line!r} is no header, and isn't sent\nhint: {_HEADER}")
+    hosts = [at for at, (name, _) in enumerate(found) if name.lower() == "host"]
+    return tuple(field for at, field in enumerate(found) if at not in hosts[1:])  # as in curl
 
 
-def user_agent(settings: Settings) -> list[tuple[str, str]]:
-    """Return the field in which a proxy that is asked for a tunnel reads who asks."""
+def tunnel_fields(settings: Settings, own: Fields) -> list[tuple[str, str]]:
+    """Return what a proxy that is asked for a tunnel is told: who asks, and --proxy-header."""
     agent = USER_AGENT if settings.user_agent is None else settings.user_agent
-    return [("User-Agent", agent)] if agent else []
+    named = any(name.lower() == "user-agent" for name, _ in own)
+    return [*([("User-Agent", agent)] if agent and not named else []), *sent_fields(own)]
 
 
-def fields(given: Iterable[str], environment: Environment) -> list[tuple[str, str]]:
-    """Return the same for who is sent nothing else."""
-    return [(name, value) for name, value in given_fields(given, environment) if value is not None]
+def sent_fields(own: Fields) -> list[tuple[str, str]]:
+    """Return the fields that are sent to who is sent nothing else."""
+    return [(name, value) for name, value in own if value is not None]
 
 
-def _header(line: str) -> tuple[str, str | None]:
+def _header(line: str) -> tuple[str, str | None] | None:
     name, colon, value = line.partition(":")
-    if colon and _TOKEN.fullmatch(name.strip()) and not _CONTROLS.search(value.strip()):
-        return name.strip(), value.strip() or None
     bare = line.rstrip()
-    if bare.endswith(";") and _TOKEN.fullmatch(bare[:-1]):
-        return bare[:-1], ""
-    raise usage(f"{line!r} is no header", "-H 'Name: value' sends one, -H 'Name:' takes it away")
+    if not colon:
+        empty = bare.endswith(";") and _TOKEN.fullmatch(bare[:-1])
+        return (bare[:-1], "") if empty else None
+    if _TOKEN.fullmatch(name.strip()) and not _CONTROLS.search(value.strip()):
+        return name.strip(), value.strip() or None
+    raise usage(f"{line!r} is no header", _HEADER)
 
 
-def _check_framing(headers: Iterable[tuple[str, str | None]], content: Content | None) -> None:
-    """Refuse fields that contradict how the body is sent: servers disagree on what it is then."""
-    length = None if content is None or content.size is None else str(content.size)
-    for name, value in headers:
-        if name.lower() == "transfer-encoding" and value is not None:
-            what = "the body is sent with its length, so it can't have a Transfer-Encoding"
-            raise usage(what, "leave that -H away")
-        if name.lower() == "content-length" and value != length:
-            what = f"the Content-Length of this request is {length or 'not sent'}"
-            raise usage(f"{what}, and no other", "leave that -H away")
+_NO_FRAMING = "leave that -H away"
+_LENGTH, _CODING = "content-length", "transfer-encoding"
+
+
+def framed(content: Content | None, headers: Fields) -> tuple[Content | None, Fields, bool]:
+    """Return how a body is sent if -H says so: in chunks, or with a length that the user knows.
+
+    Args:
+        content: the body, or None.
+        headers: of -H.
+
+    Returns:
+        the body, the fields that are sent beside it, and whether it is sent in chunks.
+
+    Raises:
+        Failure: they contradict the body: servers disagree on what it is then.
+    """
+    said = {name.lower(): value for name, value in headers}
+    others = tuple(field for field in headers if field[0].lower() not in (_LENGTH, _CODING))
+    coding, length = said.get(_CODING), said.get(_LENGTH)
+    if coding is not None and (content is None or coding.lower() != "chunked"):
+        raise usage(f"nothing can be sent with Transfer-Encoding: {coding}", _NO_FRAMING)
+    if isinstance(content, Upload) and content.name == "-" and _CODING in said and coding is None:
+        content = replace(content, size=int(length) if length and length.isdecimal() else None)
+    size = None if content is None or coding is not None else content.size
+    if content is None and length == "0":
+        return None, (*others, ("Content-Length", "0")), False
+    if _LENGTH in said and length != (None if size is None else str(size)):
+        told = "not sent" if size is None else size
+        raise usage(f"the Content-Length of this request is {told}, and no other", _NO_FRAMING)
+    return content, others, coding is not None
 
 
 def login(user: str, environment: Environment) -> tuple[str, str]:

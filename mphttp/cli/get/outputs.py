@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from ..exits import usage
+from ..exits import ExitCode, Failure, usage
 from ..url import basename, name_from_url
 from .glob import Globbed
 from .settings import Settings
@@ -30,19 +30,31 @@ def output_names(
         globs: for each of them which URL of the command line it comes from, and how.
 
     Raises:
-        Failure: two would go to the same file, or there are more files than URLs.
+        Failure: two would go to the same file by different options.
     """
-    given = settings.output
-    if len(given) > len(urls):
-        what = f"there are more outputs ({len(given)}) than URLs ({len(urls)})"
-        raise usage(what, "give one -o or -O for each URL, in the same order")
     names = [
         _name(settings, number, url, glob) for url, (number, glob) in zip(urls, globs, strict=True)
     ]
-    for name, count in Counter(names).items():
+    # All that one -o stands for may go there, as in curl, unless at once or after what is there.
+    apart = settings.parallel or settings.continue_at is not None
+    whose = {
+        (name, number, at if apart or of_url(settings, number) else 0)
+        for at, (name, (number, _)) in enumerate(zip(names, globs, strict=True))
+    }
+    for name, count in Counter(name for name, *_ in whose).items():
         if count > 1 and not is_stream(name):
             raise usage(f"{count} URLs would go to the same file {name}", "give each its own -o")
     return names
+
+
+def output_remarks(settings: Settings, names: Sequence[str]) -> Iterator[str]:
+    """Yield what people should know of where bodies go, though it may be meant so."""
+    for name, count in Counter(names).items():
+        if count > 1 and not is_stream(name):
+            yield f"{count} URLs go to {name}: the last body stays\nhint: #1 is what varies"
+    more = len(settings.output) - len(names)
+    if more > 0:
+        yield f"there are more outputs than URLs: the last {more} are left out"
 
 
 def of_url(settings: Settings, number: int) -> bool:
@@ -70,6 +82,10 @@ def check_outputs(settings: Settings, count: int) -> None:
                 raise usage(f"{option} and -J can't go together", "-D FILE takes the head")
         if settings.continue_at is not None:
             raise usage("-C and -J can't go together", "-o FILE names the file that is there")
+    folder = os.path.dirname(settings.etag_save or "") or "."
+    if not os.path.isdir(folder):
+        what = f"{settings.etag_save} can't be written: there is no folder {folder}"
+        raise Failure(ExitCode.READ, what)  # curl's number for it
     if count > 1 and (settings.etag_save or settings.etag_compare):
         raise usage("--etag-save and --etag-compare are for one URL", "run it once for each")
     if settings.time_cond is not None and settings.continue_at is not None:

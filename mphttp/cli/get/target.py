@@ -150,8 +150,12 @@ def _copy(source: int, there: FileIO) -> None:
 
 
 @contextmanager
-def growing_file(name: str) -> Iterator[Sink]:
+def growing_file(name: str, *, appends: bool = False) -> Iterator[Sink]:
     """Open a file that is there under its name while it grows; no empty one is left behind.
+
+    Args:
+        name: of the file.
+        appends: whether what is written stands at its end, and isn't taken back.
 
     Raises:
         Failure: it can't be written, or another process is writing it.
@@ -160,7 +164,9 @@ def growing_file(name: str) -> Iterator[Sink]:
         stream, made = _open_growing(name)
     with stream:
         try:
-            sink = Sink(name, stream, rewindable=True)
+            if appends:
+                stream.seek(0, os.SEEK_END)
+            sink = Sink(name, stream, rewindable=not appends)
             yield sink
             sink.date()
         except BaseException:

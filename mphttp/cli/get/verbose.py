@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import httpx
 
 from mphttp.report import Report
@@ -27,6 +30,19 @@ def head(response: httpx.Response) -> bytes:
     return b"".join(line + b"\r\n" for line in (status, *fields, b""))
 
 
+_OF_HTTP = re.compile(rb"HTTP/[0-9.]+ [0-9]{3}.*?\r?\n\r?\n", re.DOTALL)
+
+
+def proxy_head(event: str, told: Mapping[str, object]) -> bytes:
+    """Return the head of a proxy's answer to CONNECT, if an event of a trace tells of one."""
+    if not event.startswith("connection.ask_proxy."):
+        return b""
+    error = told.get("exception")
+    answer = getattr(getattr(error, "__cause__", None), "answer", told.get("return_value"))
+    found = _OF_HTTP.match(answer) if isinstance(answer, bytes) else None
+    return found[0] if found else b""
+
+
 class Verbose:
     """Tells one transfer as it goes.
 
@@ -44,6 +60,10 @@ class Verbose:
             self._request(message)
         else:
             self._response(message)
+
+    def proxy_answer(self, head: bytes) -> None:
+        """Tell what a proxy said to CONNECT."""
+        self._tell("<", *map(decoded, head.rstrip(b"\r\n").splitlines()))
 
     def events(self, report: Report) -> None:
         """Tell what has happened since the last call."""

@@ -25,6 +25,7 @@ VARIABLES = (
     "ftp_entry_path",
     "header_json",
     "http_code",
+    "http_connect",
     "http_version",
     "local_ip",
     "local_port",
@@ -68,7 +69,6 @@ strategy and subflows."""
 
 _OF_CURL = {
     "certs",
-    "http_connect",
     "num_certs",
     "time_namelookup",
 }
@@ -210,7 +210,11 @@ _APART = ("headers", "header_lists")
 
 def _header_json(fields: Mapping[str, object]) -> str:
     """Write header fields as curl does: each with a list of its values, a line each."""
-    lines = (f"{json_text(name)}:{json_text(values)}" for name, values in fields.items())
+    lines = (
+        f"{json_text(name)}:[{','.join(map(json_text, values))}]"
+        for name, values in fields.items()
+        if isinstance(values, list)
+    )
     return "{" + ",\n".join(lines) + "\n}"
 
 
@@ -220,6 +224,6 @@ def words(name: str, value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if name in {"http_code", "response_code"}:
+    if name in {"http_code", "http_connect", "response_code"}:
         return f"{value:03d}"
     return f"{value:.6f}" if isinstance(value, float) else str(value)

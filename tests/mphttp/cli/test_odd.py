@@ -159,7 +159,7 @@ dead_port = pytest.fixture(_dead)
 def test_a_dead_proxy_is_blamed_itself(run, dead_port, backend, scheme, url) -> None:
     proxy = f"{scheme}://user:hunter2@127.0.0.1:{dead_port}"
     result = run("get", "--backend", backend, "-x", proxy, url)
-    assert result.code == ExitCode.PROXY
+    assert result.code == ExitCode.CONNECT
     assert f"the proxy 127.0.0.1 port {dead_port} can't be used" in result.err
     clean(result.err)
 
@@ -175,7 +175,11 @@ def test_a_proxy_without_a_name_is_blamed_itself(run, backend, url) -> None:
 @pytest.mark.parametrize(
     ("scheme", "answer", "code"),
     [
-        ("http", b"HTTP/1.1 403 " + ESCAPES[6:] + b"\r\nContent-Length: 0\r\n\r\n", ExitCode.PROXY),
+        (
+            "http",
+            b"HTTP/1.1 403 " + ESCAPES[6:] + b"\r\nContent-Length: 0\r\n\r\n",
+            ExitCode.RECEIVE,
+        ),
         ("socks5", b"\x05\xff", ExitCode.SOCKS),
         ("socks5", ESCAPES, ExitCode.SOCKS),
     ],

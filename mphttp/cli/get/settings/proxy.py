@@ -47,3 +47,6 @@ class ProxySettings:
     proxy_header: tuple[str, ...] = several(
         Option(("--proxy-header",), "send 'Name: value' to the proxy alone", "LINE", str)
     )
+    suppress_connect_headers: bool = switch(
+        "--suppress-connect-headers", means="leave the proxy's answer to CONNECT out of -i and -D"
+    )

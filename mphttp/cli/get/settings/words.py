@@ -34,6 +34,7 @@ _INSTEAD = {
 """For options of curl's that aren't here."""
 
 NEXT = "--next"
+_ASKS = ("--url=", "--input-file=")
 CONFIG = "--config="
 
 
@@ -82,13 +83,13 @@ def _words(words: Iterable[str], options: Mapping[str, Option[object]]) -> Itera
 
 
 def split(words: Iterable[str]) -> list[list[str]]:
-    """Split words at each --next."""
+    """Split words at each --next with a URL before it; another one begins nothing, as in curl."""
     groups: list[list[str]] = [[]]
     for word in words:
-        if word == NEXT:
-            groups.append([])
-        else:
+        if word != NEXT:
             groups[-1].append(word)
+        elif any(given.startswith(_ASKS) for given in groups[-1]):
+            groups.append([])
     return [group for group in groups if group] or [[]]
 
 

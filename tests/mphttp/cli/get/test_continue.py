@@ -376,7 +376,7 @@ def test_the_words_of_an_error_never_get_into_the_file(go_on, thing, file, statu
     go_on()
     thing.refusals = [status]
     result = go_on()
-    assert result.code == ExitCode.HTTP
+    assert result.code == ExitCode.RANGE
     assert f"the server answered {status}" in result.err
     assert file.read_bytes() == DATA[:HERE]
     assert go_on().code == 0
@@ -408,7 +408,7 @@ def test_what_follows_a_part_is_taken_back(go_on, thing, file) -> None:
 
 def test_what_never_began_leaves_no_file(go_on, thing, file) -> None:
     thing.refusals = [404]
-    assert go_on().code == ExitCode.HTTP
+    assert go_on().code == ExitCode.RANGE
     assert left(file) == []
 
 
@@ -441,7 +441,6 @@ def test_two_downloads_of_one_file_do_not_mix(go_on, thing, file) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("-i",), "-i writes other bytes"),
         (("--compressed",), "--compressed writes other bytes"),
         (("-d", "x"), "-C is for a plain GET"),
         (("-I",), "-C is for a plain GET"),

@@ -40,12 +40,10 @@ def deaf() -> Iterator[str]:
         ("/stuck/1000", ("--max-time", "300ms"), ExitCode.TIMEOUT, "wasn't done in time"),
         ("/bytes/10", ("-d", "@/no/such/file"), ExitCode.READ, "/no/such/file can't be read"),
         ("/bytes/10", ("--strategy", "x"), ExitCode.USAGE, "there is no strategy 'x'"),
-        ("/bytes/10", ("-H", "no header"), ExitCode.USAGE, "'no header' is no header"),
         ("/bytes/10", ("-H", "bad name: x"), ExitCode.USAGE, "'bad name: x' is no header"),
         ("/bytes/10", ("-I", "-d", "x"), ExitCode.USAGE, "-I asks for the head only"),
         ("/bytes/10", ("--cacert", "/no/such"), ExitCode.CA_FILE, "/no/such can't be used"),
         ("/bytes/10", ("-x", "ftp://a"), ExitCode.PROXY, "'ftp://a' is no proxy"),
-        ("/bytes/10", ("-O",), ExitCode.USAGE, "there are more outputs (2) than URLs (1)"),
     ],
 )
 def test_each_fault_has_a_number_and_a_sentence(

@@ -174,9 +174,15 @@ def test_json_of_several_transfers_is_several_values(run, server) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["Transfer-Encoding: chunked", "transfer-encoding: identity", "Content-Length: 5"]
+    ("line", "data"),
+    [
+        ("Transfer-Encoding: chunked", ()),
+        ("transfer-encoding: identity", ()),
+        ("transfer-encoding: identity", ("-d", "abc")),
+        ("Content-Length: 5", ()),
+        ("Content-Length: 5", ("-d", "abc")),
+    ],
 )
-@pytest.mark.parametrize("data", [("-d", "abc"), ()])
 def test_a_framing_of_ones_own_is_refused(run, server, line, data) -> None:
     refused(run("get", "-H", line, *data, f"{server.url}/echo"), server)
 
