@@ -1,19 +1,20 @@
-"""Cookies of a command line: http.cookiejar's rules, in files as curl writes them."""
+"""Cookies of a command line: those of files and of answers, in files as curl writes them."""
 
 from __future__ import annotations
 
 import os
 import re
-import urllib.request
+import threading
+import time
 from collections.abc import Iterable, Iterator
-from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 
 import httpx
 
 from ..environment import Environment
 from ..exits import usage
-from ..printable import decoded
+from ..printable import decoded, encoded
 from .content import read_file
+from .jar import Asked, Cookie, Jar
 
 _HEAD = """\
 # Netscape HTTP Cookie File
@@ -23,34 +24,14 @@ _HEAD = """\
 """
 _HOST = re.compile(r"\[[^\]]+\]|[^:]+")
 _HTTP_ONLY = "#HttpOnly_"
-_LOCAL = ".local"
-"""What http.cookiejar puts behind a name without a dot."""
 
 
-class _Policy(DefaultCookiePolicy):
-    """RFC 6265bis beside http.cookiejar's own rules: what is secure comes by TLS."""
-
-    def __init__(self) -> None:
-        super().__init__(strict_domain=True)
-
-    def set_ok(self, cookie: Cookie, request: urllib.request.Request) -> bool:
-        if not super().set_ok(cookie, request):
-            return False
-        if cookie.name.startswith("__Host-") and (cookie.domain_specified or cookie.path != "/"):
-            return False
-        if cookie.name.startswith(("__Host-", "__Secure-")) and not cookie.secure:
-            return False
-        return not cookie.secure or request.type == "https"
-
-
-def as_named(request: httpx.Request) -> httpx.Request:
+def asked_of(request: httpx.Request) -> Asked:
     """Return a request to the host that its Host field names, whose the cookies are, as in curl."""
     found = _HOST.match(request.headers.get("host", ""))
-    try:
-        url = request.url.copy_with(host=found[0].strip("[]")) if found else request.url
-    except httpx.InvalidURL:
-        url = request.url
-    return httpx.Request(request.method, url, headers={})
+    host = found[0] if found else request.url.raw_host.decode("ascii")
+    path = request.url.raw_path.decode("ascii").partition("?")[0]
+    return Asked(host.strip("[]"), path, request.url.scheme == "https")
 
 
 class Cookies:
@@ -63,12 +44,10 @@ class Cookies:
     """
 
     def __init__(self, literal: str = "", kept: Iterable[Cookie] = (), *, keep: bool) -> None:
-        self._jar = CookieJar(_Policy())
-        self._cookies = httpx.Cookies(self._jar)
+        self._jar = Jar(kept)
         self._literal = literal
         self._keep = keep
-        for cookie in kept:
-            self._jar.set_cookie(cookie)
+        self._lock = threading.Lock()
 
     def send(self, request: httpx.Request, *, own: str | None, first: bool) -> None:
         """Give a request the Cookie field that it should have.
@@ -82,30 +61,32 @@ class Cookies:
             request.headers.setdefault("Cookie", own)
             return
         request.headers.pop("cookie", None)
+        text = ""
         if self._keep:
-            seen = as_named(request)
-            self._cookies.set_cookie_header(seen)
-            if "cookie" in seen.headers:
-                request.headers["Cookie"] = seen.headers["cookie"]
-        if first and self._literal:
-            found = [request.headers.pop("cookie", ""), self._literal]
-            request.headers["Cookie"] = "; ".join(part for part in found if part)
+            with self._lock:
+                text = self._jar.field(asked_of(request), time.time())
+        found = [text, self._literal if first else ""]
+        if any(found):
+            told = "; ".join(part for part in found if part)
+            request.headers = httpx.Headers([*request.headers.raw, (b"Cookie", encoded(told))])
 
     def share(self, other: Cookies) -> None:
         """Keep what another one has kept, too."""
         for cookie in other._jar:
-            self._jar.set_cookie(cookie)
+            self._jar.add(cookie)
 
     def take(self, response: httpx.Response) -> None:
         """Keep what a server sets."""
-        if self._keep:
-            named = httpx.Response(response.status_code, headers=response.headers)
-            named.request = as_named(response.request)
-            self._cookies.extract_cookies(named)
+        fields = [v for n, v in response.headers.raw if n.lower() == b"set-cookie"]
+        if self._keep and fields:
+            with self._lock:
+                asked = asked_of(response.request)
+                self._jar.take(map(decoded, fields), asked, time.time())
 
     def text(self) -> str:
-        """Return all that is kept, as a Netscape file."""
-        return _HEAD + "".join(_line(cookie) for cookie in self._jar if not cookie.is_expired())
+        """Return all that is kept, as a Netscape file; the newest stands first, as in curl."""
+        self._jar.expire(time.time())
+        return _HEAD + "".join(map(_line, reversed(list(self._jar))))
 
 
 def read_cookies(
@@ -125,7 +106,7 @@ def read_cookies(
     literal = [text for text in given if "=" in text]
     files = [text for text in given if "=" not in text]
     found = [cookie for name in files for cookie in _read(name, environment)]
-    kept = [cookie for cookie in found if not (lasting and cookie.discard)]
+    kept = [cookie for cookie in found if not (lasting and cookie.expires is None)]
     return Cookies("; ".join(literal), kept, keep=keep or bool(files))
 
 
@@ -151,43 +132,26 @@ def _cookie(line: str) -> Cookie | None:
     domain, tail, path, secure, expires, name, value = fields
     if not domain or not re.fullmatch("[0-9]+", expires):
         return None
-    with_tail = tail.upper() == "TRUE"
-    bare = domain.removeprefix(".").lower()
-    full = bare if "." in bare or ":" in bare else bare + _LOCAL
     return Cookie(
-        version=0,
-        name=name,
-        value=value,
-        port=None,
-        port_specified=False,
-        domain=f".{bare}" if with_tail else full,
-        domain_specified=with_tail,
-        domain_initial_dot=with_tail,
+        name,
+        value,
+        domain.removeprefix("."),
+        tail=tail.upper() == "TRUE",
         path=path,
-        path_specified=True,
         secure=secure.upper() == "TRUE",
+        http_only=http_only,
         expires=int(expires) or None,
-        discard=expires == "0",
-        comment=None,
-        comment_url=None,
-        rest={"HttpOnly": ""} if http_only else {},
     )
 
 
 def _line(cookie: Cookie) -> str:
-    domain = cookie.domain
-    if not cookie.domain_specified and domain.count(".") == 1:
-        domain = domain.removesuffix(_LOCAL)
-    elif cookie.domain_specified and not domain.startswith("."):
-        domain = f".{domain}"
     fields = (
-        domain,
-        "TRUE" if cookie.domain_specified else "FALSE",
+        f".{cookie.domain}" if cookie.tail else cookie.domain,
+        str(cookie.tail).upper(),
         cookie.path,
-        "TRUE" if cookie.secure else "FALSE",
+        str(cookie.secure).upper(),
         str(cookie.expires or 0),
         cookie.name,
-        cookie.value or "",
+        cookie.value,
     )
-    prefix = _HTTP_ONLY if cookie.has_nonstandard_attr("HttpOnly") else ""
-    return prefix + "\t".join(fields) + "\n"
+    return (_HTTP_ONLY if cookie.http_only else "") + "\t".join(fields) + "\n"

@@ -87,16 +87,24 @@ def test_nothing_goes_to_another_origin(run, seen: Seen, backend: str, option) -
 @pytest.mark.parametrize("backend", ["httpx", "curl"])
 def test_what_is_secure_goes_by_tls_only(run, tmp_path, monkeypatch, backend) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("jar").write_text("127.0.0.1\tFALSE\t/\tTRUE\t0\ta\t1\n")
+    Path("jar").write_text("a.example\tFALSE\t/\tTRUE\t0\ta\t1\n")
     with serving() as seen:
         seen.answers["/a"] = Answer(
             fields=(("Set-Cookie", "s=1; Secure"), ("Set-Cookie", "__Host-h=1"))
         )
-        words = ("-b", "jar", "-c", "kept", f"{seen.url}/a", f"{seen.url}/b")
+        place = f"a.example:{seen.port}"
+        words = ("-b", "jar", "-c", "kept", "--resolve", f"{place}:127.0.0.1")
+        words += (f"http://{place}/a", f"http://{place}/b")
         assert run("get", "--backend", backend, *words).code == 0
         assert [request["cookie"] for request in seen.requests] == [None, None]
         kept = [line for line in Path("kept").read_text().splitlines() if "\t" in line]
-        assert kept == ["127.0.0.1\tFALSE\t/\tTRUE\t0\ta\t1"]
+        assert kept == ["a.example\tFALSE\t/\tTRUE\t0\ta\t1"]
+
+
+def test_within_this_machine_what_is_secure_needs_no_tls(client: Client, seen: Seen) -> None:
+    seen.answers["/a"] = Answer(fields=(("Set-Cookie", "s=1; Secure"),))
+    assert client("-b", "", f"{seen.url}/a", f"{seen.url}/b").code == 0
+    assert [request["cookie"] for request in seen.requests] == [None, "s=1"]
 
 
 @pytest.mark.parametrize("option", [("-n",), ("--netrc",)])

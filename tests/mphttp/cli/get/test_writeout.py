@@ -86,7 +86,9 @@ def test_plain_text_is_written_as_it_is(text: str) -> None:
 
 
 VALUES = st.none() | st.booleans() | st.integers(0) | st.floats(0, 1e9) | st.text()
-CODES = {name: st.integers(0, 999) for name in ("http_code", "response_code", "exitcode")}
+CODES = {
+    name: st.integers(0, 999) for name in ("http_code", "http_connect", "response_code", "exitcode")
+}
 
 
 @given(st.fixed_dictionaries({name: CODES.get(name, VALUES) for name in VARIABLES}))
