@@ -5,22 +5,17 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import unquote_to_bytes
 
-import httpcore
-import httpx
-
 from mphttp.engine import Connection, Request
-from mphttp.transports.dialer import Dialer
-from mphttp.transports.host import Host
-from mphttp.transports.origin import Options
-from mphttp.transports.parts import Sent, Shared, shared
-from mphttp.transports.route import Proxy, Routes
+from mphttp.network.dialer import Dialer
+from mphttp.network.endpoint import Endpoint
+from mphttp.network.errors import SystemErrors
+from mphttp.network.route import Proxy, Routes
+from mphttp.ranges.sharing import Sent, Shared, shared
 
 from .head import Head
 from .message import Message
 from .settings import Settings
 from .url import Url
-
-_HOST = Host(httpx, httpcore)
 
 
 def shared_by(
@@ -35,13 +30,14 @@ def shared_by(
         head: of the response.
         settings: how connections are made.
     """
+    sent = sent_by(message)
     return shared(
         connection,
         asked,
-        sent_by(message),
+        sent,
         head.status,
         head.fields,
-        options=lambda: options_of(settings),
+        endpoint=lambda: endpoint_of(settings, sent),
         obstacle=obstacle(settings, message.url),
     )
 
@@ -77,17 +73,15 @@ def obstacle(settings: Settings, url: Url) -> str:
     return f"further connections don't go through a proxy of the kind {proxy.scheme}://"
 
 
-def options_of(settings: Settings) -> Options:
+def endpoint_of(settings: Settings, sent: Sent) -> Endpoint:
     """Return how further connections are made: as libcurl's, with Python's TLS.
 
     Raises:
         OSError: a file of certificates isn't what it should be.
     """
-    return Options(
-        host=_HOST,
-        dialer=Dialer(_HOST, None, None, (), plain=True),
-        routes=Routes(settings.context, _proxy(settings), None, settings.hosts, settings.tunnel),
-    )
+    dialer = Dialer(SystemErrors(), None, None, (), plain=True)
+    routes = Routes(settings.context, _proxy(settings), None, settings.hosts, settings.tunnel)
+    return Endpoint(dialer, routes.to(sent.scheme, sent.host, sent.origin_port))
 
 
 def _proxy(settings: Settings) -> Proxy | None:

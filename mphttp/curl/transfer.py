@@ -12,8 +12,8 @@ import pycurl
 
 from mphttp.engine import Connection, Exchange, Request
 from mphttp.engine.request import Parts
+from mphttp.ranges.sharing import Shared
 from mphttp.report import Report
-from mphttp.transports.parts import Shared
 
 from .deadlines import Deadlines
 from .forked import leave

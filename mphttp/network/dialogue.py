@@ -13,6 +13,24 @@ T = TypeVar("T")
 Dialogue = Generator[bytes | None, bytes, T]
 
 
+def recorded(dialogue: Dialogue[T], heard: bytearray) -> Dialogue[T]:
+    """Hold the same dialogue, and keep what comes.
+
+    Args:
+        dialogue: what is said.
+        heard: takes what comes.
+    """
+    try:
+        to_send = next(dialogue)
+        while True:
+            came = yield to_send
+            heard += came or b""
+            to_send = dialogue.send(came)
+    except StopIteration as end:
+        outcome: T = end.value
+        return outcome
+
+
 def hold(dialogue: Dialogue[T], read: Callable[[], bytes], write: Callable[[bytes], object]) -> T:
     """Carry on a dialogue to its end, and return what came of it.
 

@@ -35,6 +35,20 @@ def without_zone(host: str) -> str:
     return host.partition("%")[0] + ("]" if host.startswith("[") else "")
 
 
+def absolute(scheme: bytes, host: bytes, port: int | None, target: bytes) -> bytes:
+    """Return a URL in absolute form, as a proxy is sent it that reads requests (RFC 9112, 3.2.2).
+
+    Args:
+        scheme: such as b"http".
+        host: a name or an IP address, without brackets; a zone stays here (RFC 6874, section 4).
+        port: TCP port, or None for the scheme's.
+        target: path and query.
+    """
+    named = without_zone(host.decode("ascii")).encode()
+    place = b"[%b]" % named if b":" in named else named
+    return b"%b://%b%b%b" % (scheme, place, b"" if port is None else b":%d" % port, target)
+
+
 def in_certificate(host: str) -> str:
     """Return a host as certificates and server_name have it (RFC 6066, 3): without a last dot."""
     return without_zone(host).removesuffix(".")

@@ -25,7 +25,7 @@ from mphttp.report import Report
 from .patience import Patience
 
 if TYPE_CHECKING:
-    from mphttp.transports.parts import Shared
+    from mphttp.ranges.sharing import Shared
 
     from .joined import Joined
 

@@ -37,7 +37,7 @@ from .recorder import Recorder
 from .socks import SocksProxy
 
 if TYPE_CHECKING:
-    from mphttp.transports.parts import Shared
+    from mphttp.ranges.sharing import Shared
 
 
 def report(response: requests.Response) -> Report | None:
@@ -262,17 +262,18 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         assert self._multipath is not None
         if self._multipath.parts_of(asked, response.length) is Parts.NEVER:
             return None
-        from mphttp.transports.parts import shared
+        from mphttp.ranges.sharing import shared
 
-        from .parts import obstacle, options_of, sent_by
+        from .parts import endpoint_of, obstacle, sent_by
 
+        sent = sent_by(self, self._recorder, response.method)
         return shared(
             self._multipath,
             asked,
-            sent_by(self, self._recorder, response.method),
+            sent,
             response.status,
             response.fields(),
-            options=options_of(self, self._recorder, self._socks),
+            endpoint=endpoint_of(self, self._recorder, self._socks, sent),
             obstacle=obstacle(self),
         )
 

@@ -11,15 +11,14 @@ from urllib.parse import urlsplit
 import urllib3.connection
 from urllib3.util import Url
 
-from mphttp.network.dial import SocketOption
-from mphttp.transports.parts import Sent
+from mphttp.ranges.sharing import Sent
 
 from .recorder import Recorder
 from .socks import SocksProxy
 
 if TYPE_CHECKING:  # else they cost whoever needs no second connection
-    from mphttp.transports.origin import Options
-    from mphttp.transports.route import Proxy
+    from mphttp.network.endpoint import Endpoint
+    from mphttp.network.route import Proxy
 
 Connection = urllib3.connection.HTTPConnection
 
@@ -47,7 +46,6 @@ def sent_by(connection: Connection, recorder: Recorder, method: str) -> Sent:
         port,
         target.encode("ascii") or b"/",
         recorder.headers,
-        "" if tls is None else tls.server_hostname or "",
     )
 
 
@@ -67,46 +65,40 @@ def obstacle(connection: Connection) -> str:
     return ""
 
 
-def options_of(
-    connection: Connection, recorder: Recorder, socks: SocksProxy | None
-) -> Callable[[], Options]:
+def endpoint_of(
+    connection: Connection, recorder: Recorder, socks: SocksProxy | None, sent: Sent
+) -> Callable[[], Endpoint]:
     """Return what tells how further connections are made: as this one was.
 
     Args:
         connection: of the first response; it is looked at now, whatever becomes of it.
         recorder: knows what a proxy was told.
         socks: the proxy that connects, or None.
+        sent: the request.
     """
     tls = _tls(connection)
     context, session = (None, None) if tls is None else (tls.context, tls.session)
+    named = "" if tls is None else tls.server_hostname or ""
     socket_options = tuple(connection.socket_options or ())
     proxy = partial(_proxy, connection.proxy, tuple(recorder.proxy_headers), socks)
-    return lambda: _options(context, session, socket_options, proxy())
 
+    def made() -> Endpoint:
+        from mphttp.network.dialer import Dialer
+        from mphttp.network.endpoint import Endpoint
+        from mphttp.network.errors import SystemErrors
+        from mphttp.network.route import Routes
 
-def _options(
-    context: ssl.SSLContext | None,
-    session: ssl.SSLSession | None,
-    socket_options: tuple[SocketOption, ...],
-    proxy: Proxy | None,
-) -> Options:
-    import httpcore
-    import httpx
+        dialer = Dialer(SystemErrors(), None, None, socket_options, plain=True)
+        route = Routes(context, proxy()).to(sent.scheme, sent.host, sent.origin_port)
+        return Endpoint(dialer, route, named, session=session)
 
-    from mphttp.transports.dialer import Dialer
-    from mphttp.transports.host import Host
-    from mphttp.transports.origin import Options
-    from mphttp.transports.route import Routes
-
-    host = Host(httpx, httpcore)
-    dialer = Dialer(host, None, None, socket_options, plain=True)
-    return Options(host, dialer, Routes(context, proxy), session=session)
+    return made
 
 
 def _proxy(
     given: Url | None, headers: tuple[tuple[bytes, bytes], ...], socks: SocksProxy | None
 ) -> Proxy | None:
-    from mphttp.transports.route import Proxy
+    from mphttp.network.route import Proxy
 
     if socks is not None:
         return Proxy("socks5h", *socks.address, auth=socks.auth)

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self
 
+from mphttp.network.endpoint import Returned
 from mphttp.network.forked import WHOSE, generation
 
-from .extensions import Returned, step, step_async, timeout_of
+from .extensions import step, step_async, timeout_of
 
 
 class _Body:

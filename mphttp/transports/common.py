@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,21 +12,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mphttp.engine import Exchange, Request
 from mphttp.engine.request import Parts, checked_multipath, checked_paths, checked_strategy, plain
 from mphttp.network.dial import SocketOption
+from mphttp.network.dialer import Dialer
+from mphttp.network.endpoint import Endpoint
 from mphttp.network.framing import length_of_body
 from mphttp.network.hosts import SYSTEM, Hosts
 from mphttp.network.names import checked_port, one_line, to_dial
+from mphttp.network.route import Proxy, Routes
 from mphttp.strategies import Strategy
 
 from .asked import fields_of, port_of
 from .body import Body
-from .dialer import Dialer
 from .host import Host
 from .origin import AsyncOriginConnection, Options, OriginConnection
-from .route import Proxy, Routes
 from .upgraded import upgraded
 
 if TYPE_CHECKING:
-    from .parts import Shared
+    from mphttp.ranges.sharing import Shared
 
 _CODED = 64 * 1024
 """Bytes that httpcore reads at once."""
@@ -85,7 +85,7 @@ class Multipath:
         self._options = options = Options(
             host=self.host,
             dialer=Dialer(
-                self.host,
+                self.host.errors,
                 names,
                 local_address,
                 tuple(socket_options or ()),
@@ -185,19 +185,24 @@ class Multipath:
 
     def _shared(self, connection: Any, core: Any, response: Any, asked: Request) -> Shared | None:
         """Let further connections help to bring a body, if they can."""
-        from .parts import Sent, shared
+        from mphttp.ranges.sharing import Sent, shared
 
         tls = response.extensions["network_stream"].get_extra_info("ssl_object")
-        options = replace(self._options, session=None if tls is None else tls.session)
-        url, named = core.url, core.extensions.get("sni_hostname") or ""
-        sent = Sent(core.method, url.scheme, url.host, url.port, url.target, core.headers, named)
+        url, origin, options = core.url, core.url.origin, self._options
+        endpoint = Endpoint(
+            options.dialer,
+            options.routes.to(origin.scheme, origin.host, origin.port),
+            core.extensions.get("sni_hostname") or "",
+            session=None if tls is None else tls.session,
+        )
+        sent = Sent(core.method, url.scheme, url.host, url.port, url.target, core.headers)
         return shared(
             connection,
             asked,
             sent,
             response.status,
             response.headers,
-            options=lambda: options,
+            endpoint=lambda: endpoint,
             place=core.extensions.get("place"),
         )
 

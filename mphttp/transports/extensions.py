@@ -8,24 +8,12 @@ from contextlib import (
     AbstractContextManager,
     asynccontextmanager,
     contextmanager,
-    nullcontext,
 )
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
+
+from mphttp.network.endpoint import SILENT, Returned
 
 T = TypeVar("T")
-
-
-class Returned(Protocol):
-    """Takes what came of a step, for the trace to hear, and hands it on."""
-
-    def __call__(self, value: T) -> T: ...
-
-
-def _handed_on(value: T) -> T:
-    return value
-
-
-_SILENT: nullcontext[Returned] = nullcontext(_handed_on)
 
 
 def timeout_of(request: Any, kind: str) -> float | None:
@@ -48,13 +36,13 @@ def step(request: Any, name: str, **given: Any) -> AbstractContextManager[Return
         given: what the step begins with beside the request, named as in httpcore.
     """
     trace = request.extensions.get("trace")
-    return _SILENT if trace is None else _told(trace, name, {"request": request, **given})
+    return SILENT if trace is None else _told(trace, name, {"request": request, **given})
 
 
 def step_async(request: Any, name: str, **given: Any) -> AbstractAsyncContextManager[Returned]:
     """Do the same with a "trace" that is to be awaited."""
     trace = request.extensions.get("trace")
-    return _SILENT if trace is None else _told_async(trace, name, {"request": request, **given})
+    return SILENT if trace is None else _told_async(trace, name, {"request": request, **given})
 
 
 class _Outcome:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from mphttp.engine.request import Request
 from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
+from mphttp.network.errors import StreamErrors
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Host:
 
     httpx: ModuleType
     httpcore: ModuleType
+
+    @property
+    def errors(self) -> StreamErrors:
+        """The exceptions of its streams."""
+        return cast("StreamErrors", self.httpcore)
 
     def raised(self, error: BaseException, request: Any) -> BaseException | None:
         """Return the host library's exception for one of ours or of its core's, or None.

@@ -8,14 +8,14 @@ import time
 from typing import Any
 
 from mphttp.engine import Exchange
+from mphttp.http.cycle import ConnectionLost, Cycle, Head
+from mphttp.network.stream import AsyncMultipathStream, MultipathStream
 from mphttp.network.time_limit import TimeLimit
 
 from .body import AsyncBody, Body, closing
-from .cycle import ConnectionLost, Cycle, Head
 from .extensions import step, step_async, timeout_of
 from .host import Host
 from .retry import can_be_sent_again
-from .stream import AsyncMultipathStream, MultipathStream
 
 _READ = 65536
 """Bytes that are read at once while h11 reads along."""

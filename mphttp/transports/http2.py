@@ -17,6 +17,7 @@ import anyio
 
 from mphttp.engine import Exchange
 from mphttp.network.channel import Waker
+from mphttp.network.stream import AsyncMultipathStream, MultipathStream
 
 from .body import AsyncBody, Body, closing
 from .extensions import step, step_async, timeout_of
@@ -25,7 +26,6 @@ from .host import Host
 from .http2_errors import Ended, Unsendable
 from .multiplex import Multiplex
 from .retry import can_be_sent_again
-from .stream import AsyncMultipathStream, MultipathStream
 
 T = TypeVar("T")
 

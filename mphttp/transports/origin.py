@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
 
-from mphttp.network.dialogue import hold, hold_async
-from mphttp.network.proxy import Refused
-from mphttp.network.time_limit import TimeLimit
-from mphttp.network.tls import Hello
+from mphttp.network.dialer import Dialer
+from mphttp.network.endpoint import Endpoint
+from mphttp.network.names import absolute
+from mphttp.network.route import Route, Routes
+from mphttp.network.stream import AsyncMultipathStream, MultipathStream
 
-from .dialer import Dialer
 from .extensions import step, step_async, timeout_of
 from .host import Host
 from .http11 import AsyncHTTP11Connection, HTTP11Connection
-from .route import Route, Routes
-from .stream import AsyncMultipathStream, MultipathStream
-
-_ANSWER = 4096
-"""Bytes that are read at once of a proxy's answer."""
-
 
 _ANOTHER_S = "the connection that another request makes isn't there in time"
 
@@ -43,7 +37,6 @@ class Options:
         http2: whether HTTP/2 may be.
         retries: how often connecting is tried again.
         keepalive_expiry: seconds for which a connection may be idle, or None for no limit.
-        session: of TLS, to be resumed, or None.
     """
 
     host: Host
@@ -53,7 +46,6 @@ class Options:
     http2: bool = False
     retries: int = 0
     keepalive_expiry: float | None = None
-    session: ssl.SSLSession | None = None
 
 
 class _Origin:
@@ -61,7 +53,7 @@ class _Origin:
 
     def __init__(self, origin: Any, options: Options) -> None:
         self._origin = origin
-        self._route: Route = options.routes.to(origin)
+        self._route: Route = options.routes.to(origin.scheme, origin.host, origin.port)
         self._options = options
         self._core = options.host.httpcore
         self._inner: Any = None
@@ -137,41 +129,23 @@ class _Origin:
             return HTTP11Connection(stream, host, expiry)
         return AsyncHTTP11Connection(stream, host, expiry)
 
-    def _hello(self, request: Any, context: ssl.SSLContext) -> Hello:
-        """Return how TLS to the origin begins; it offers the protocols that may be spoken."""
-        http2 = self._options.http2 and self._route.outer_tls is None  # not within other TLS
-        named = request.extensions.get("sni_hostname") or self._route.server_hostname
-        protocols = ("http/1.1", "h2") if http2 else ("http/1.1",)
-        return Hello(context, named, protocols, self._options.session)
-
-    def _of_proxy(self, error: BaseException, heard: bytes | bytearray) -> Exception | None:
-        """Return what the core raises where a proxy doesn't let us through; None for what is.
-
-        Args:
-            error: what went wrong.
-            heard: what the proxy has said; whoever traces finds it at the cause.
-        """
-        core = self._core
-        if isinstance(error, Refused):
-            error.answer = bytes(heard)
-        failure: Exception | None = None
-        if isinstance(error, TimeoutError | core.TimeoutException):
-            failure = core.ConnectTimeout("the proxy didn't answer in time")
-        elif isinstance(error, Refused | core.NetworkError):
-            failure = core.ProxyError(str(error))
-        return failure
+    def _endpoint(self, request: Any) -> Endpoint:
+        """Return how this origin is reached, with the protocols that may be spoken."""
+        named = request.extensions.get("sni_hostname") or ""
+        protocols = ("http/1.1", "h2") if self._options.http2 else ("http/1.1",)
+        return Endpoint(self._options.dialer, self._route, named, protocols)
 
     def as_proxied(self, request: Any) -> Any:
-        """Return a request as a proxy wants it that reads each one (RFC 9112, section 3.2.2)."""
+        """Return a request as a proxy wants it that reads each one."""
         if not self._route.forwarded:
             return request
-        assert self._route.proxy is not None
-        url, proxy = request.url, self._route.proxy
-        own = [header for header in proxy.own_headers if header[0].lower() not in _names(request)]
+        url = request.url
+        whole = absolute(url.scheme, url.host, url.port, url.target)
+        target, headers = self._route.to_proxy(whole, request.headers)
         return self._core.Request(
             method=request.method,
-            url=self._core.URL(scheme=url.scheme, host=url.host, port=url.port, target=bytes(url)),
-            headers=[*own, *request.headers],
+            url=self._core.URL(scheme=url.scheme, host=url.host, port=url.port, target=target),
+            headers=headers,
             content=request.stream,
             extensions=request.extensions,
         )
@@ -223,46 +197,8 @@ class OriginConnection(_Origin):
 
     def connect(self, request: Any) -> MultipathStream:
         """Connect for a request, of which only the extensions count."""
-        route, timeout = self._route, timeout_of(request, "connect")
-        limit = TimeLimit(timeout)
-        name, given = self._options.dialer.told(route, timeout)
-        with ExitStack() as failing:  # which may also be who traces
-            with step(request, name, **given) as returned:
-                stream = returned(self._options.dialer.connect(route, limit))
-                failing.callback(stream.close)
-            if route.outer_tls is not None:
-                stream = stream.start_tls(Hello(route.outer_tls, route.host), limit)
-            if route.tunnel is not None:
-                with step(request, "connection.ask_proxy") as returned:
-                    returned(self._ask_proxy(stream, limit))
-            if route.tls is not None:
-                hello = self._hello(request, route.tls)
-                with step(request, "connection.start_tls", **_told(hello, timeout)) as returned:
-                    stream = returned(stream.start_tls(hello, limit))
-            failing.pop_all()
-        return stream
-
-    def _ask_proxy(self, stream: MultipathStream, limit: TimeLimit) -> bytes:
-        """Ask for the tunnel, and return what the proxy answered."""
-        heard = bytearray()
-
-        def read() -> bytes:
-            came = stream.read(_ANSWER, limit.left())
-            heard.extend(came)
-            return came
-
-        try:
-            rest = hold(
-                self._route.ask_proxy(), read, lambda data: stream.write(data, limit.left())
-            )
-        except BaseException as error:
-            stream.close()
-            failure = self._of_proxy(error, heard)
-            if failure is None:
-                raise
-            raise failure from error
-        stream.unread(rest)
-        return bytes(heard[: len(heard) - len(rest)])
+        timeout = timeout_of(request, "connect")
+        return self._endpoint(request).connect(timeout, partial(step, request))
 
     def close(self) -> None:
         """Close what is there."""
@@ -318,65 +254,14 @@ class AsyncOriginConnection(_Origin):
 
     async def connect(self, request: Any) -> AsyncMultipathStream:
         """Connect for a request, of which only the extensions count."""
-        route, timeout = self._route, timeout_of(request, "connect")
-        limit = TimeLimit(timeout)
-        name, given = self._options.dialer.told(route, timeout)
-        with ExitStack() as failing:  # which may also be who traces, or is cancelled there
-            async with step_async(request, name, **given) as returned:
-                stream = returned(await self._options.dialer.connect_async(route, limit))
-                failing.callback(stream.close_now)
-            if route.outer_tls is not None:
-                stream = await stream.start_tls(Hello(route.outer_tls, route.host), limit)
-            if route.tunnel is not None:
-                async with step_async(request, "connection.ask_proxy") as returned:
-                    returned(await self._ask_proxy(stream, limit))
-            if route.tls is not None:
-                hello = self._hello(request, route.tls)
-                told = _told(hello, timeout)
-                async with step_async(request, "connection.start_tls", **told) as returned:
-                    stream = returned(await stream.start_tls(hello, limit))
-            failing.pop_all()
-        return stream
-
-    async def _ask_proxy(self, stream: AsyncMultipathStream, limit: TimeLimit) -> bytes:
-        """Ask for the tunnel, and return what the proxy answered."""
-        heard = bytearray()
-
-        async def read() -> bytes:
-            came = await stream.read(_ANSWER, limit.left())
-            heard.extend(came)
-            return came
-
-        try:
-            rest = await hold_async(
-                self._route.ask_proxy(), read, lambda data: stream.write(data, limit.left())
-            )
-        except BaseException as error:  # also when the task is cancelled
-            await stream.aclose()
-            failure = self._of_proxy(error, heard)
-            if failure is None:
-                raise
-            raise failure from error
-        stream.unread(rest)
-        return bytes(heard[: len(heard) - len(rest)])
+        timeout = timeout_of(request, "connect")
+        endpoint = self._endpoint(request)
+        return await endpoint.connect_async(timeout, partial(step_async, request))
 
     async def aclose(self) -> None:
         """Close what is there."""
         if self._inner is not None:
             await self._inner.aclose()
-
-
-def _told(hello: Hello, timeout: float | None) -> dict[str, Any]:
-    """Return what httpcore's traces are told of TLS."""
-    return {
-        "ssl_context": hello.context,
-        "server_hostname": hello.server_hostname,
-        "timeout": timeout,
-    }
-
-
-def _names(request: Any) -> set[bytes]:
-    return {name.lower() for name, _ in request.headers}
 
 
 def _delays(retries: int) -> Iterator[float]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mphttp.engine import Exchange
-
-from .stream import AsyncMultipathStream, MultipathStream
+from mphttp.network.stream import AsyncMultipathStream, MultipathStream
 
 
 class _Upgraded:

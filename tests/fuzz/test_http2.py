@@ -32,9 +32,9 @@ from hypothesis import strategies as st
 
 from mphttp.network.channel import PlainChannel
 from mphttp.network.channel_async import AsyncChannel
+from mphttp.network.stream import AsyncMultipathStream, MultipathStream
 from mphttp.transports.host import Host
 from mphttp.transports.http2 import AsyncHTTP2Connection, HTTP2Connection
-from mphttp.transports.stream import AsyncMultipathStream, MultipathStream
 
 from .conftest import Fuzz
 
@@ -280,7 +280,7 @@ async def _ask_async(
 
 
 def _with_threads(sock: socket.socket, pool: ThreadPoolExecutor) -> list[Any]:
-    stream = MultipathStream(PlainChannel(sock), None, HOST)
+    stream = MultipathStream(PlainChannel(sock), None, HOST.errors)
     connection = HTTP2Connection(stream, HOST, None)
     try:
         told = list(pool.map(lambda r: _ask(connection, r), _requests(blocking=True)))
@@ -291,7 +291,7 @@ def _with_threads(sock: socket.socket, pool: ThreadPoolExecutor) -> list[Any]:
 
 
 async def _with_tasks(sock: socket.socket) -> list[Any]:
-    stream = AsyncMultipathStream(AsyncChannel(sock), None, HOST)
+    stream = AsyncMultipathStream(AsyncChannel(sock), None, HOST.errors)
     connection = AsyncHTTP2Connection(stream, HOST, None)
     told: list[Any] = []
     try:

@@ -11,7 +11,7 @@ import trustme
 
 from mphttp.curl import CurlRequest
 from mphttp.curl.message import Message
-from mphttp.curl.parts import obstacle, options_of, sent_by
+from mphttp.curl.parts import endpoint_of, obstacle, sent_by
 from mphttp.curl.settings import Settings
 from mphttp.curl.url import read
 
@@ -57,7 +57,7 @@ def test_what_only_libcurl_can_do(url: str, proxy: str | None, why: str) -> None
 def test_a_proxy() -> None:
     """Its port is libcurl's own default."""
     settings = Settings(proxy="http://me:s%20x@proxy.example", proxy_headers=[("A", "b")])
-    proxy = options_of(settings).routes.proxy
+    proxy = endpoint_of(settings, sent_by(message(URL))).route.proxy
     assert proxy is not None
     assert (proxy.scheme, proxy.host, proxy.port) == ("http", "proxy.example", 1080)
     assert proxy.auth == (b"me", b"s x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib3.util import SKIP_HEADER
 
 from mphttp.requests.connection import HTTPConnection
-from mphttp.requests.parts import options_of, sent_by
+from mphttp.requests.parts import endpoint_of, sent_by
 from mphttp.requests.recorder import Recorder
 
 
@@ -35,6 +35,7 @@ def test_a_request_through_a_tunnel() -> None:
     recorder = Recorder("proxy.example", 3128)
     recorder.tunnel("one.example", 443, {"Proxy-Authorization": "Basic x", "Host": "y"})
     connection = HTTPConnection("proxy.example", 3128)
-    assert sent_by(connection, recorder, "GET").host == b"one.example"
+    sent = sent_by(connection, recorder, "GET")
+    assert sent.host == b"one.example"
     assert recorder.proxy_headers == [(b"Proxy-Authorization", b"Basic x")]
-    assert options_of(connection, recorder, None)().routes.proxy is None
+    assert endpoint_of(connection, recorder, None, sent)().route.proxy is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from functools import partial
 from typing import Any
@@ -15,9 +17,13 @@ import pytest
 
 from mphttp import AsyncMultipathTransport, MultipathTransport
 from mphttp.kernel.values import Path, SocketAddress
+from mphttp.network.dialer import Dialer
+from mphttp.network.endpoint import Endpoint
+from mphttp.network.errors import SystemErrors
+from mphttp.network.route import Proxy, Routes
+from mphttp.ranges.part_link import PartLink
 from mphttp.ranges.resource import Resource
-from mphttp.transports.part_link import PartLink
-from mphttp.transports.parts import Sent
+from mphttp.ranges.sharing import Sent
 from tests.kernel.namespaces import Net, in_child, ip
 from tests.mphttp.network.peers import (
     STAGES,
@@ -59,12 +65,15 @@ def test_a_connection_for_parts_takes_nothing_before_tls(keep: Keep, contexts: C
     sent = Sent(b"GET", b"https", b"127.0.0.1", server.port, b"/", [])
     resource = Resource(0, 10, 10, '"tag"', "", [])
     lo = Path("lo", socket.if_nametoindex("lo"), "127.0.0.1")
-    with MultipathTransport(proxy=f"http://{forger.address}", verify=near) as transport:
-        place = SocketAddress("127.0.0.1", forger.port)
-        link = PartLink(sent, lambda: transport._options, resource, lo, place)
-        with pytest.raises(OSError, match="before TLS began"):
-            link.connect()
-        link.close()
+    place = SocketAddress("127.0.0.1", forger.port)
+    routes = Routes(near, Proxy("http", *place))
+    endpoint = Endpoint(
+        Dialer(SystemErrors(), None, None, ()), routes.to(sent.scheme, sent.host, server.port)
+    )
+    link = PartLink(sent, lambda: endpoint, resource, lo, place)
+    with pytest.raises(OSError, match="before TLS began"):
+        link.connect()
+    link.close()
     assert server.heads == []
 
 
@@ -267,3 +276,23 @@ def test_who_waits_for_another_s_connection_in_an_event_loop(
 
     anyio.run(ask, backend=backend)
     assert peer.connections == 1
+
+
+def test_a_proxy_is_sent_an_address_of_ipv6_in_brackets(door: Door, keep: Keep) -> None:
+    """RFC 3986, section 3.2.2: without them, nobody knows where the port begins."""
+    proxy = keep(Server(answer(b"")))
+    with door.client(proxy=f"http://127.0.0.1:{proxy.port}") as client:
+        client.get("http://[2001:db8::1]:8080/x")
+    assert proxy.heads[0].startswith(b"GET http://[2001:db8::1]:8080/x HTTP/1.1\r\n")
+
+
+def test_a_connection_for_parts_needs_no_client_library() -> None:
+    """Nor does what it is made of: how an origin is reached."""
+    program = (
+        "import sys, mphttp.network.endpoint, mphttp.ranges.part_link\n"
+        "print({'httpx', 'httpcore', 'requests', 'urllib3', 'pycurl'} & set(sys.modules) or 'none')"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "none\n", run.stderr

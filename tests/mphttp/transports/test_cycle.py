@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mphttp.transports.cycle import ConnectionLost, Cycle, Head
+from mphttp.http.cycle import ConnectionLost, Cycle, Head
 
 OK = b"HTTP/1.1 200 OK\r\n"
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from mphttp.network.dialogue import Dialogue
-from mphttp.network.hosts import SYSTEM, Hosts
-from mphttp.network.names import to_dial, without_zone
-from mphttp.network.proxy import basic_authorization, connect, socks5
+from .dialogue import Dialogue
+from .hosts import SYSTEM, Hosts
+from .names import to_dial, without_zone
+from .proxy import basic_authorization, connect, socks5
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,21 @@ class Route:
         """Whether the proxy reads each request (RFC 9112, section 3.2.2)."""
         return self.proxy is not None and self.tunnel is None
 
+    def to_proxy(
+        self, url: bytes, headers: Iterable[tuple[bytes, bytes]]
+    ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+        """Return target and fields of a request that the proxy reads (RFC 9112, section 3.2.2).
+
+        Args:
+            url: all of it.
+            headers: for the origin.
+        """
+        assert self.proxy is not None
+        sent = list(headers)
+        names = {name.lower() for name, _ in sent}
+        own = [field for field in self.proxy.own_headers if field[0].lower() not in names]
+        return url, [*own, *sent]
+
     def ask_proxy(self) -> Dialogue[bytes]:
         """Return what is to be said to the proxy before the origin can hear."""
         assert self.proxy is not None
@@ -102,18 +116,20 @@ class Routes:
     tunnel: bool = False
     _tls_schemes: Iterable[bytes] = field(default=(b"https", b"wss"), repr=False)
 
-    def to(self, origin: Any) -> Route:
+    def to(self, scheme: bytes, host_name: bytes, port: int) -> Route:
         """Return the route to an origin.
 
         Args:
-            origin: an `httpcore.Origin`.
+            scheme: such as b"https".
+            host_name: a name or an IP address, without brackets.
+            port: TCP port.
         """
-        host, proxy = to_dial(origin.host.decode("ascii")), self.proxy
-        tls = self.tls if origin.scheme in self._tls_schemes else None
-        to_host, to_port = self.hosts.leads_to(host, origin.port)
+        host, proxy = to_dial(host_name.decode("ascii")), self.proxy
+        tls = self.tls if scheme in self._tls_schemes else None
+        to_host, to_port = self.hosts.leads_to(host, port)
         if proxy is None:
             return Route(to_host, to_port, self.uds, tls=tls, server_hostname=host)
-        elsewhere = (to_host, to_port) != (host, origin.port)
+        elsewhere = (to_host, to_port) != (host, port)
         through = proxy.socks or tls is not None or self.tunnel or elsewhere
         return Route(
             proxy.host,

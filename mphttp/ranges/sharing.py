@@ -1,4 +1,4 @@
-"""Which responses are fetched in parts, and how their further connections are made: any door's."""
+"""Which responses are fetched in parts, and how others help, for any client library."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from mphttp.engine import Connection, Exchange, Request
 from mphttp.engine.carrier import Carrier
 from mphttp.engine.request import Parts
 from mphttp.kernel.values import Path, SocketAddress
-from mphttp.ranges.assembly import Assembly
-from mphttp.ranges.beside import beside
-from mphttp.ranges.carrier import PartsCarrier, unread_of
-from mphttp.ranges.link import Link
-from mphttp.ranges.resource import Headers, NotInParts, Resource, by_name, resource_of
-from mphttp.ranges.store import Place
+
+from .assembly import Assembly
+from .beside import beside
+from .carrier import PartsCarrier, unread_of
+from .link import Link
+from .resource import Headers, NotInParts, Resource, by_name, resource_of
+from .store import Place
 
 if TYPE_CHECKING:  # else it costs whoever needs no second connection
-    from .origin import Options
+    from mphttp.network.endpoint import Endpoint
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,6 @@ class Sent:
         port: TCP port, or None for the scheme's.
         target: path and query.
         headers: names and values.
-        server_hostname: whom the origin's certificate names, "" for the host.
     """
 
     method: bytes
@@ -42,7 +42,11 @@ class Sent:
     port: int | None
     target: bytes
     headers: Headers
-    server_hostname: str = ""
+
+    @property
+    def origin_port(self) -> int:
+        """TCP port of the origin, the scheme's if the URL has none."""
+        return self.port or (443 if self.scheme == b"https" else 80)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def shared(
     status: int,
     told: Headers,
     *,
-    options: Callable[[], Options],
+    endpoint: Callable[[], Endpoint],
     place: Place | None = None,
     obstacle: str = "",
 ) -> Shared | None:
@@ -92,7 +96,7 @@ def shared(
         sent: the same, as the server got it.
         status: of the response.
         told: the response's header fields.
-        options: tells how further connections are made, in the thread of each.
+        endpoint: tells how the origin is reached, in the thread of each further connection.
         place: a file in which each byte has its place, or None.
         obstacle: what keeps this door from making further connections, or "".
 
@@ -104,7 +108,7 @@ def shared(
     if isinstance(resource, NotInParts) or obstacle:
         return None
     server = (sent.host.decode("ascii"), sent.port or 0)
-    linker = partial(_link, sent, options, resource)
+    linker = partial(_link, sent, endpoint, resource)
     assembly = Assembly(resource, partial(unread_of, connection), place)
     if asked.parts is Parts.AT_ONCE:
         assembly.begin(0)
@@ -115,11 +119,11 @@ def shared(
 
 def _link(
     sent: Sent,
-    options: Callable[[], Options],
+    endpoint: Callable[[], Endpoint],
     resource: Resource,
     path: Path,
     remote: SocketAddress,
 ) -> Link:
     from .part_link import PartLink  # only where there is a second connection
 
-    return PartLink(sent, options, resource, path, remote)
+    return PartLink(sent, endpoint, resource, path, remote)

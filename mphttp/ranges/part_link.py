@@ -5,31 +5,33 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import h11
 
+from mphttp.http.cycle import ConnectionLost, Cycle
 from mphttp.kernel.values import Path, SocketAddress
 from mphttp.network.candidates import Candidate
 from mphttp.network.channel import PlainChannel
 from mphttp.network.dial import connect, on_link, unconnected
+from mphttp.network.dialer import Dialer
+from mphttp.network.endpoint import Endpoint
+from mphttp.network.errors import SystemErrors
+from mphttp.network.names import absolute
+from mphttp.network.route import Route
+from mphttp.network.stream import MultipathStream
 from mphttp.network.time_limit import TimeLimit
-from mphttp.ranges.link import Ended, Refused, words_of
-from mphttp.ranges.resource import Resource, by_name, refusal_of
 
-from .cycle import ConnectionLost, Cycle
-from .dialer import Dialer
-from .origin import Options, OriginConnection
-from .parts import Sent
-from .route import Route
-from .stream import MultipathStream
+from .link import Ended, Refused
+from .resource import Resource, by_name, refusal_of
+from .sharing import Sent
 
 _CONNECT_TIMEOUT = 5.0
 """Seconds, as for a subflow (kernel.connection.establishment)."""
 _READ = 65536
+_NO_PATH, _NOWHERE = Path("", 0, ""), SocketAddress("", 0)
 
 
 @dataclass(frozen=True)
@@ -42,23 +44,17 @@ class _PathDialer(Dialer):
         began: told of the socket before it connects.
     """
 
-    path: Path | None = None
-    remote: SocketAddress | None = None
-    began: Callable[[socket.socket], None] | None = None
+    path: Path = _NO_PATH
+    remote: SocketAddress = _NOWHERE
+    began: Callable[[socket.socket], None] = lambda _: None
 
     def connect(self, route: Route, limit: TimeLimit) -> MultipathStream:  # noqa: ARG002  its end is known
-        assert self.remote is not None
-        assert self.path is not None
-        assert self.began is not None
         family = socket.AF_INET6 if ":" in self.remote.host else socket.AF_INET
         candidate = Candidate(family, on_link(*self.remote, self.path), self.path)
-        try:
-            sock = unconnected(candidate, None, self.options, plain=True)
-            self.began(sock)
-            connect(sock, candidate.address, limit)
-            return MultipathStream(PlainChannel(sock), None, self.host)
-        except OSError as error:
-            raise self.failure(error) from error
+        sock = unconnected(candidate, None, self.options, plain=True)
+        self.began(sock)
+        connect(sock, candidate.address, limit)
+        return MultipathStream(PlainChannel(sock), None, self.errors)
 
 
 class _Part:
@@ -76,29 +72,26 @@ class PartLink:
 
     Args:
         sent: the request whose response this is to help.
-        options: tells how that one's connection was made.
+        endpoint: tells how that one's origin is reached; called in the thread that connects.
         resource: what parts are of.
         path: where it leaves.
         remote: address of the server, or of the proxy before it.
     """
 
-    _core: Any
-    _url: Any
-    _connection: OriginConnection
-
     def __init__(
         self,
         sent: Sent,
-        options: Callable[[], Options],
+        endpoint: Callable[[], Endpoint],
         resource: Resource,
         path: Path,
         remote: SocketAddress,
     ) -> None:
         self._sent = sent
-        self._options = options
+        self._endpoint = endpoint
         self._resource = resource
         self._path = path
         self._remote = remote
+        self._route: Route | None = None
         self._stream: MultipathStream | None = None
         self._raw: socket.socket | None = None
         self._parts: deque[_Part] = deque()
@@ -122,52 +115,46 @@ class PartLink:
         """Connect, with TLS and through a proxy where the first response came so."""
         self._parts.clear()
         self._brought = self._last = False
-        options = self._on_path(self._options())
-        self._core = options.host.httpcore
-        extensions = {
-            "timeout": {"connect": _CONNECT_TIMEOUT},
-            "sni_hostname": self._sent.server_hostname,
-        }
-        sent = self._sent
-        self._url = self._core.URL(
-            scheme=sent.scheme, host=sent.host, port=sent.port, target=sent.target
-        )
-        request = self._core.Request(b"GET", self._url, extensions=extensions)
-        self._connection = OriginConnection(self._url.origin, options)
-        with self._os_errors():
-            self._stream = self._connection.connect(request)
-        self._raw = self._stream.get_extra_info("socket")
-
-    def _on_path(self, given: Options) -> Options:
-        """Return how a connection is made over the path, in HTTP/1.1."""
+        endpoint = self._endpoint()
         dialer = _PathDialer(
-            given.dialer.host,
+            SystemErrors(),
             None,
             None,
-            given.dialer.options,
+            endpoint.dialer.options,
             plain=True,
             path=self._path,
             remote=self._remote,
             began=self._began,
         )
-        return replace(given, dialer=dialer, http1=True, http2=False, retries=0)
+        self._route = endpoint.route
+        with self._os_errors():
+            self._stream = replace(endpoint, dialer=dialer).connect(_CONNECT_TIMEOUT)
+        self._raw = self._stream.get_extra_info("socket")
 
     def ask(self, start: int, stop: int) -> None:
         """Ask for a part."""
         assert self._stream is not None
         part = _Part(start, stop)
-        headers = self._resource.request_headers(start, stop)
-        asked = self._connection.as_proxied(self._core.Request(b"GET", self._url, headers=headers))
-        head = part.cycle.request(asked.url.target, asked.headers)
+        head = part.cycle.request(*self._request(start, stop))
         # What came while nothing was asked for is no answer to this (RFC 9112, section 9.2).
         idle = self._brought and not self._parts
         self._last = self._last or (idle and (self._stream.ahead or self._stream.is_readable()))
         if not (self._last or (self._one_each and self._parts)):
             part.asked = True
             # If the server has ended the connection, reading tells whether that is an error.
-            with self._os_errors(), contextlib.suppress(self._core.WriteError):
+            with self._os_errors(), contextlib.suppress(OSError):
                 self._stream.write(head + part.cycle.end())
         self._parts.append(part)
+
+    def _request(self, start: int, stop: int) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+        """Return target and fields of a request for a part."""
+        assert self._route is not None
+        sent, headers = self._sent, list(self._resource.request_headers(start, stop))
+        if not self._route.forwarded:
+            return sent.target, headers
+        return self._route.to_proxy(
+            absolute(sent.scheme, sent.host, sent.port, sent.target), headers
+        )
 
     def read(self) -> bytes:
         """Return the next bytes of the oldest part that isn't whole."""
@@ -187,7 +174,7 @@ class PartLink:
         try:
             data = self._stream.read(min(_READ, part.cycle.remaining))
             part.cycle.came(data)
-        except (ConnectionLost, self._core.ReadError):
+        except (ConnectionLost, OSError):
             if self._asked_too_much():
                 raise Ended from None
             raise
@@ -224,7 +211,7 @@ class PartLink:
         assert self._stream is not None
         try:
             data = self._stream.read(_READ)
-        except self._core.ReadError:
+        except OSError:
             between = self._brought and not self._aborted and not part.cycle.started
             if between or self._asked_too_much():
                 raise Ended from None
@@ -236,20 +223,14 @@ class PartLink:
         return data
 
     @contextlib.contextmanager
-    def _os_errors(self) -> Any:
+    def _os_errors(self) -> Iterator[None]:
         """Raise one kind of error, whatever it is that broke."""
         try:
             yield
         except ConnectionLost as error:
             raise OSError("the server ended the connection in the middle of a part") from error
-        except (
-            h11.RemoteProtocolError,
-            self._core.NetworkError,
-            self._core.TimeoutException,
-            self._core.ProtocolError,
-            self._core.ProxyError,
-        ) as error:
-            raise OSError(words_of(error.__cause__ or error)) from error
+        except h11.ProtocolError as error:
+            raise OSError(str(error)) from error
 
     def close(self) -> None:
         """Let go of the socket."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import Any
 
 from mphttp.engine import Connection, engine
-from mphttp.network.channel import PlainChannel
-from mphttp.network.channel_async import AsyncChannel
-from mphttp.network.dial import SocketOption, connect, dial
-from mphttp.network.forked import keep_back
-from mphttp.network.hosts import SYSTEM, Hosts
-from mphttp.network.start import Start
-from mphttp.network.time_limit import TimeLimit
 
-from .host import Host
+from .channel import PlainChannel
+from .channel_async import AsyncChannel
+from .dial import SocketOption, connect, dial
+from .errors import StreamErrors
+from .forked import keep_back
+from .hosts import SYSTEM, Hosts
 from .route import Route
+from .start import Start
 from .stream import AsyncMultipathStream, MultipathStream
+from .time_limit import TimeLimit
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Dialer:
     """Connects the first leg of a route.
 
     Args:
-        host: whose exceptions are raised.
+        errors: the exceptions that are raised.
         path_names: the interfaces that may be used, preferred first, or None for all.
         local_address: IP address to connect from, or None.
         options: arguments of `setsockopt`.
@@ -33,19 +32,23 @@ class Dialer:
         hosts: how hosts become addresses.
     """
 
-    host: Host
+    errors: StreamErrors
     path_names: tuple[str, ...] | None
     local_address: str | None
     options: tuple[SocketOption, ...]
     plain: bool = False
     hosts: Hosts = SYSTEM
 
-    def told(self, route: Route, timeout: float | None) -> tuple[str, dict[str, Any]]:
+    def told(self, route: Route, timeout: float | None) -> tuple[str, dict[str, object]]:
         """Return how httpcore's traces call connecting, and what they are told of it."""
-        limits = {"timeout": timeout, "socket_options": self.options}
+        limits: dict[str, object] = {"timeout": timeout, "socket_options": self.options}
         if route.uds is not None:
             return "connection.connect_unix_socket", {"path": route.uds, **limits}
-        place = {"host": route.host, "port": route.port, "local_address": self.local_address}
+        place: dict[str, object] = {
+            "host": route.host,
+            "port": route.port,
+            "local_address": self.local_address,
+        }
         return "connection.connect_tcp", {**place, **limits}
 
     def connect(self, route: Route, limit: TimeLimit) -> MultipathStream:
@@ -58,7 +61,7 @@ class Dialer:
         try:
             if route.uds is not None:
                 sock = self._connected_unix_socket(route.uds, limit)
-                return MultipathStream(PlainChannel(sock), None, self.host)
+                return MultipathStream(PlainChannel(sock), None, self.errors)
             engine.start()  # before the connection, so that none of its events is missed
             sock = dial(
                 route.host,
@@ -72,16 +75,16 @@ class Dialer:
             )
         except OSError as error:
             raise self.failure(error) from error
-        return MultipathStream(PlainChannel(sock), self._known(sock), self.host)
+        return MultipathStream(PlainChannel(sock), self._known(sock), self.errors)
 
     async def connect_async(self, route: Route, limit: TimeLimit) -> AsyncMultipathStream:
         """Do as `connect` does."""
-        from mphttp.network.dial_async import connect_unix_async, dial_async
+        from .dial_async import connect_unix_async, dial_async
 
         try:
             if route.uds is not None:
                 sock = await connect_unix_async(self._unix_socket(), route.uds, limit)
-                return AsyncMultipathStream(AsyncChannel(sock), None, self.host)
+                return AsyncMultipathStream(AsyncChannel(sock), None, self.errors)
             engine.start()
             sock = await dial_async(
                 route.host,
@@ -95,7 +98,7 @@ class Dialer:
             )
         except OSError as error:
             raise self.failure(error) from error
-        return AsyncMultipathStream(AsyncChannel(sock), self._known(sock), self.host)
+        return AsyncMultipathStream(AsyncChannel(sock), self._known(sock), self.errors)
 
     def _known(self, sock: socket.socket) -> Connection:
         try:
@@ -118,7 +121,7 @@ class Dialer:
         return sock
 
     def failure(self, error: OSError) -> Exception:
-        """Return what the core raises where connecting failed."""
-        kind = "ConnectTimeout" if isinstance(error, TimeoutError) else "ConnectError"
-        failure: Exception = getattr(self.host.httpcore, kind)(str(error) or "timed out")
-        return failure
+        """Return what the library raises where connecting failed."""
+        late = isinstance(error, TimeoutError)
+        kind = self.errors.ConnectTimeout if late else self.errors.ConnectError
+        return kind(str(error) or "timed out")

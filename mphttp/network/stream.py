@@ -14,7 +14,8 @@ import anyio
 
 from mphttp.engine import Connection, Exchange
 from mphttp.engine.request import current_request
-from mphttp.network.channel import (
+
+from .channel import (
     Channel,
     TLSChannel,
     Waker,
@@ -22,13 +23,12 @@ from mphttp.network.channel import (
     wait_for,
     wait_until_ready,
 )
-from mphttp.network.channel_async import AsyncChannel
-from mphttp.network.dialogue import Dialogue, hold, hold_async
-from mphttp.network.time_limit import TimeLimit
-from mphttp.network.tls import Hello, nothing_unread
-from mphttp.network.tls_in_tls import InnerTLS
-
-from .host import Host
+from .channel_async import AsyncChannel
+from .dialogue import Dialogue, hold, hold_async
+from .errors import StreamErrors
+from .time_limit import TimeLimit
+from .tls import Hello, nothing_unread
+from .tls_in_tls import InnerTLS
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class _Socketed:
 
     _channel: Channel | AsyncChannel
     _connection: Connection | None
-    _errors: Any
+    _errors: StreamErrors
     _inner: InnerTLS | None = None
     _ahead = b""
 
@@ -165,13 +165,15 @@ class MultipathStream(_Socketed):
     Args:
         channel: the socket.
         connection: what the engine knows it by; None for a Unix socket, which has one path.
-        host: whose exceptions are raised.
+        errors: the exceptions that are raised.
     """
 
-    def __init__(self, channel: Channel, connection: Connection | None, host: Host) -> None:
+    def __init__(
+        self, channel: Channel, connection: Connection | None, errors: StreamErrors
+    ) -> None:
         self._channel: Channel = channel
         self._connection = connection
-        self._errors = host.httpcore
+        self._errors = errors
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._ahead:
@@ -264,13 +266,15 @@ class AsyncMultipathStream(_Socketed):
     Args:
         channel: the socket.
         connection: what the engine knows it by; None for a Unix socket, which has one path.
-        host: whose exceptions are raised.
+        errors: the exceptions that are raised.
     """
 
-    def __init__(self, channel: AsyncChannel, connection: Connection | None, host: Host) -> None:
+    def __init__(
+        self, channel: AsyncChannel, connection: Connection | None, errors: StreamErrors
+    ) -> None:
         self._channel: AsyncChannel = channel
         self._connection = connection
-        self._errors = host.httpcore
+        self._errors = errors
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._ahead:

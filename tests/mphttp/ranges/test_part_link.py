@@ -11,12 +11,15 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from mphttp import MultipathTransport
 from mphttp.kernel.values import Path, SocketAddress
+from mphttp.network.dialer import Dialer
+from mphttp.network.endpoint import Endpoint
+from mphttp.network.errors import SystemErrors
+from mphttp.network.route import Routes
 from mphttp.ranges.link import Ended
+from mphttp.ranges.part_link import PartLink
 from mphttp.ranges.resource import Resource
-from mphttp.transports.part_link import PartLink
-from mphttp.transports.parts import Sent
+from mphttp.ranges.sharing import Sent
 
 SIZE = 40_000
 PARTS = [(0, 20_000), (20_000, 30_000), (30_000, SIZE)]
@@ -73,14 +76,15 @@ def link_to(*serves: Serve) -> Iterator[PartLink]:
         sent = Sent(b"GET", b"http", place.host.encode(), place.port, b"/", [])
         resource = Resource(0, SIZE, SIZE, TAG, "", [(b"Host", b"127.0.0.1")])
         lo = Path("lo", socket.if_nametoindex("lo"), "127.0.0.1")
-        with MultipathTransport() as transport:
-            link = PartLink(sent, lambda: transport._options, resource, lo, place)
-            link.connect()
-            try:
-                yield link
-            finally:
-                link.close()
-                thread.join()
+        dialer = Dialer(SystemErrors(), None, None, ())
+        route = Routes(None).to(sent.scheme, sent.host, place.port)
+        link = PartLink(sent, lambda: Endpoint(dialer, route), resource, lo, place)
+        link.connect()
+        try:
+            yield link
+        finally:
+            link.close()
+            thread.join()
 
 
 def read(link: PartLink, count: int) -> None:
