@@ -97,17 +97,31 @@ def test_a_reader_who_is_slow_with_the_first_response_holds_all_back(assembly: M
     assert made.assign(source)
 
 
-def test_without_the_first_response_a_slow_reader_holds_all_back(assembly: Make) -> None:
+class Clock:
+    """One that goes on when it is told to."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_without_the_first_response_a_slow_reader_holds_all_back(
+    assembly: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What lies ready for him is bounded by the memory, and what was asked for at once before.
 
-    That is the more, the faster it came.
+    That is the more, the faster it came; here ten megabytes a second.
     """
+    clock = Clock()
+    monkeypatch.setattr("mphttp.ranges.assembly.time", clock)
     made = assembly()
     source = helped(made)
     made.end_first()
     came = at_once = 0
     while made.assign(source) or source.fetches:
         at_once = max(at_once, source.backlog)
+        clock.now += source.fetches[0].left / 10e6
         came += bring_one(made, source)
     assert MEMORY < came <= MEMORY + at_once
     assert read_all(made) > MEMORY
