@@ -12,6 +12,7 @@ import pytest
 _FAILED = "tests/lab/test_http2.py::test_tasks_that_are_cancelled_stop_no_others[trio]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", ["1/3", "2/3"])
 def test_a_test_that_failed_is_looked_at_again_in_any_share(tmp_path: Path, share: str) -> None:
     failed = tmp_path / "v" / "cache" / "lastfailed"

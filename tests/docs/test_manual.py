@@ -97,6 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_the_tutorial_s_program_runs() -> None:
     (program,) = blocks(ROOT / "docs" / "tutorial.md", "python")
     with HTTPServer(("127.0.0.1", 0), _Handler) as server:

@@ -71,6 +71,7 @@ def test_the_first_example_tells(net: Net) -> None:
     assert told.empty()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_the_second_example_uses_what_is_announced(net: Net, backend: str) -> None:
     client, _ = net.connection()

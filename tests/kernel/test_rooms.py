@@ -30,6 +30,7 @@ def test_every_room_is_in_the_order() -> None:
     assert sorted(ROOMS) == sorted(path.parent.name for path in KERNEL.glob("*/__init__.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_from_those_before_it(room: str) -> None:
     later = set(ROOMS[ROOMS.index(room) + 1 :])

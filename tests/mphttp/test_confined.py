@@ -48,12 +48,14 @@ def test_every_client_downloads_with_every_strategy(refusal: tuple[int, ...]) ->
     assert len(told) == 6 * len(confined_downloads.STRATEGIES)
 
 
+@pytest.mark.slow
 def test_the_command_line_downloads_and_tells() -> None:
     done = confined(SYSTEMD, sys.executable, "-m", "mphttp", "doctor")
     assert "this process may not use netlink" in done.stdout
     assert ALLOW_NETLINK in done.stdout
 
 
+@pytest.mark.slow
 def test_watch_says_why_it_can_not() -> None:
     done = confined(SYSTEMD, sys.executable, "-m", "mphttp", "watch", "--once")
     assert done.stderr.startswith("error: the connections can't be listed: this process may not")

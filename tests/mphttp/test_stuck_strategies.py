@@ -141,6 +141,7 @@ def test_an_event_loop_goes_on(stuck: Stuck, url: str) -> None:
     assert max(gaps) < LONGEST
 
 
+@pytest.mark.slow
 def test_the_report_says_so(url: str, stuck: Stuck) -> None:
     for _ in range(2):
         report = by_httpx(url, stuck).extensions["multipath"]

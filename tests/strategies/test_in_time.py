@@ -33,6 +33,7 @@ def changes(outcome: Outcome) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @given(wifi=st.floats(2e5, 1e6), lte=st.floats(2e5, 1e6), d=st.floats(4, 30))
 def test_steady_paths_meet_what_can_be_met_with_little_more_than_is_needed(
     wifi: float, lte: float, d: float
@@ -179,6 +180,7 @@ def test_a_warm_path_is_resumed_without_a_handshake() -> None:
     assert outcome.seconds <= 2
 
 
+@pytest.mark.slow
 @given(
     rates=st.lists(st.floats(1e4, 1e6), min_size=20, max_size=20),
     d=st.floats(1, 20),
@@ -193,6 +195,7 @@ def test_paths_are_not_changed_more_often_than_that_can_be_seen(
     assert not any(isinstance(command, Close) for _, command in outcome.commands)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "strategy", [Deadline(10), Deadline(0.01), Deadline(5, margin=1.0, keep=True)]
 )
@@ -220,6 +223,7 @@ def test_what_cannot_be_met_is_told_with_its_end(lte: float) -> None:
     assert outcome.expected == pytest.approx(outcome.seconds, rel=0.1)
 
 
+@pytest.mark.slow
 @given(wifi=st.floats(1e5, 4e6), lte=st.floats(1e5, 4e6), d=st.floats(3, 12))
 def test_nobody_is_told_of_a_deadline_that_is_met(wifi: float, lte: float, d: float) -> None:
     length = int(0.9 * (wifi + lte) * (d - 1))

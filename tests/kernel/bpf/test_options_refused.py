@@ -75,6 +75,7 @@ def cookie(sock: socket.socket) -> int:
     return integer(sock.getsockopt(SOCKET, SO_NETNS_COOKIE, 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "value", "what", "hint"),
     [

@@ -39,6 +39,7 @@ def test_a_request_is_read_as_it_was_written(request: Request) -> None:
     assert decode_request(encode_request(request)) == request
 
 
+@pytest.mark.slow
 @given(answers)
 def test_an_answer_is_read_as_it_was_written(answer: Answer) -> None:
     assert decode_answer(encode_answer(answer)) == answer

@@ -49,6 +49,7 @@ def renamed(net: Net, name: bytes) -> str:
     return net.paths[1].name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name(net: Net, name: bytes) -> None:
     """It is found, used, and the same with and without netlink."""
@@ -67,6 +68,7 @@ def test_any_name(net: Net, name: bytes) -> None:
             assert sock.getsockname()[0] == "10.0.2.1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", [b"modem", b"enp0s20f0u1-the-modem-in-the-attic", b"lt\xfe"])
 def test_other_names_are_as_good(net: Net, other: bytes) -> None:
     """Of `ip link property`, which systemd and udev make; the report has the first name."""

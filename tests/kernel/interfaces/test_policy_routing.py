@@ -32,6 +32,7 @@ def rules(*commands: str) -> None:
         os.spawnvp(os.P_WAIT, "ip", ["ip", *command.split()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("main", [0, 1, 2], ids=["no default", "default 1", "default 2"])
 def test_rules_by_source(net: Net, main: int) -> None:
     """With and without a default route in the main table, whose interface comes first."""
@@ -74,6 +75,7 @@ def test_a_rule_that_forbids_a_source(net: Net) -> None:
     assert paths_to(FAR6) == net.paths6[:1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["", "-6 "], ids=["IPv4", "IPv6"])
 @pytest.mark.parametrize(
     ("rule", "reached"),

@@ -10,6 +10,7 @@ from mphttp.kernel.values import SocketAddress
 from tests.kernel.namespaces import Net, ip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.3.4.5", "::1", "10.0.1.2", "10.0.2.2", "10.0.2.1", "fd00:1::2"]
 )

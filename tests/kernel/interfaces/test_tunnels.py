@@ -55,6 +55,7 @@ def by_family(family: str, commands: tuple[str, ...]) -> list[str]:
     return [command.format(family, **words[family]) for command in commands]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["-4", "-6"])
 @pytest.mark.parametrize(
     "commands",

@@ -513,6 +513,7 @@ def test_identifiers_are_learned_of_subflows_where_the_kernel_lists_none(
     assert len(one.info().subflows) == 5
 
 
+@pytest.mark.slow
 def test_300_replacements(net: Net) -> None:
     """Make before break, 300 times, while data flows: nothing runs out and no byte is lost."""
     mechanism = NetlinkMechanism()

@@ -84,6 +84,7 @@ def test_source_routing_needs_no_trial(net: Net) -> None:
     assert honoured._known == honoured._Known()
 
 
+@pytest.mark.slow
 def test_ipv6_as_well(net: Net) -> None:
     rules(
         "-6 route add default via fd00:1::2 dev c1 metric 1",

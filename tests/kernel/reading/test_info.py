@@ -44,6 +44,7 @@ def test_a_capture_keeps_what_was(net: Net) -> None:
     assert 0 < subflow.rtt < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hosts", [("10.0.1.2", "10.0.2.2"), ("fd00:1::2", "fd00:2::2")], ids=["IPv4", "IPv6"]
 )

@@ -71,6 +71,7 @@ def exchange_whole(one: socket.socket, other: socket.socket, size: int = 300_000
     assert came == body
 
 
+@pytest.mark.slow
 def test_the_six_calls_without_a_privilege(net: Net) -> None:
     """Open, pause, resume and close work for a process that has no capability at all."""
     with running() as broker:
@@ -100,6 +101,7 @@ def test_the_six_calls_without_a_privilege(net: Net) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_log_names_user_and_process_and_no_token(net: Net) -> None:
     with running() as broker:
         client, _ = net.connection()
@@ -111,6 +113,7 @@ def test_the_log_names_user_and_process_and_no_token(net: Net) -> None:
     assert all(form not in told for form in (str(token), f"{token:x}", f"{token:#x}"))
 
 
+@pytest.mark.slow
 def test_it_is_chosen_where_netlink_is_not_permitted(
     net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +142,7 @@ def test_where_no_broker_is_doctor_says_how_to_get_one(
     assert not found["control"].ok
 
 
+@pytest.mark.slow
 def test_refusals_are_those_of_netlink(net: Net) -> None:
     """Through the broker, a call fails with the same error as it does with the privilege."""
 
@@ -170,6 +174,7 @@ def test_refusals_are_those_of_netlink(net: Net) -> None:
     assert NoSuchSubflow in {kind for kind, _ in ours}
 
 
+@pytest.mark.slow
 def test_events_are_those_of_the_connections_that_were_passed(net: Net) -> None:
     """Another connection opens, changes and ends; not a word of it reaches this client."""
     with running() as broker:
@@ -237,6 +242,7 @@ def test_identifiers_that_another_gave_are_learnt(net: Net) -> None:
             assert len(subflows.ids()) == 4
 
 
+@pytest.mark.slow
 def test_the_kernels_own_path_manager_is_told(net: Net) -> None:
     with running() as broker:
         net.sysctl("net.mptcp.pm_type", 0)
@@ -246,6 +252,7 @@ def test_the_kernels_own_path_manager_is_told(net: Net) -> None:
             subflows.open(net.paths[1], OTHER)
 
 
+@pytest.mark.slow
 def test_plain_tcp_is_told_before_the_broker_is_asked(net: Net) -> None:
     with running() as broker:
         client, _ = net.connect(net.listen(protocol=0))
@@ -253,6 +260,7 @@ def test_plain_tcp_is_told_before_the_broker_is_asked(net: Net) -> None:
             BrokerMechanism(broker.path).control(client)
 
 
+@pytest.mark.slow
 def test_a_closed_socket_is_told(net: Net) -> None:
     with running() as broker:
         client, _ = net.connection()
@@ -311,6 +319,7 @@ def test_nothing_but_its_subflows_stays_when_a_client_goes(net: Net) -> None:
         exchange(client, served)
 
 
+@pytest.mark.slow
 def test_the_broker_holds_no_connection_open(net: Net) -> None:
     """When the client closes its socket, the server sees the end at once."""
     with running() as broker:
@@ -352,6 +361,7 @@ def test_ten_thousand_cycles_leave_memory_and_descriptors_flat(net: Net) -> None
         assert later <= memory + (1 << 20)
 
 
+@pytest.mark.slow
 def test_it_is_not_asked_for_what_would_leave_by_another_interface(
     net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,6 +96,7 @@ def hosts(found: Subflows) -> set[tuple[str, str]]:
 FIRST, SECOND = ("10.0.1.1", SERVER), ("10.0.2.1", SERVER)
 
 
+@pytest.mark.slow
 def test_what_becomes_of_endpoints_becomes_of_connections(net: Net) -> None:
     """One is added, becomes a backup, is none any more, and is removed."""
     start(net)
@@ -177,6 +178,7 @@ def test_a_lost_address_is_another_paths_gain(net: Net) -> None:
         eventually(lambda: hosts(subflows(net, client)), {FIRST, ("10.0.2.9", SERVER)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claimed", [True, False])
 def test_a_connection_that_is_claimed_is_left_alone(net: Net, claimed: bool) -> None:
     start(net)
@@ -192,6 +194,7 @@ def test_a_connection_that_is_claimed_is_left_alone(net: Net, claimed: bool) -> 
         assert hosts(settled(net, client)) == ({FIRST} if claimed else {FIRST, SECOND})
 
 
+@pytest.mark.slow
 def test_a_client_of_the_broker_claims_its_connections(net: Net) -> None:
     """Before it asks for anything; a subflow that it opens is the only one."""
     start(net)

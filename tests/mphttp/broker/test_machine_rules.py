@@ -61,6 +61,7 @@ def blackhole(interface: str) -> None:
     ip(f"link set {interface} arp off", f"link set {interface} address 02:00:00:00:00:99")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ['"handover"', '"handover"\nstandby = true', '"fullmesh"'])
 def test_a_session_survives_its_path(net: Net, tmp_path: Path, strategy: str) -> None:
     start(net)
@@ -121,6 +122,7 @@ def test_a_rule_is_for_what_it_fits(net: Net, tmp_path: Path, what: str, fits: b
         assert hosts(settled(net, client)) == ({FIRST} if fits else {FIRST, SECOND})
 
 
+@pytest.mark.slow
 def test_a_rule_may_name_a_program(net: Net, tmp_path: Path) -> None:
     start(net)
     listener = net.listen()
@@ -159,6 +161,7 @@ def test_rules_are_read_again_when_they_change(net: Net, tmp_path: Path) -> None
         assert any("1 rules hold" in line for line in broker.log)
 
 
+@pytest.mark.slow
 def test_a_bad_rule_is_told_with_its_place_and_the_others_hold(net: Net, tmp_path: Path) -> None:
     start(net)
     text = '[[rule]]\nstrategy = "handovr"\n\n[[rule]]\nstrategy = "fullmesh"\n'

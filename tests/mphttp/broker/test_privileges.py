@@ -36,6 +36,7 @@ def capabilities(broker: Broker, which: str) -> int:
     return int(broker.status(which), 16)
 
 
+@pytest.mark.slow
 def test_one_capability_is_kept(net: Net) -> None:
     with running() as broker:
         assert capabilities(broker, "CapEff") == NET_ADMIN
@@ -51,6 +52,7 @@ def test_what_was_asked_for_is_kept_as_well(root_net: Net) -> None:
         assert capabilities(broker, "CapEff") == sum(1 << capability for capability in kept)
 
 
+@pytest.mark.slow
 def test_another_user_can_be_had(root_net: Net) -> None:
     """It goes on as nobody, with the capability, and serves."""
     with running("--user", "nobody") as broker:
@@ -62,6 +64,7 @@ def test_another_user_can_be_had(root_net: Net) -> None:
             subflows.open(root_net.paths[1], OTHER)
 
 
+@pytest.mark.slow
 def test_without_the_capability_it_says_so(net: Net) -> None:
     net.leave_privilege()
     path = os.path.join(tempfile.mkdtemp(), "broker.sock")
@@ -109,6 +112,7 @@ def test_an_interface_can_be_excluded(net: Net) -> None:
             subflows.open(net.paths[0], SocketAddress("10.0.1.2", 0))
 
 
+@pytest.mark.slow
 def test_a_connection_of_another_namespace_is_refused(net: Net) -> None:
     """Unless it was told to, the broker keeps to its own."""
     with net.server():
@@ -219,6 +223,7 @@ def passing(listener: socket.socket, number: str = "1") -> subprocess.Popen[str]
     )
 
 
+@pytest.mark.slow
 def test_a_socket_that_was_passed_is_served(net: Net) -> None:
     """Whoever connects before the broker is there is served when it is; the socket stays."""
     path = os.path.join(tempfile.mkdtemp(), "broker.sock")

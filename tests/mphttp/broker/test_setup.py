@@ -179,6 +179,7 @@ ODD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ODD)
 def test_systemd_reads_the_interpreters_path_as_it_is(tmp_path: Path, odd: str) -> None:
     python = tmp_path / odd / "python"

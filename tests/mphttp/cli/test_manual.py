@@ -47,6 +47,7 @@ def test_pages_are_without_fault(folder: Path) -> None:
     assert told.stdout + told.stderr == ""
 
 
+@pytest.mark.slow
 def test_man_shows_them_without_a_warning(folder: Path) -> None:
     man = tool("man")
     for path in folder.iterdir():
@@ -62,6 +63,7 @@ def test_a_page_has_each_option_and_variable() -> None:
         assert word.replace("-", "\\-") in page
 
 
+@pytest.mark.slow
 def test_help_for_one_option(run) -> None:
     for word in ("deadline", "--deadline"):
         assert b"--deadline TIME\n    strategy deadline" in run("help", word).out
@@ -104,6 +106,7 @@ def completed(shell: str, run, tmp_path: Path, line: str) -> list[str]:
     return [each.split("\t")[0].strip() for each in told.stdout.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 def test_words_are_completed(run, tmp_path: Path, shell: str) -> None:
     pytest.importorskip("shtab")
@@ -121,6 +124,7 @@ def test_words_are_completed(run, tmp_path: Path, shell: str) -> None:
         assert word in completed(shell, run, tmp_path, line), line
 
 
+@pytest.mark.slow
 def test_words_are_completed_in_zsh(run, tmp_path: Path) -> None:
     """zsh completes only at its line editor, so that it has a terminal of its own."""
     pytest.importorskip("shtab")

@@ -44,6 +44,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 TO = b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: "
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize(
     ("answer", "options", "code", "told"),
@@ -102,6 +103,7 @@ def test_what_a_server_sends(run, *, backend, answer, options, code, told) -> No
     clean(result.err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -153,6 +155,7 @@ def _dead() -> Iterator[int]:
 dead_port = pytest.fixture(_dead)
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
 @pytest.mark.parametrize("url", ["http://192.0.2.1/", "https://192.0.2.1/"])
@@ -248,6 +251,7 @@ def test_v_hides_secrets(run, server, tmp_path: Path, backend) -> None:
         assert "dXNlcjpo" not in told  # user:h in base64
 
 
+@pytest.mark.slow
 def test_a_password_needs_a_terminal(server) -> None:
     command = [sys.executable, "-m", "mphttp", "get", "-u", "user", f"{server.url}/echo"]
     told = subprocess.run(

@@ -65,6 +65,7 @@ def test_help_starts_quickly() -> None:
     assert done.stderr.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_download_imports_only_what_it_uses(server) -> None:
     """rich is for live progress, pyroute2 for the lab; httpcore imports trio by itself."""
     heavy = {"rich", "pyroute2", "trio._core"}

@@ -158,6 +158,7 @@ def bomb(head: bytes, connection: socket.socket) -> None:
         connection.sendall(whole(PACKED, b"302 Found", *fields))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["httpx", "curl"])
 @pytest.mark.parametrize("answer", [endless, silent, huge, bomb])
 def test_the_body_of_a_redirect_is_neither_kept_nor_waited_for(run, answer, backend) -> None:

@@ -13,6 +13,7 @@ from tests.mphttp.network.test_first_path import HOST, connections, two_links
 from tests.mphttp.requests.servers import Server, answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "names"),
     [

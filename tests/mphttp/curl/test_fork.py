@@ -64,6 +64,7 @@ def trust(
     return (context, authority) if request.param else (None, True)
 
 
+@pytest.mark.slow
 def test_kept_connections_are_the_parent_s(serve: Serve, trust: Any) -> None:
     """The child has its own; whatever it does, the parent's go on."""
     server = serve(answer(BODY), context=trust[0])
@@ -90,6 +91,7 @@ def test_kept_connections_are_the_parent_s(serve: Serve, trust: Any) -> None:
         assert server.connections == 4
 
 
+@pytest.mark.slow
 def test_what_is_on_its_way_is_the_parent_s(serve: Serve, trust: Any) -> None:
     server = serve(answer(LARGE), context=trust[0])
     with httpx.Client(transport=CurlTransport(verify=trust[1]), timeout=20) as http:

@@ -103,6 +103,7 @@ def test_a_call_that_loops_for_ever_is_ended(thread: Thread) -> None:
     assert not stuck.is_alive()
 
 
+@pytest.mark.slow
 def test_no_call_is_made_while_many_are_stuck(thread: Thread) -> None:
     door = threading.Event()
     for _ in range(MOST_ABANDONED):

@@ -44,6 +44,7 @@ def answer(peer: socket.socket) -> None:
         peer.sendall(HEAD + b"body")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLIENTS)
 def test_no_client_lets_the_kernel_open_subflows_unasked(name: str) -> None:
     def download() -> None:
@@ -61,6 +62,7 @@ def test_no_client_lets_the_kernel_open_subflows_unasked(name: str) -> None:
     in_child(download)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("endpoints", "limit", "host", "plain"),
     [

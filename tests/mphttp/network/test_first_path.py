@@ -49,6 +49,7 @@ def connections() -> int:
     return len(File("/proc/thread-self/net/tcp").read_text().splitlines()) - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dial", "strategy", "names"),
     [

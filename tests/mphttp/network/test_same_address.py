@@ -34,6 +34,7 @@ def two_modems(back: int) -> Net:
     return net
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [0, IPPROTO_MPTCP], ids=["TCP", "MPTCP"])
 @pytest.mark.parametrize(
     ("names", "used"), [(None, 1), (["c1"], 1), (["c2"], 2), (["c2", "c1"], 2)]

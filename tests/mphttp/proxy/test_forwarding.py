@@ -84,6 +84,7 @@ def client(proxy: Running) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/plain", "/chunked", "/closing"])
 def test_bodies(client: httpx.Client, origin: str, path: str) -> None:
     for _ in range(2):

@@ -281,6 +281,7 @@ def test_a_strict_problem_is_requests_error_and_is_not_retried(
     assert len(server.heads) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framed", [answer, chunked, until_closed])
 @pytest.mark.parametrize("after", [1000, 10**9])
 def test_a_strict_problem_within_the_body(

@@ -62,6 +62,7 @@ FRAMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(("sent", "length"), FRAMES.values(), ids=FRAMES)
 def test_every_way_to_read_counts_the_body(

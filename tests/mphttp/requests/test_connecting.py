@@ -44,6 +44,7 @@ def test_what_comes_before_tls_is_no_answer(
     assert server.heads == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
 def test_one_limit_holds_for_all_of_connecting(
     open_session: Open,

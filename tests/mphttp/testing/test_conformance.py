@@ -59,6 +59,7 @@ BUILT_IN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", BUILT_IN, ids=repr)
 def test_the_built_in_strategies_conform(strategy: Strategy) -> None:
     check_strategy(strategy)

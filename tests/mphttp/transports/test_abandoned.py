@@ -58,6 +58,7 @@ def give_up(name: str, url: str) -> None:
         door.request("POST", url, content=bytes(SIZE), timeout=patience)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multipath", [True, False], ids=["MPTCP", "TCP"])
 @pytest.mark.parametrize("name", CLIENTS)
 def test_what_the_kernel_has_taken_arrives(name: str, multipath: bool) -> None:

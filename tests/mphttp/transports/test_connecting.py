@@ -77,6 +77,7 @@ def test_a_connection_for_parts_takes_nothing_before_tls(keep: Keep, contexts: C
     assert server.heads == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
 def test_one_limit_holds_for_all_of_connecting(
     door: Door, keep: Keep, contexts: Contexts, stage: tuple[str, bytes, bytes, bool]
@@ -104,6 +105,7 @@ def test_a_silent_name_server_is_a_time_out(door: Door, monkeypatch: pytest.Monk
         client.get(f"http://{name}/", timeout=timeout)
 
 
+@pytest.mark.slow
 def test_dead_addresses_cost_a_moment_each(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a limit, the kernel alone would wait for two minutes (RFC 8305)."""
     with half_dead(monkeypatch, dead=2) as url, door.client() as client:

@@ -37,6 +37,7 @@ INTERIM = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start_of_it", "more"),
     [(b"", INTERIM), (INTERIM + OK, b"X"), (CHUNKED, b"0"), (CHUNKED + b"0\r\n", b"X")],

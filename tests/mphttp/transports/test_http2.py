@@ -226,6 +226,7 @@ MALFORMED: dict[str, Callable[[Peer, int], list[Frame]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", ONE_LIBRARY, ids=lambda door: door.backend or "threads")
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_a_malformed_response_is_one_stream_s_error(door: Door, kind: str) -> None:

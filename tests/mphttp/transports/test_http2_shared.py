@@ -81,6 +81,7 @@ async def _traced(name: str, info: dict[str, Any]) -> None:
     await anyio.lowlevel.checkpoint()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extensions", [{}, {"trace": _traced}], ids=["", "traced"])
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_no_place_is_lost_whenever_a_task_is_cancelled(

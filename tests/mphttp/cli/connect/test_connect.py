@@ -40,6 +40,7 @@ def end(process: subprocess.Popen[bytes]) -> tuple[int, bytes, str]:
     return process.returncode, out, err.decode()
 
 
+@pytest.mark.slow
 def test_both_directions_and_half_close(tmp_path: Path) -> None:
     """What the server says after standard input's end still comes, and the report tells of it."""
     heard: list[bytes] = []
@@ -66,6 +67,7 @@ def test_both_directions_and_half_close(tmp_path: Path) -> None:
     assert (told["url"], told["bytes"]) == (f"tcp://127.0.0.1:{port}", 11)
 
 
+@pytest.mark.slow
 def test_no_byte_is_kept_back() -> None:
     """A keystroke's echo comes before the next one."""
     with peer(echo) as port, connected("127.0.0.1", str(port)) as process:
@@ -76,6 +78,7 @@ def test_no_byte_is_kept_back() -> None:
             assert process.stdout.read(1) == bytes((number,))
 
 
+@pytest.mark.slow
 def test_much_in_both_directions_at_once() -> None:
     """Neither direction waits for the other, though nobody reads for a while."""
     data = os.urandom(2_000_000)
@@ -92,6 +95,7 @@ def test_much_in_both_directions_at_once() -> None:
     assert came == data
 
 
+@pytest.mark.slow
 def test_the_server_ends_first() -> None:
     """Output ends then, and what is typed after that still arrives."""
     heard: list[bytes] = []
@@ -109,6 +113,7 @@ def test_the_server_ends_first() -> None:
     assert heard == [b"late"]
 
 
+@pytest.mark.slow
 def test_a_connection_that_breaks() -> None:
     def serve(sock: socket.socket) -> None:
         exactly(sock, 1)
@@ -122,6 +127,7 @@ def test_a_connection_that_breaks() -> None:
         assert (code, process.stderr.read()[:29]) == (56, b"error: the connection broke: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals(number: signal.Signals, tmp_path: Path) -> None:
     """Ssh ends its ProxyCommand with SIGHUP; the server sees the end, and the report is there."""
@@ -147,6 +153,7 @@ def test_signals(number: signal.Signals, tmp_path: Path) -> None:
     assert json.loads(report.read_text())["bytes"] == 1
 
 
+@pytest.mark.slow
 def test_nobody_reads_any_more() -> None:
     def serve(sock: socket.socket) -> None:
         sock.sendall(b"x")
@@ -164,6 +171,7 @@ def test_nobody_reads_any_more() -> None:
         assert process.wait(PATIENCE) == 23
 
 
+@pytest.mark.slow
 def test_through_a_proxy() -> None:
     with running() as proxy, peer(echo) as port:
         for scheme in ("socks5h", "http"):

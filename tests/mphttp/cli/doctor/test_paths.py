@@ -40,6 +40,7 @@ needs_nft = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", [HOST, f"[{HOST6}]"])
 def test_all_is_well(net: Net, host: str) -> None:
     serve(net)
@@ -155,6 +156,7 @@ def test_a_kernel_that_has_turned_mptcp_off(net: Net) -> None:
     assert doctor(URL).lines["downloads"][1] == "over c1 and c2, by subflows (MPTCP)"
 
 
+@pytest.mark.slow
 @needs_nft
 @pytest.mark.parametrize(
     ("settings", "words"),

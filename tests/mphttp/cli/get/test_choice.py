@@ -26,6 +26,7 @@ def choose(*options: str) -> Any:
     return chosen_strategy(read([*options, "http://a"])[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "strategy"),
     [

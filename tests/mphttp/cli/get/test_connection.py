@@ -49,6 +49,7 @@ def tls(tmp_path: Path) -> Iterator[Tls]:
         yield Tls(served.url, *(str(tmp_path / name) for name in names))
 
 
+@pytest.mark.slow
 def test_a_certificate_of_ones_own(client: Client, tls: Tls) -> None:
     url = f"{tls.url}/bytes/10"
     trust = ("--cacert", tls.authority)

@@ -189,6 +189,7 @@ def test_no_color_holds(run, server, monkeypatch, no_color: str, coloured: bool)
     assert ("\x1b[32m" in told) == coloured
 
 
+@pytest.mark.slow
 def test_a_closed_stdout_ends_quietly(server) -> None:
     """`mphttp get … | head -c 10` says nothing and ends by itself."""
     command = [sys.executable, "-m", "mphttp", "get", f"{server.url}/endless"]
@@ -202,6 +203,7 @@ def test_a_closed_stdout_ends_quietly(server) -> None:
     process.stderr.close()
 
 
+@pytest.mark.slow
 def test_data_is_never_lost_to_a_stdout_that_is_not_there(server) -> None:
     command = f"{sys.executable} -m mphttp get {server.url}/bytes/10 >&-"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)

@@ -27,6 +27,7 @@ def deaf() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "options", "code", "told"),
     [
@@ -160,6 +161,7 @@ def test_a_report_that_cannot_be_written_is_said(run, server, tmp_path: Path) ->
     assert f"{name} can't be written" in result.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )

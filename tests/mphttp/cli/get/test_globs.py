@@ -15,6 +15,7 @@ from .seen import Answer, Client, Seen
 RC = {"httpx": ".mphttprc", "curl": ".mphttprc", "the curl program": ".curlrc"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "targets"),
     [
@@ -56,6 +57,7 @@ def test_g_takes_letters_as_they_are(client: Client, seen: Seen) -> None:
     assert request.target.replace("%5B", "[").replace("%5D", "]") == "/?[1-2]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern", ["/{a", "/a}", "/{}", "/[1-", "/[3-1]", "/[a-1]", "/]", "/{a,{b}}"]
 )

@@ -55,6 +55,7 @@ def test_a_standard_output_that_nobody_reads(backend: str) -> None:
         os.close(reading)
 
 
+@pytest.mark.slow
 def test_a_pipe_that_nobody_opens(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with raw_server(big) as server:
@@ -111,6 +112,7 @@ def test_no_server_makes_it_wait_for_longer(run, asked: bytes) -> None:
     assert waits == []
 
 
+@pytest.mark.slow
 def test_an_output_that_blocks_no_writer_gets_all() -> None:
     """Where whoever has the other end of a terminal or a pipe made it so."""
     with raw_server(big) as server:
@@ -123,6 +125,7 @@ def test_an_output_that_blocks_no_writer_gets_all() -> None:
         assert ended(process) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--compressed", "--retry", "3", "-i")])
 def test_a_reader_that_leaves_is_no_news(options: tuple[str, ...]) -> None:
     with raw_server(big) as server:

@@ -71,6 +71,7 @@ def test_cookies_that_last(client: Client, seen: Seen, tmp_path: Path) -> None:
     assert seen.requests[-1]["cookie"] == "b=2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["301", "302", "303"])
 def test_a_post_stays_one(client: Client, seen: Seen, status: str) -> None:
     client("-L", f"--post{status}", "-d", "x=1", f"{seen.url}/{status}/a")

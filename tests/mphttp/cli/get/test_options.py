@@ -151,6 +151,7 @@ def test_strict_fails_where_a_strategy_gets_nothing(run, server) -> None:
     assert "hint: " in result.err
 
 
+@pytest.mark.slow
 def test_backend_curl_names_the_package_that_it_needs(server) -> None:
     program = (
         "import sys\n"

@@ -142,6 +142,7 @@ def test_a_list_of_digests(run, server, folder: Path) -> None:
     assert run("get", *words, *urls).code == ExitCode.USAGE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("-Z",)])
 @BACKENDS
 def test_an_interrupt_keeps_what_is_there(

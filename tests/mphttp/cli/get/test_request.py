@@ -14,6 +14,7 @@ from .seen import BODY, Client, Seen
 FORM = "application/x-www-form-urlencoded"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "method", "target", "body"),
     [
@@ -54,6 +55,7 @@ def test_method_target_and_body(
     assert (done.code, request.method, told, request.body) == (0, method, target.lower(), body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "name", "value"),
     [
@@ -108,6 +110,7 @@ def test_a_name_that_means_another_protocol_to_curl(run, name: str) -> None:
     assert f"hint: mphttp get http://{name}" in result.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "methods", "body"),
     [
@@ -126,6 +129,7 @@ def test_methods_after_303(client: Client, seen: Seen, words, methods, body) -> 
     assert seen.requests[-1]["content-type"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "method", "body"), [(302, "PUT", b"abc"), (307, "PUT", b"abc")])
 def test_a_file_is_sent_once_more(client: Client, seen: Seen, status, method, body) -> None:
     Path("file").write_bytes(b"abc")

@@ -188,6 +188,7 @@ def test_a_login_for_the_proxy(client: Client, seen: Seen) -> None:
 FORM = re.compile(rb"--(?P<boundary>[^\r\n]+)\r\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "parts"),
     [

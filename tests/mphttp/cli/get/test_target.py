@@ -120,6 +120,7 @@ def test_what_cannot_be_opened_is_a_write_error(tmp_path: Path, name: str) -> No
     assert caught.value.code == ExitCode.WRITE
 
 
+@pytest.mark.slow
 def test_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:
     """Renaming would get around the file's mode; root has to give up its powers to notice."""
     file = tmp_path / "file"
@@ -335,6 +336,7 @@ def test_an_open_file_of_a_process_is_written_where_it_is(tmp_path: Path) -> Non
     assert left_in(tmp_path) == ["file"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["/dev/stdout", "/proc/self/fd/1", "file"])
 def test_standard_output_by_another_name(tmp_path: Path, name: str) -> None:
     with (tmp_path / "file").open("wb") as out:

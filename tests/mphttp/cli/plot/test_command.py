@@ -129,6 +129,7 @@ _PLACES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", _PLACES, ids=str)
 def test_an_odd_report_is_a_picture_or_an_error(run, place: tuple) -> None:
     """A picture is XML, whatever words are in it."""

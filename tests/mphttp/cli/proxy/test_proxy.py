@@ -119,6 +119,7 @@ def test_the_unit_runs_this_command_line() -> None:
     assert "WantedBy=default.target" in unit
 
 
+@pytest.mark.slow
 def test_one_that_runs(server: Server, tmp_path: Path) -> None:
     """It says where it listens, serves, reports, and ends by SIGTERM."""
     report = tmp_path / "reports"
