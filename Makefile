@@ -69,7 +69,7 @@ test-deb: deb
 # The command for all users of this machine, with all clients, in a place of its own.
 install:
 	$(PYTHON) -m venv $(PREFIX)
-	$(PREFIX)/bin/pip install --quiet '.[curl,requests,http2,socks,completion]'
+	$(PREFIX)/bin/pip install --quiet '.[curl,requests,http2,socks,completion,metered]'
 	mkdir -p $(PREFIX)/share/man/man1 $(PREFIX)/share/bash-completion/completions
 	$(PREFIX)/bin/mphttp manual --into $(PREFIX)/share/man/man1
 	$(PREFIX)/bin/mphttp completion bash >$(PREFIX)/share/bash-completion/completions/mphttp
@@ -110,6 +110,6 @@ $(runs): pyproject.toml scripts/environment
 	touch $@
 
 $(develops): $(runs)
-	$(venv)/bin/pip install --quiet --editable '.[lab,curl,requests,httpx2,http2,socks,completion]'
+	$(venv)/bin/pip install --quiet --editable '.[lab,curl,requests,httpx2,http2,socks,completion,metered]'
 	$(venv)/bin/pip install --quiet --group test --group check --group package
 	touch $@

@@ -1,4 +1,4 @@
-"""Never the default interface."""
+"""Never the default interface, or what costs money."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Background(Strategy):
     path at all does the connection start there.
 
     Args:
-        avoid: the interface to stay off; None stands for the preferred one, the system's default.
+        avoid: the interface to stay off; None stands for those that cost money
+            (`Path.metered`), or, where none does, for the preferred one, the system's default.
 
     Raises:
         ValueError: `avoid` is neither a name nor None.
@@ -46,7 +47,7 @@ class Background(Strategy):
     def run(self, transfer: Transfer) -> Steps:
         allowed = self._allowed(transfer.paths)
         avoid = self._avoided(transfer.paths)
-        leaving = [subflow for subflow in transfer.subflows if subflow.path.name == avoid]
+        leaving = [subflow for subflow in transfer.subflows if subflow.path.name in avoid]
         if len(leaving) == len(transfer.subflows) and (yield from open_first(allowed)) is None:
             return
         for subflow in leaving:
@@ -54,7 +55,10 @@ class Background(Strategy):
 
     def _allowed(self, paths: Sequence[Path]) -> list[Path]:
         avoid = self._avoided(paths)
-        return [path for path in paths if path.name != avoid]
+        return [path for path in paths if path.name not in avoid]
 
-    def _avoided(self, paths: Sequence[Path]) -> str | None:
-        return self.avoid if self.avoid is not None or not paths else paths[0].name
+    def _avoided(self, paths: Sequence[Path]) -> set[str]:
+        if self.avoid is not None:
+            return {self.avoid}
+        metered = {path.name for path in paths if path.metered}
+        return metered or {path.name for path in paths[:1]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 _THINKS = 5
@@ -18,9 +18,11 @@ class Path:
 
     Args:
         name: the interface's name, such as "wlan0".
+        metered: whether it costs money by what it carries, as far as this machine tells.
     """
 
     name: str
+    metered: bool = field(default=False, compare=False)
 
 
 class Remote(NamedTuple):

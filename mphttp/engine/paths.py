@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from mphttp.costs.machine import costs
+from mphttp.costs.wishes import Wishes
 from mphttp.kernel.addresses import family, is_link_local, unmapped
 from mphttp.kernel.errors import KernelError
 from mphttp.kernel.interfaces.paths import index_of, path_of, paths_outside, paths_to
 from mphttp.kernel.values import Path, SocketAddress
+from mphttp.strategies import Path as PathView
 
 _LOOK = "`mphttp doctor URL` tells what other interfaces lack"
 
 
 def usable_paths(remote: SocketAddress, names: Sequence[str] | None, link: int = 0) -> list[Path]:
     """Return the paths that reach a peer, preferred first; interfaces that are absent are no error.
+
+    Where none is named, those that are free come first, as far as this machine tells (`costs`).
 
     Args:
         remote: the peer.
@@ -27,9 +32,20 @@ def usable_paths(remote: SocketAddress, names: Sequence[str] | None, link: int =
     """
     paths = [path for path in paths_to(remote) if link in (0, path.index)]
     if names is None:
-        return paths
+        wishes = costs.now()
+        return [*_ranked(paths, wishes)] if wishes.any else paths
     chosen = dict.fromkeys(index_of(name) for name in names)
     return [path for index in chosen for path in paths if path.index == index]
+
+
+def _ranked(paths: Iterable[Path], wishes: Wishes) -> list[Path]:
+    allowed = [path for path in paths if not wishes.is_barred(path.name)]
+    return sorted(allowed, key=lambda path: wishes.rank(path.name))
+
+
+def seen_by_strategies(path: str) -> PathView:
+    """Show a path to a strategy."""
+    return PathView(path, metered=costs.now().is_metered(path))
 
 
 def paths_to_any(

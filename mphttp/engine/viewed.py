@@ -8,7 +8,7 @@ from mphttp.core import SubflowRecord
 from mphttp.strategies import Path, Remote, Subflow
 
 from .guard import unbroken
-from .paths import why_alone
+from .paths import seen_by_strategies, why_alone
 from .progress import Progress
 from .told import Told
 
@@ -43,7 +43,7 @@ class Viewed(Told):
         now = self._stepping.now
         return Subflow(
             id=record.id,
-            path=Path(record.path),
+            path=seen_by_strategies(record.path),
             age=now - (record.opened_at if record.opened_at is not None else now),
             backup=record.backup,
             bytes_received=self._account.carried(record),
@@ -70,7 +70,7 @@ class Viewed(Told):
 
         Unless its caller allows one alone: then there is nothing to mend.
         """
-        paths = tuple(Path(path.name) for path in self._carrier.paths())
+        paths = tuple(seen_by_strategies(path.name) for path in self._carrier.paths())
         allowed = self._carrier.reach.names
         if not paths or (len(paths) < 2 and (allowed is None or len(set(allowed)) > 1)):
             self.problem(*why_alone(paths[0].name if paths else "", self._carrier.remote))

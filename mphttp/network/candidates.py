@@ -23,12 +23,14 @@ class Candidate:
         address: as `socket.connect` takes it.
         path: where the first subflow leaves; None leaves it to the system.
         rank: how preferred the path is, the lowest most.
+        costly: whether the path costs money, while others don't.
     """
 
     family: int
     address: tuple[Any, ...]
     path: Path | None = None
     rank: int = 0
+    costly: bool = False
 
 
 class Candidates:
@@ -65,7 +67,8 @@ class Candidates:
         if self._start is not None and not any(map(self._answered, preferred)):
             for family, _, _, _, address in found:
                 for rank, path in self._start.elsewhere(*_place(address)):
-                    yield Candidate(family, address, path, rank)
+                    costly = path is not None and self._start.is_costly(path)
+                    yield Candidate(family, address, path, rank, costly)
 
     def _preferred(self, entry: tuple[Any, ...]) -> list[Candidate]:
         family, _, _, _, address = entry

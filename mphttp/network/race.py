@@ -14,9 +14,19 @@ PATIENCE = 0.5
 With it, a preferred path is used whose round trip takes longer than `ATTEMPT_DELAY`.
 """
 
+COSTLY_AFTER = 1.5
+"""Seconds before which no attempt begins on a path that costs money beside one that doesn't.
+
+By then a SYN that was lost has been sent a second time (RFC 6298, 2.1), and answered.
+"""
+
 
 class Ranked(Protocol):
     """An attempt to connect."""
+
+    @property
+    def costly(self) -> bool:
+        """Whether its path costs money, while others don't."""
 
     @property
     def rank(self) -> int:
@@ -36,6 +46,8 @@ class Race(Generic[R]):
 
     def __init__(self, attempts: Iterable[R], now: float) -> None:
         self._left = iter(attempts)
+        self._held: R | None = None
+        self._costly_from = now + COSTLY_AFTER
         self._more = True
         self._under_way: list[R] = []
         self._connected: list[R] = []
@@ -46,9 +58,12 @@ class Race(Generic[R]):
         """Return an attempt that is to begin now, or None."""
         if not self._more or self._connected or now < self._next_at:
             return None
-        attempt = next(self._left, None)
+        attempt, self._held = self._held or next(self._left, None), None
         if attempt is None:
             self._more = False
+        elif attempt.costly and self._under_way and now < self._costly_from:
+            self._held, self._next_at = attempt, self._costly_from
+            return None
         else:
             self._under_way.append(attempt)
             self._next_at = now + ATTEMPT_DELAY

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-from mphttp.engine.paths import usable_paths
+from mphttp.costs.machine import costs
+from mphttp.engine.paths import seen_by_strategies, usable_paths
 from mphttp.engine.request import Request, current_request
 from mphttp.kernel.interfaces.paths import index_of
 from mphttp.kernel.values import Path, SocketAddress
-from mphttp.strategies import Path as PathView
 from mphttp.strategies import SinglePath, Strategy
 
 Way = tuple[int, Path | None]
@@ -43,10 +43,14 @@ class Start:
         """
         request = current_request()
         asks = request is not None and _chooses(request.strategy)
-        if self._names is None and not asks:
+        prefers = self._names is None and request is not None and _heeds_costs(request)
+        if self._names is None and not (asks or prefers):
             return [(_FIRST, None)]
         paths = usable_paths(remote, self._names, link)
         chosen = self._choice(request, paths) if request is not None and asks else None
+        if prefers and paths:  # the system's choice may be one that costs
+            ways = dict.fromkeys([chosen or paths[0], paths[0]])
+            return list(enumerate(ways, _CHOSEN))
         first: list[Way] = [] if chosen is None else [(_CHOSEN, chosen)]
         if self._names is None:
             as_the_system = chosen is not None and chosen == paths[0]
@@ -83,6 +87,10 @@ class Start:
         self.system = next(iter(paths), None)
         return list(enumerate(paths[1:], _FIRST + 1))
 
+    def is_costly(self, path: Path) -> bool:
+        """Tell whether a path costs money, and no caller has named it."""
+        return self._names is None and costs.now().is_metered(path.name)
+
     def failed(self, path: Path, error: OSError) -> None:
         """Take that a path didn't do, and that another one took its place."""
         request = current_request()
@@ -93,7 +101,7 @@ class Start:
     @staticmethod
     def _choice(request: Request, paths: Sequence[Path]) -> Path | None:
         try:
-            view = request.strategy.connect_on([PathView(path.name) for path in paths])
+            view = request.strategy.connect_on([seen_by_strategies(path.name) for path in paths])
             name = None if view is None else view.name
         except Exception as error:  # whatever a user's strategy raises
             who = f"connect_on of the strategy {request.strategy.name!r}"
@@ -106,6 +114,18 @@ class Start:
             what = f"the connection could not start on {name}, which doesn't reach the server"
             request.problems.append((what, "another path took its place"))
         return chosen
+
+
+def _heeds_costs(request: Request) -> bool:
+    """Tell whether a connection is to start where it is free; who uses one path alone doesn't ask.
+
+    What is wrong with the files that tell of costs is told, too.
+    """
+    if isinstance(request.strategy, SinglePath) or request.multipath == "off":
+        return False
+    known = [what for what, _ in request.problems]
+    request.problems += [(what, "docs/paths.md") for what in costs.problems if what not in known]
+    return costs.now().any
 
 
 def _chooses(strategy: Strategy) -> bool:

@@ -196,6 +196,12 @@ class TestBackground:
         assert Background().connect_on([WIFI]) is None
         assert paths_of(Replay(Background(), all_paths=(WIFI,))) == ["wifi"]
 
+    def test_what_costs_money_is_avoided_rather_than_the_default(self) -> None:
+        costly = Path("lte", metered=True)
+        assert Background().connect_on([WIFI, costly]) == WIFI
+        assert Background().connect_on([costly, WIFI]) == WIFI
+        assert Background().connect_on([costly]) is None
+
 
 class TestDropSlow:
     def test_ends_what_is_slow_twice_in_a_row(self) -> None:

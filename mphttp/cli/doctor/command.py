@@ -14,11 +14,13 @@ from mphttp.cli.exits import ExitCode, Failure
 from mphttp.cli.printable import json_text, printable
 from mphttp.cli.units import duration
 from mphttp.cli.url import parse_url, resolved
+from mphttp.costs.machine import costs
 from mphttp.kernel import SocketAddress, paths_to
 from mphttp.kernel.diagnosis.machine import look
 from mphttp.kernel.interfaces.source_routing import tables_for
 from mphttp.network.time_limit import TimeLimit
 
+from .costing import with_costs
 from .diagnosis import Diagnosis, in_control, of_machine, of_server
 from .probing import Progress, probe
 from .told import lines, to_dict
@@ -64,6 +66,7 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
     with _progress_on(environment) as progress:
         verify = _trusted(arguments.cacert, insecure=arguments.insecure)
         diagnosis = _diagnose(arguments.url, arguments.max_time, verify, progress)
+        diagnosis = with_costs(diagnosis, costs.now(), costs.problems)
     width = shutil.get_terminal_size().columns if environment.stdout.isatty() else None
     if arguments.json:
         text = json_text(to_dict(diagnosis), 2)

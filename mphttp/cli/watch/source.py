@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from socket import if_indextoname
 
+from mphttp.costs.machine import costs
 from mphttp.kernel import KernelError, NetlinkMechanism
 from mphttp.kernel.addresses import unmapped
 from mphttp.kernel.interfaces.monitor import InterfaceMonitor
@@ -34,7 +35,10 @@ class Source:
         self._events: NetlinkMechanism | None = None
         with suppress(KernelError):  # without the privilege, looks tell
             self._events = NetlinkMechanism()
-        self._watcher = Watcher(events_tell=self._events is not None)
+        self._watcher = Watcher(
+            events_tell=self._events is not None,
+            metered=lambda name: costs.now().is_metered(name),
+        )
         self.paths: dict[str, str] = {}
         self._routed: dict[tuple[str, str], str] = {}
 

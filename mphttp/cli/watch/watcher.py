@@ -44,6 +44,7 @@ class Row:
         rate_out: bytes sent and acknowledged per second, None at the first look.
         backup: whether it is for when no regular subflow works.
         timeouts: retransmission time-outs in all, or None before 6.7.
+        metered: whether the interface costs money, as far as this machine tells.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Row:
     rate_out: float | None
     backup: bool
     timeouts: int | None
+    metered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,13 @@ class Watcher:
 
     Args:
         events_tell: whether the kernel's events tell every change. Else looks do.
+        metered: tells whether an interface costs money.
     """
 
-    def __init__(self, *, events_tell: bool) -> None:
+    def __init__(
+        self, *, events_tell: bool, metered: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self._metered = metered
         self._events_tell = events_tell
         self._trackers: dict[_Key, ConnectionTracker] = {}
         self._counted: dict[int, _Counted] = {}
@@ -197,9 +203,9 @@ class Watcher:
         info = subflow.info
         counted = _counted(before, info.bytes_received, info.bytes_acked, now)
         self._counted[info.id] = counted
-        pair = _plain(info.tuple)
+        pair, path = _plain(info.tuple), paths(subflow)
         return Row(
-            paths(subflow),
+            path,
             pair,
             info.state,
             info.rtt,
@@ -209,6 +215,7 @@ class Watcher:
             counted.rate_out,
             subflow.backup,
             info.timeouts,
+            self._metered(path),
         )
 
 

@@ -157,6 +157,8 @@ def _notes(row: Row) -> Iterator[str]:
         yield "backup"
     if row.timeouts:
         yield f"time-outs: {row.timeouts}"
+    if row.metered:
+        yield "metered"
 
 
 def _state(name: str) -> str:
@@ -194,4 +196,5 @@ def _subflow(row: Row) -> dict[str, Any]:
         "rate_out": row.rate_out,
         "backup": row.backup,
         "timeouts": row.timeouts,
+        "metered": row.metered,
     }

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mphttp.kernel.values import Path, SocketAddress
 from mphttp.network.candidates import Candidates
-from mphttp.network.race import ATTEMPT_DELAY, PATIENCE, Race, interleaved
+from mphttp.network.race import ATTEMPT_DELAY, COSTLY_AFTER, PATIENCE, Race, interleaved
 from mphttp.network.start import Start
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -29,12 +29,14 @@ class Try:
         after: seconds until its outcome, None for silence.
         works: what that is.
         rank: how preferred it is.
+        costly: whether its path costs money.
     """
 
     name: str
     after: float | None
     works: bool = True
     rank: int = 0
+    costly: bool = False
 
 
 def held(*tries: Try) -> tuple[str | None, float, list[tuple[str, float]]]:
@@ -65,6 +67,18 @@ def held(*tries: Try) -> tuple[str | None, float, list[tuple[str, float]]]:
 
 def test_one_that_answers_is_alone() -> None:
     assert held(Try("first", 0.2), Try("second", 0.0)) == ("first", 0.2, [("first", 0.0)])
+
+
+def test_what_costs_money_waits_until_what_is_free_had_its_time() -> None:
+    slow, costly = Try("free", 1.2), Try("costly", 0.1, rank=1, costly=True)
+    assert held(slow, costly) == ("free", 1.2, [("free", 0.0)])
+    silent = Try("free", None)
+    winner, at, began = held(silent, costly)
+    assert (winner, began) == ("costly", [("free", 0.0), ("costly", COSTLY_AFTER)])
+    assert at == pytest.approx(COSTLY_AFTER + 0.1)
+    refused = Try("free", 0.2, works=False)
+    assert held(refused, costly)[2] == [("free", 0.0), ("costly", 0.2)]
+    assert held(costly)[2] == [("costly", 0.0)]
 
 
 def test_a_silent_one_costs_one_delay() -> None:

@@ -67,6 +67,13 @@ def test_rates_are_of_the_time_between_looks() -> None:
     assert 0 < slower < 1000
 
 
+def test_what_costs_money_is_marked() -> None:
+    for costly in (True, False):
+        watcher = Watcher(events_tell=False, metered=lambda path, it=costly: it and path == "wlan0")
+        moment = step(watcher, 0, listing(subflow(1)))
+        assert any("metered" in line for line in lines(moment)) == costly
+
+
 def test_changes_are_events_and_the_beginning_is_none() -> None:
     watcher = Watcher(events_tell=False)
     assert step(watcher, 0, listing(subflow(1))).events == ()
