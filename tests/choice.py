@@ -45,18 +45,19 @@ def mark_more(items: Iterable[pytest.Item]) -> None:
 
 def client_of(item: pytest.Item) -> str:
     """Return which client a test is for, or ""."""
-    return next((word for word in _parameters(item) if word in CLIENTS), "")
+    names = (getattr(value, "name", value) for value in _parameters(item))
+    return next((name for name in names if isinstance(name, str) and name in CLIENTS), "")
 
 
 def _case(item: pytest.Item) -> list[str]:
     """Return a test's parameters beside its client."""
-    return [word for word in _parameters(item) if word not in CLIENTS]
+    words = [str(getattr(value, "name", value)) for value in _parameters(item)]
+    return [word for word in words if word not in CLIENTS]
 
 
-def _parameters(item: pytest.Item) -> list[str]:
+def _parameters(item: pytest.Item) -> list[object]:
     callspec = getattr(item, "callspec", None)
-    values = () if callspec is None else callspec.params.values()
-    return [str(getattr(value, "name", value)) for value in values]
+    return [] if callspec is None else list(callspec.params.values())
 
 
 def reasons_of(items: Iterable[pytest.Item]) -> Counter[str]:
