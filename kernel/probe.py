@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-from pathlib import Path
 
 from .broker.channel import socket_path
 from .broker.claims import Claims
@@ -18,6 +17,9 @@ from .reading.info import mptcp_error
 from .readonly.mechanism import ReadonlyMechanism
 from .sockopt.mechanism import SockoptMechanism
 
+_PATH_MANAGER, _PM_TYPE, _ENABLED = (
+    str(SYSCTL / name) for name in ("path_manager", "pm_type", "enabled")
+)
 _LONGEST = 64
 """Bytes of a setting, at most."""
 
@@ -54,7 +56,7 @@ def situation() -> object:
         there: tuple[int, int] | None = (broker.st_ino, broker.st_ctime_ns)
     except OSError:
         there = None
-    return userspace_manager_selected(), _read(SYSCTL / "enabled"), there
+    return userspace_manager_selected(), _read(_ENABLED), there
 
 
 def _broker_or_nothing(missing: NotPermitted) -> Mechanism:
@@ -69,11 +71,11 @@ def _broker_or_nothing(missing: NotPermitted) -> Mechanism:
 
 def userspace_manager_selected() -> bool:
     """Whether connections that are created from now on leave their paths to user space."""
-    chosen = _read(SYSCTL / "path_manager")
-    return chosen == "userspace" if chosen else _read(SYSCTL / "pm_type") == "1"
+    chosen = _read(_PATH_MANAGER)
+    return chosen == "userspace" if chosen else _read(_PM_TYPE) == "1"
 
 
-def _read(path: Path) -> str:
+def _read(path: str) -> str:
     try:
         with io.FileIO(path) as file:  # for each connection: neither a buffer nor a codec
             return file.read(_LONGEST).decode().strip()

@@ -147,7 +147,8 @@ class Carrier(Observed):
 
     def paths(self) -> list[Path]:
         """Return the paths that reach the peer, preferred first, as they were a moment ago."""
-        if not self.reach.known(time.monotonic()):
+        now = time.monotonic()
+        if not (self.reach.known(now) or self.reach.recall(now)):
             self.renew_paths()
         return self.reach.paths
 

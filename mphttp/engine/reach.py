@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import time
 from functools import lru_cache
 
@@ -17,6 +18,15 @@ from .paths import paths_to_any, usable_paths
 
 _KNOWN_FOR = 1.0
 """Seconds for which the list of paths is taken as it was."""
+_SHARED_FOR = 0.2
+"""Seconds for which another connection's list is as good as one's own."""
+_MOST_SHARED = 64
+
+_Peer = tuple[SocketAddress, tuple[SocketAddress, ...], tuple[str, ...] | None]
+_shared: dict[_Peer, tuple[float, list[Path]]] = {}
+"""When the paths to peers were asked for last, and what they were: the kernel is asked by several
+messages, which would be half of what a short-lived connection costs here."""
+os.register_at_fork(after_in_child=_shared.clear)  # the child may be in another network
 
 
 class Reach:
@@ -49,10 +59,31 @@ class Reach:
 
     def find(self) -> list[Path] | None:
         """Ask the kernel which paths reach the peer; None where it doesn't tell."""
+        now = time.monotonic()
         try:
-            return paths_to_any(self.remote, self.also_at, self.names)
+            found = paths_to_any(self.remote, self.also_at, self.names)
         except KernelError:
             return None
+        if len(_shared) >= _MOST_SHARED:
+            _shared.clear()
+        _shared[self._peer] = now, found
+        return found
+
+    @property
+    def _peer(self) -> _Peer:
+        return self.remote, self.also_at, self.names
+
+    def recall(self, now: float) -> bool:
+        """Begin with what another connection found a moment ago; return whether one has.
+
+        Args:
+            now: of `time.monotonic`, in seconds.
+        """
+        at, found = _shared.get(self._peer, (-math.inf, []))
+        if self._until != -math.inf or now >= at + _SHARED_FOR:
+            return False
+        self.take(found, at)
+        return True
 
     def take(self, found: list[Path] | None, now: float) -> list[Path]:
         """Replace the paths by those that were found; return those from before."""
