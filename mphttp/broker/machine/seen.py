@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mphttp.engine.carrier import Carrier
@@ -13,14 +14,18 @@ from mphttp.engine.exchange import Exchange
 from mphttp.engine.loop import engine
 from mphttp.engine.request import Request
 from mphttp.kernel.address_ids import AddressIds
-from mphttp.kernel.errors import NoSuchSubflow, NotSupported
+from mphttp.kernel.diagnosis.machine import counters
+from mphttp.kernel.errors import KernelError, NoSuchSubflow, NotSupported
 from mphttp.kernel.events import Event
 from mphttp.kernel.mechanism import Control
+from mphttp.kernel.path_manager.commands import Address, announce
 from mphttp.kernel.path_manager.control import NetlinkControl, PathManager
+from mphttp.kernel.path_manager.tables import AddressFlag
 from mphttp.kernel.reading.listing import SocketLister
 from mphttp.kernel.reading.sock_diag import ListedConnection, ListedSubflow
 from mphttp.kernel.values import ConnectionInfo, FourTuple, SocketAddress, SubflowInfo
 
+from .asking import Asking
 from .rules import Rule
 
 _LOOK_EVERY, _LOOK_EVERY_IDLE = 0.2, 0.5
@@ -127,6 +132,17 @@ class SeenControl(NetlinkControl):
     def _own(self) -> SocketAddress:
         return self._first.local
 
+    def ask(self, host: str) -> None:
+        """Have the peer echo an address that it has a subflow from (`asking`).
+
+        Raises:
+            KernelError: the connection is gone, or nothing can be sent.
+        """
+        flags = AddressFlag.SIGNAL
+        self._manager.request(
+            announce(self.token, Address(host, id=self.ids.of(host), flags=flags))
+        )
+
     def announced(self) -> Mapping[int, SocketAddress]:
         """The addresses that the peer announced and didn't withdraw."""
         return self._manager.announced(self.token)
@@ -173,7 +189,9 @@ class SeenConnection(Carrier):
         self._written = self._came = 0
         self._moved_at = -math.inf
         self._exchange: Exchange | None = None
-        self._begin(SeenControl(reader, first, manager), reader.all(), time.monotonic())
+        self._asking = Asking()
+        self._seen_control = SeenControl(reader, first, manager)
+        self._begin(self._seen_control, reader.all(), time.monotonic())
 
     def _take_charge(self, control: Control | None) -> None:
         self._control = control
@@ -229,9 +247,29 @@ class SeenConnection(Carrier):
         self._came = max(came, self._came)
         if more:
             exchange.wrote(more)
+        elif exchange.resting and came != exchange.received:
+            exchange.stir()
         exchange.received = self._came
         if exchange.received >= exchange.threshold:
             exchange.crossed()
+
+    def ask_after(self, seconds: int) -> None:
+        """Have an idle peer asked whether it is there, while its strategy is at work."""
+        self._asking.wanted = seconds <= 1
+        self.asks_after = self._asking.after
+
+    def _ask(self, now: float) -> None:
+        """Ask the peer, if it has been silent, or isn't known to answer."""
+        regular = [record for record in self.table.alive() if not record.backup]
+        silent_for = min((record.info.heard for record in regular), default=math.inf)
+        asking = self._asking
+        if asking.echoes is None and asking.wanted:
+            asking.looked(counters().get("EchoAdd", 0))
+        if regular and asking.is_due(silent_for, now):
+            asking.asked(counters().get("EchoAdd", 0), now)
+            with suppress(KernelError):
+                self._seen_control.ask(regular[0].tuple.local.host)
+        self.asks_after = asking.after
 
     def unread(self) -> int | None:
         """Nothing is known to be: whoever reads isn't seen."""
@@ -248,6 +286,7 @@ class SeenConnection(Carrier):
         if self._closed or exchange is None:
             return None
         exchange.bytes_sent()
+        self._ask(now)
         when = super().turn(now)
         for problem in exchange.problems[self._reported :]:
             self._reported += 1

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mphttp.broker.machine.asking import ASK_AFTER, Asking
 from mphttp.broker.machine.calls import (
     Announce,
     Ask,
@@ -290,6 +291,38 @@ def test_a_rule_hands_over_unless_it_leaves_it_to_the_kernel(strategy: Handover)
 def test_rules_are_not_for_connections_of_clients_of_this_machine() -> None:
     facts = Facts(SERVER, client=False, user=0)
     assert first_match([Rule(FullMesh())], facts) is None
+
+
+# Asking an idle peer.
+
+
+def test_a_peer_is_asked_while_it_is_silent_if_it_is_known_to_answer() -> None:
+    asking = Asking(wanted=True)
+    assert asking.is_due(0.0, 10.0)  # at first to learn whether it answers
+    asking.asked(5, 10.0)
+    asking.looked(5)
+    assert (asking.echoes, asking.after) == (None, None)
+    asking.looked(6)
+    assert (asking.echoes, asking.after) == (True, ASK_AFTER)
+    assert not asking.is_due(ASK_AFTER / 2, 11.0)
+    assert asking.is_due(ASK_AFTER, 11.0)
+    asking.asked(6, 11.0)
+    assert not asking.is_due(ASK_AFTER, 11.0 + ASK_AFTER / 2)
+    asking.wanted = False
+    assert asking.after is None
+    assert not asking.is_due(9.0, 20.0)
+
+
+def test_a_peer_that_never_answers_is_not_asked_for_ever() -> None:
+    asking = Asking(wanted=True)
+    asked = 0
+    for n in range(100):
+        asking.looked(3)
+        if asking.is_due(9.0, float(n)):
+            asking.asked(3, float(n))
+            asked += 1
+    assert asking.echoes is False
+    assert asked < 12
 
 
 # The file.

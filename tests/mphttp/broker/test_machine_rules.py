@@ -76,6 +76,45 @@ def test_a_session_survives_its_path(net: Net, tmp_path: Path, strategy: str) ->
         assert longest_gap(client, lambda: blackhole("c1")) < 2
 
 
+@pytest.mark.parametrize("strategy", ['"handover"', '"handover"\nstandby = true'])
+def test_a_session_in_which_only_the_server_speaks_survives_its_path(
+    net: Net, tmp_path: Path, strategy: str
+) -> None:
+    start(net)
+    with ruled(tmp_path, f"[[rule]]\nstrategy = {strategy}\n") as broker:
+        client, served = connection(net)
+        eventually(lambda: any("a connection to" in line for line in broker.log), True)
+        stop = threading.Event()
+
+        def speak() -> None:
+            while not stop.wait(0.05):
+                served.sendall(b"tick\n")
+
+        threading.Thread(target=speak, daemon=True).start()
+        client.settimeout(20)
+        longest = 0.0
+        for number in range(80):
+            if number == 40:
+                blackhole("c1")
+            began = time.monotonic()
+            assert client.recv(1024)
+            longest = max(longest, time.monotonic() - began)
+        stop.set()
+        assert longest < 2
+
+
+@pytest.mark.slow
+def test_an_idle_session_is_left_on_its_path(net: Net, tmp_path: Path) -> None:
+    """The peer is asked, and answers: its silence is no reason to open anything."""
+    start(net)
+    with ruled(tmp_path, '[[rule]]\nstrategy = "handover"\n') as broker:
+        client, _ = connection(net)
+        eventually(lambda: any("a connection to" in line for line in broker.log), True)
+        for _ in range(40):
+            assert hosts(subflows(net, client)) == {FIRST}
+            time.sleep(0.1)
+
+
 @pytest.mark.slow
 def test_refresh_replaces_subflows_of_a_stranger(net: Net, tmp_path: Path) -> None:
     """What another program sends and gets is counted by what the kernel tells of it."""
