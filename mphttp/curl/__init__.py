@@ -7,10 +7,10 @@ response = fetch("https://example.org/film.mp4", Deadline(10), to="film.mp4")
 print(response.report)
 """
 
+from .httpx import CurlTransport
 from .request import CurlRequest, Limits
 from .response import CurlResponse
 from .session import CurlSession, fetch, fetch_all
-from .transport import CurlTransport
 
 __all__ = [
     "CurlRequest",

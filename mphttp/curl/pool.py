@@ -7,8 +7,8 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
-import httpx
 import pycurl
 
 from mphttp.strategies import Strategy
@@ -19,6 +19,21 @@ from .request import CurlRequest
 from .transfer import Transfer
 
 Origin = tuple[bytes, bytes, int | None]
+
+
+class PoolLimits(Protocol):
+    """What httpx and httpx2 call `Limits`."""
+
+    @property
+    def max_connections(self) -> int | None: ...
+    @property
+    def max_keepalive_connections(self) -> int | None: ...
+    @property
+    def keepalive_expiry(self) -> float | None: ...
+
+
+class NoPlace(Exception):
+    """Every connection that there may be is in use."""
 
 
 class Lane:
@@ -101,7 +116,7 @@ class Pool:
         limits: how many lanes there may be, how many free ones are kept, and for how long.
     """
 
-    def __init__(self, make: Callable[[], Channel], limits: httpx.Limits) -> None:
+    def __init__(self, make: Callable[[], Channel], limits: PoolLimits) -> None:
         self._make = make
         self._keep = limits.max_keepalive_connections
         self._expiry = limits.keepalive_expiry
@@ -126,11 +141,11 @@ class Pool:
             timeout: seconds to wait for one, where there are as many as there may be.
 
         Raises:
-            httpx.PoolTimeout: none became free.
+            NoPlace: none became free.
         """
         with self._room:
             if not self._room.wait_for(self._has_room, timeout):
-                raise httpx.PoolTimeout("every connection is in use")
+                raise NoPlace("every connection is in use")
             self._taken[holder] = None
             stale = self._stale()
             lane = next((lane for lane in reversed(self._free) if lane.origin == origin), None)

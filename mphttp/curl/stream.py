@@ -6,34 +6,43 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
-import httpx
 import pycurl
 
 from mphttp.strategies import Strategy
 
-from .errors import as_httpx_error, refused
-from .pool import Lane, Pool
+from .errors import Errors
+from .pool import Lane, NoPlace, Pool
 from .request import CurlRequest
 from .transfer import Transfer
+
+if TYPE_CHECKING:
+    import httpx
 
 _LONG = 3600.0  # seconds, where there is no limit
 
 
-class CurlByteStream(httpx.SyncByteStream):
+class PulledBody:
     """One request's transfer, which goes on only while its caller waits for something.
 
     Args:
-        request: httpx's.
+        request: the library's.
         pool: where the transfer has its place.
-        proxied: whether connections go to a proxy.
+        errors: makes the library's exceptions.
+
+    Attributes:
+        library: `httpx` or `httpx2`.
     """
 
-    def __init__(self, request: httpx.Request, pool: Pool, *, proxied: bool) -> None:
+    library: ModuleType
+
+    def __init__(self, request: httpx.Request, pool: Pool, *, errors: Errors) -> None:
         self._request = request
+        self._errors = errors
         self._pool = pool
         self._lane: Lane | None = None
-        self._proxied = proxied
         self._parts: deque[bytes] = deque()
         self._transfer: Transfer | None = None
         self._closed = False
@@ -46,11 +55,14 @@ class CurlByteStream(httpx.SyncByteStream):
         """
         url, limits = self._request.url, self._request.extensions.get("timeout", {})
         origin = (url.raw_scheme, url.raw_host, url.port)
-        self._lane = self._pool.take(self, origin, limits.get("pool"))
+        try:
+            self._lane = self._pool.take(self, origin, limits.get("pool"))
+        except NoPlace as error:
+            raise self._errors.named("PoolTimeout", str(error)) from None
         try:
             transfer = self._lane.begin(wanted, strategy, self._parts.append)
         except (ValueError, pycurl.error) as error:
-            raise refused(error, self._request) from error
+            raise self._errors.refused(error) from error
         self._transfer = transfer
         with self._telling(transfer):
             self._wait(transfer, lambda: transfer.head is not None)
@@ -59,7 +71,7 @@ class CurlByteStream(httpx.SyncByteStream):
             if transfer.head is None or not isinstance(transfer.failure, pycurl.error | None):
                 self._check(transfer)
         assert transfer.head is not None
-        return httpx.Response(
+        response = self.library.Response(
             status_code=transfer.head.status,
             headers=transfer.head.fields,
             stream=self,
@@ -75,6 +87,7 @@ class CurlByteStream(httpx.SyncByteStream):
                 },
             },
         )
+        return cast("httpx.Response", response)
 
     def _trace(self, transfer: Transfer) -> None:
         """Tell a request's "trace" what a proxy said to CONNECT, as the httpx transport does."""
@@ -125,7 +138,7 @@ class CurlByteStream(httpx.SyncByteStream):
             try:
                 self._lane.step(left)
             except pycurl.error as error:
-                raise self._as_httpx(error, transfer) from error
+                raise self._errors.of(error, transfer) from error
 
     def _left(self, transfer: Transfer, asked_at: float) -> float:
         """Return the seconds that are left; libcurl itself limits what connecting takes.
@@ -140,15 +153,11 @@ class CurlByteStream(httpx.SyncByteStream):
             return _LONG
         left = max(transfer.heard_at, asked_at) + limit - time.monotonic()
         if left <= 0:
-            kind = httpx.WriteTimeout if uploads else httpx.ReadTimeout
-            raise kind("timed out", request=self._request)
+            raise self._errors.named("WriteTimeout" if uploads else "ReadTimeout", "timed out")
         return left
 
     def _check(self, transfer: Transfer) -> None:
         error = transfer.failure
         if error is not None:
-            mapped = self._as_httpx(error, transfer)
+            mapped = self._errors.of(error, transfer)
             raise mapped from (None if mapped is error else error)
-
-    def _as_httpx(self, error: BaseException, transfer: Transfer) -> BaseException:
-        return as_httpx_error(error, transfer, self._request, proxied=self._proxied)
