@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .carrier import Carrier
     from .request import Request
 
+_ERROR = 400
+"""The first status that isn't a success, or on the way to it."""
 _AT_ONCE = 64 * 1024
 """Bytes of a request that leave before a strategy could do anything about it."""
 
@@ -122,7 +124,8 @@ class Exchange(Driven):
         Raises:
             StrategyProblem: `strict`, and something doesn't work.
         """
-        self._progress.written += size
+        with self._carrier.lock:
+            self._progress.wrote(size, self._carrier.outgoing)
         if self.resting:
             self.stir()
         self.check()
@@ -269,6 +272,8 @@ class Exchange(Driven):
         carrier, account, stepping = self._carrier, self._account, self._stepping
         if account.ended_at is None:
             self._look_at_the_end()
+            if whole and self.status < _ERROR:
+                self._progress.accepted(carrier.outgoing)
         with carrier.lock:
             if account.ended_at is not None:
                 return

@@ -11,6 +11,7 @@ from mphttp.kernel.values import SocketAddress
 from mphttp.report import SubflowReport
 
 from .account import Account, Taken
+from .progress import Outgoing
 from .reach import Reach
 from .request import Request
 
@@ -42,6 +43,7 @@ class Observed:
             a call is made.
         reach: the paths to the peer.
         table: the subflows.
+        outgoing: what leaves over it.
         asks_after: seconds after which the kernel asks an idle peer whether it is there, or None.
     """
 
@@ -55,6 +57,7 @@ class Observed:
         self._reader = reader
         self._initial: int | None = None
         self._closed = False
+        self.outgoing = Outgoing()
         self.table = self.new_table()
 
     @property

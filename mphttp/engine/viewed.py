@@ -139,8 +139,12 @@ class Viewed(Told):
         """Return the bytes of the request's body that the peer has acknowledged."""
         progress, before = self._progress, self._account.before
         if self._account.ended_at is None and before is not None and not self._all_sent:
-            acknowledged, queued = self._carrier.acknowledged(before)
-            progress.take(acknowledged, queued, time.monotonic())
+            with self._carrier.lock:
+                outgoing = self._carrier.outgoing
+                given, held = outgoing.given, outgoing.held()
+                acknowledged, queued = self._carrier.acknowledged(before)
+                behind = None if queued is None else queued + held
+                progress.take(acknowledged, behind, given, time.monotonic())
         return progress.acknowledged
 
     @property

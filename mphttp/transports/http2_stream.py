@@ -59,7 +59,7 @@ class Stream:
     def needs_no_more(self) -> bool:
         """Whether the rest of the request makes no difference (RFC 9113, section 8.1)."""
         refused = self.head is not None and self.head.status >= _ERROR
-        return self.whole and (self.reset or refused)
+        return refused or (self.whole and self.reset)
 
     def sends(self, size: int) -> None:
         """Count a part of the request's body.

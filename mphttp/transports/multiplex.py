@@ -160,7 +160,9 @@ class Multiplex:
             self._say(ContinuationFrame(number, block[start : start + size], flags=last))
 
     def send(self, number: int, data: memoryview) -> int | None:
-        """Write of a body what the windows let through; return how much, or None for nothing yet.
+        """Write of a body what the windows let through; return how much.
+
+        That is None for nothing yet, and 0 where nobody wants the rest any more.
 
         Raises:
             Ended: the stream, or the connection, is over.
@@ -168,7 +170,7 @@ class Multiplex:
         """
         stream = self._live(number)
         if self._unheard(stream):
-            return len(data)
+            return 0
         size = min(len(data), stream.to_send, self._to_send, self._largest)
         if size <= 0 or len(self.out) >= _QUEUED:
             return None
