@@ -22,6 +22,7 @@ from mphttp.network.framing import FRAME, MOST_FRAMES, size_of_chunk
 from mphttp.network.tls import is_cut
 from mphttp.report import Report
 
+from .early import Early
 from .patience import Patience
 
 if TYPE_CHECKING:
@@ -323,6 +324,7 @@ class Response(http.client.HTTPResponse):
         connection: what the engine knows the socket by.
         share: lets others help to bring a response, or returns None.
         let_go: closes the socket as far as the connection has it.
+        early: what came while the request left.
         options: as for `http.client.HTTPResponse`.
 
     Attributes:
@@ -336,10 +338,13 @@ class Response(http.client.HTTPResponse):
         connection: Connection,
         share: Share,
         let_go: Callable[[socket.socket], None],
+        *,
+        early: Early,
         **options: Any,
     ) -> None:
         super().__init__(sock, **options)
-        self.body = Body(self.fp.detach(), sock.recv_into, connection, Patience(sock))
+        receive = early.before(sock.recv_into)
+        self.body = Body(self.fp.detach(), receive, connection, Patience(sock))
         self.fp = BufferedBody(self.body)
         self.report: Report | None = None
         self._sock = sock

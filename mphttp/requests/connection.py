@@ -31,7 +31,7 @@ from mphttp.network.tls import nothing_unread, tell_cuts
 from mphttp.report import Report, report_of, reports
 
 from .body import Response
-from .early import chunk_size, send_until_refused
+from .early import Early, chunk_size
 from .hurried import Hurried
 from .recorder import Recorder
 from .socks import SocksProxy
@@ -96,12 +96,13 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         self._missing: int | None = None  # of the request's body, where its length was told
         self._switched = False
         self._begins = False  # whether what is sent next is a request's head
+        self._cut_short = False  # whether the last request didn't leave as a whole
+        self._early = Early()
         self._exchange: Exchange | None = None
 
     def _new_conn(self) -> socket.socket:
         self._response = None
-        self._kept = False
-        self._switched = False
+        self._kept = self._switched = False
         try:
             sock = self._dial()
         except socket.gaierror as error:
@@ -158,8 +159,10 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
 
     def request(self, *args: Any, **options: Any) -> None:
         self._missing = self._exchange = None
+        self._cut_short, self._early = True, Early()
         try:
             super().request(*args, **options)
+            self._cut_short = False
             self._completed()
         finally:  # a server may answer before it has taken it all
             if self._multipath is not None:
@@ -182,8 +185,8 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             self._exchange.wrote(len(data) if self._missing is not None else chunk_size(data))
         elif self._begins:
             self._leave()
-        if self._exchange is not None and type(self.sock) is socket.socket:
-            send_until_refused(self.sock, data)
+        if self._exchange is not None and isinstance(self.sock, socket.socket):
+            self._early.send(self.sock, data)
         else:
             super().send(data)
 
@@ -204,7 +207,8 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
     @property
     def is_connected(self) -> bool:
         """Whether it can take another request: urllib3 makes a new one else."""
-        unfit = self._switched or (self._response is not None and self._response.body.surplus)
+        surplus = self._response is not None and self._response.body.surplus
+        unfit = self._switched or self._cut_short or surplus
         stranded = self._multipath is not None and self._multipath.stranded
         return not unfit and super().is_connected and not stranded and not _has_unread(self.sock)
 
@@ -254,7 +258,9 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
     def response_class(self, sock: socket.socket, **options: Any) -> Response:  # type: ignore[override]
         """Make what reads a response, or a proxy's answer."""
         assert self._multipath is not None  # there is a socket
-        self._response = Response(sock, self._multipath, self._share, self._let_go, **options)
+        self._response = Response(
+            sock, self._multipath, self._share, self._let_go, early=self._early, **options
+        )
         return self._response
 
     def _share(self, response: Response, asked: Request) -> Shared | None:

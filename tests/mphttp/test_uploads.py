@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import requests
+import trustme
 
 from mphttp import Handover, MultipathAdapter, Report, report_of
 from mphttp.curl import CurlTransport, fetch
@@ -23,11 +25,11 @@ from tests.mphttp.transports.doors import DOORS, Door
 from ..schema import checked
 
 Content = bytes | Iterator[bytes]
-Put = Callable[[str, Content], Any]
+Put = Callable[..., Any]
 LARGE = 3_000_000
 
 
-def by_door(door: Door, url: str, content: Content) -> Any:
+def by_door(door: Door, url: str, content: Content, authority: str | None = None) -> Any:
     if door.backend is not None and not isinstance(content, bytes):
         pieces = content
 
@@ -36,22 +38,24 @@ def by_door(door: Door, url: str, content: Content) -> Any:
                 yield piece
 
         content = later()  # type: ignore[assignment]
-    with door.client(strategy=Handover()) as client:
+    trust: Any = ssl.create_default_context(cafile=authority) if authority else True
+    with door.client(strategy=Handover(), verify=trust) as client:
         return client.request("PUT", url, content=content)
 
 
-def by_requests(url: str, content: Content) -> Any:
+def by_requests(url: str, content: Content, authority: str | None = None) -> Any:
     with requests.Session() as session:
-        session.mount("http://", MultipathAdapter(Handover()))
-        return session.put(url, data=content, timeout=10)
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, MultipathAdapter(Handover()))
+        return session.put(url, data=content, timeout=10, verify=authority or True)
 
 
-def by_curl(url: str, content: Content) -> Any:
-    return fetch(url, Handover(), method="PUT", content=content)
+def by_curl(url: str, content: Content, authority: str | None = None) -> Any:
+    return fetch(url, Handover(), method="PUT", content=content, verify=authority or True)
 
 
-def by_curl_transport(url: str, content: Content) -> Any:
-    with httpx.Client(transport=CurlTransport(Handover())) as client:
+def by_curl_transport(url: str, content: Content, authority: str | None = None) -> Any:
+    with httpx.Client(transport=CurlTransport(Handover(), verify=authority or True)) as client:
         return client.put(url, content=content)
 
 
@@ -69,8 +73,10 @@ def put(request: pytest.FixtureRequest) -> Put:
 
 
 @contextmanager
-def server(serve: Callable[[socket.socket], object]) -> Iterator[str]:
-    """Serve each connection on a thread, over MPTCP."""
+def server(
+    serve: Callable[[socket.socket], object], tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
+    """Serve each connection on a thread."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -87,12 +93,13 @@ def server(serve: Callable[[socket.socket], object]) -> Iterator[str]:
                 threads[-1].start()
 
         def one(sock: socket.socket) -> None:
-            with sock:
-                serve(sock)
+            with sock if tls is None else tls.wrap_socket(sock, server_side=True) as inner:
+                serve(inner)
 
         accepting = threading.Thread(target=accept)
         accepting.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        scheme = "http" if tls is None else "https"
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/"
         listener.shutdown(socket.SHUT_RDWR)
         accepting.join()
         for thread in threads:
@@ -132,23 +139,47 @@ def test_what_was_sent_is_told(put: Put, content: Callable[[], Content]) -> None
     assert told["bytes"] == 2
 
 
-def refuse(sock: socket.socket) -> None:
+def refuse(sock: socket.socket, *, interim: bytes = b"") -> None:
     """Answer at the head, and read nothing more as long as the client may wait for that."""
-    while b"\r\n\r\n" not in sock.recv(65536, socket.MSG_PEEK):
-        pass
-    sock.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+    came = b""
+    while b"\r\n\r\n" not in came:
+        came += sock.recv(65536)
+    sock.sendall(interim + b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
     answered.wait(10)
 
 
 answered = threading.Event()
 
 
-def test_an_early_answer_ends_an_upload(put: Put) -> None:
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, str]:
+    """Give what a server shows, and a file of what trusts it."""
+    authority = trustme.CA()
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(shown)
+    path = tmp_path_factory.mktemp("certificate") / "authority.pem"
+    authority.cert_pem.write_to_path(path)
+    return shown, str(path)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"interim": b"HTTP/1.1 102 Processing\r\n\r\n"},
+    ],
+    ids=["stays", "interim"],
+)
+def test_an_early_answer_ends_an_upload(
+    put: Put, how: dict[str, Any], tls: bool, certificate: tuple[ssl.SSLContext, str]
+) -> None:
     """A server that reads no more has said why: nobody waits until it does."""
     answered.clear()
-    with server(refuse) as url:
+    shown, authority = certificate
+    with server(partial(refuse, **how), shown if tls else None) as url:
         try:
-            response = put(url, bytes(20 * LARGE))
+            response = put(url, bytes(20 * LARGE), authority)
         finally:
             answered.set()
         status = getattr(response, "status_code", None) or response.status
@@ -156,6 +187,24 @@ def test_an_early_answer_ends_an_upload(put: Put) -> None:
     assert status == 413
     assert report is not None
     assert report.bytes_sent < 20 * LARGE
+
+
+def test_a_connection_with_half_a_request_is_not_used_again() -> None:
+    """The server would take the next one for the rest of the body."""
+    connections = 0
+
+    def refuse_once(sock: socket.socket) -> None:
+        nonlocal connections
+        connections += 1
+        refuse(sock) if connections == 1 else take_all(sock)
+
+    answered.clear()
+    with server(refuse_once) as url, requests.Session() as session:
+        session.mount("http://", MultipathAdapter(Handover()))
+        refused = session.put(url, data=bytes(20 * LARGE), timeout=10)
+        answered.set()
+        taken = session.put(url, data=b"small", timeout=10)
+    assert (refused.status_code, taken.status_code, connections) == (413, 200, 2)
 
 
 def echo(sock: socket.socket) -> None:

@@ -121,7 +121,7 @@ Handler = Callable[[Peer], object]
 
 
 @contextmanager
-def serving(handler: Handler, **settings: int) -> Iterator[str]:
+def serving(handler: Handler, *, protocol: int = 0, **settings: int) -> Iterator[str]:
     """Let a function serve each connection, in a thread of its own, until the client ends it."""
     failures: list[BaseException] = []
     threads: list[threading.Thread] = []
@@ -147,7 +147,9 @@ def serving(handler: Handler, **settings: int) -> Iterator[str]:
                 threads.append(threading.Thread(target=serve, args=arguments, daemon=True))
                 threads[-1].start()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, protocol) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         thread = threading.Thread(target=accept, args=(listener,), daemon=True)
         thread.start()
         try:
