@@ -110,6 +110,8 @@ def read_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
         raise httpx.InvalidURL(f"the port {port} is none of 1 to 65535")
     if url.scheme in PORTS and not host:
         raise httpx.InvalidURL("it has no host")
+    if url.scheme in PORTS and "%" in host and ":" not in host:  # but that is a zone (RFC 6874)
+        raise httpx.InvalidURL("its host has a sign that no name has")
     return url
 
 

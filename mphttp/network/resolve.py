@@ -189,7 +189,9 @@ def _numeric(host: str, port: int) -> Found | None:
 
 
 def _asked(host: str, port: int) -> Found | OSError:
-    """Ask the system for addresses."""
+    """Ask the system for addresses; names below localhost are this machine's (RFC 6761, 6.3)."""
+    if host.lower().removesuffix(".").endswith(".localhost"):
+        host = "localhost"
     try:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:

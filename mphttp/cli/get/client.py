@@ -12,6 +12,7 @@ import httpx
 
 from mphttp import MultipathTransport
 from mphttp.engine.request import Multipath
+from mphttp.kernel.interfaces.paths import path_of
 from mphttp.network.hosts import Hosts
 from mphttp.strategies import Strategy
 
@@ -108,7 +109,12 @@ def paths(settings: Settings) -> tuple[str, ...]:
         return settings.path
     if settings.path:
         raise usage("--interface names the one path, and --path others", "give one of them")
-    return (settings.interface.removeprefix("if!"),)
+    name = settings.interface.removeprefix("if!").removeprefix("host!")
+    try:
+        owner = path_of(name)
+    except ValueError:  # it is no address
+        return (name,)
+    return (name if owner is None else owner.name,)
 
 
 class _Options(TypedDict):

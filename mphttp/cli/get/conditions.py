@@ -118,12 +118,11 @@ def compared_tag(settings: Settings) -> str | None:
 
 
 def save_tag(name: str, response: httpx.Response, environment: Environment) -> None:
-    """Write an answer's entity tag, if it has one.
+    """Write an answer's entity tag; nothing if it has none, since the one before is another's.
 
     Raises:
         Failure: it can't be written.
     """
     tag = next((value for key, value in response.headers.raw if key.lower() == b"etag"), None)
-    if tag is not None:
-        with target(name, environment) as sink:
-            sink.write(tag + b"\n")
+    with target(name, environment) as sink:
+        sink.write(tag + b"\n" if tag else b"")

@@ -189,7 +189,10 @@ def _of_protocol(error: Exception, *, answered: bool) -> ExitCode:
         return ExitCode.TRUNCATED if answered else ExitCode.EMPTY
     if answered or "too long" in words or "more than" in words:
         return ExitCode.RECEIVE
-    return ExitCode.PROTOCOL if any(sign in words for sign in _UNKNOWN_HTTP) else ExitCode.WEIRD
+    if "Transfer-Encoding" in words:
+        return ExitCode.ENCODING
+    unknown = any(sign in words for sign in _UNKNOWN_HTTP) and "b'HTTP/1." not in words
+    return ExitCode.PROTOCOL if unknown else ExitCode.WEIRD
 
 
 def _proxy_code(asked: Asked) -> ExitCode:

@@ -40,7 +40,7 @@ class Session:
         self.cookies.send(request, own=first.headers.get("cookie") if here else None, first=here)
         login = self.logins.get(request.url.host) or self.logins.get("")
         downgraded = first.url.scheme == "https" and request.url.scheme != "https"
-        if login and not downgraded and "authorization" not in request.headers:
+        if login and any(login) and not downgraded and "authorization" not in request.headers:
             request.headers["authorization"] = basic(*login)
 
     def learn(self, response: httpx.Response) -> None:

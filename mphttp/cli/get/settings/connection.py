@@ -52,7 +52,7 @@ class ConnectionSettings:
         )
     )
     interface: str | None = value(
-        "--interface", metavar="IFACE", parse=str, means="use this interface alone, as one --path"
+        "--interface", metavar="IFACE", parse=str, means="use this interface alone, by its name or an address"
     )
     limit_rate: int | None = value(
         "--limit-rate",

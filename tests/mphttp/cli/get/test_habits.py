@@ -161,6 +161,32 @@ def test_a_tag_that_can_never_be_saved_asks_for_nothing(client: Client, seen: Se
     assert seen.requests == []
 
 
+def test_a_tag_that_there_is_no_more(client: Client, seen: Seen) -> None:
+    (client.folder / "tag").write_text("old\n")
+    assert client("--etag-save", "tag", f"{seen.url}/x").code == 0
+    assert (client.folder / "tag").read_bytes() == b""
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "lo"])
+def test_one_interface(client: Client, seen: Seen, name) -> None:
+    assert client("--interface", name, f"{seen.url}/x").out == b"hello\n"
+
+
+def test_names_below_localhost(client: Client, seen: Seen) -> None:
+    assert client(f"http://some.name.localhost:{seen.port}/x").out == b"hello\n"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1 a.example/", "http://a%20b.invalid/"])
+def test_hosts_that_are_no_names(client: Client, url) -> None:
+    assert client(url).code == 3
+
+
+def test_nobody_in_netrc(client: Client, seen: Seen) -> None:
+    (client.folder / ".netrc").write_text("machine 127.0.0.1\n")
+    assert client("-n", f"{seen.url}/x").code == 0
+    assert seen.requests[0]["authorization"] is None
+
+
 def test_a_proxy_that_does_not_answer(client: Client, seen: Seen, nobody: str) -> None:
     assert client("-x", nobody, "http://a.invalid/").code == 7
     seen.answers["a.invalid:443"] = ERROR
