@@ -38,6 +38,7 @@ class ExitCode(IntEnum):
     TLS = 35, "the TLS handshake failed"
     INTERFACE = 45, "there is no such interface (with --interface)"
     REDIRECTS = 47, "too many redirects"
+    SYNTAX = 49, "an option's value can't be understood (--resolve, --connect-to)"
     EMPTY = 52, "the server closed the connection without an answer"
     SEND = 55, "the request can't be sent"
     RECEIVE = 56, "the answer can't be received"

@@ -62,7 +62,7 @@ class Attempt:
 
     Attributes:
         report: what happened, from the moment that the answer's head is there.
-        response: the answer, from that moment on.
+        response: the last answer, though its redirect may lead to none.
         needless: whether everything was there already.
         unmet: whether a condition (-z, --etag-compare) was not met, so that there is no body.
         heads: of all answers, if -D writes them to a file.
@@ -154,6 +154,7 @@ class Attempt:
                 self._url, self._proxy = message.url, client.transport.proxy_of(message.url)
                 self.measured.request(message)
             else:
+                self.response = message
                 self.measured.answer(message)
                 self._seen.append(head(message))
                 self._dump(head(message))

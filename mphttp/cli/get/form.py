@@ -81,7 +81,9 @@ def _part(text: str, environment: Environment, *, plain: bool) -> _Part:
     if word == "-" and kind is None:
         raise usage("-F: nobody knows what comes by stdin", f"-F '{name}=@-;type=text/plain'")
     file_name = options.get("filename", basename(word))
-    kind = kind or _TYPES.get(os.path.splitext(file_name)[1].lower(), "application/octet-stream")
+    ends = [os.path.splitext(one)[1].lower() for one in (file_name, word)]
+    known = [_TYPES[end] for end in ends if end in _TYPES]
+    kind = kind or next(iter(known), "application/octet-stream")
     return name, (file_name, _data(word, environment), kind)
 
 
@@ -102,12 +104,12 @@ def _options(text: str, whole: str) -> tuple[str, dict[str, str]]:
         else:  # a parameter of the type
             found[last] += f";{option[1]}={option[2]}"
         at = option.end()
-    return word[2] if word[1] is None else _unquoted(f'"{word[1]}"'), found
+    return word[2].lstrip() if word[1] is None else _unquoted(f'"{word[1]}"'), found
 
 
 def _unquoted(text: str) -> str:
     if len(text) > 1 and text.startswith('"') and text.endswith('"'):
-        return re.sub(r"\\(.)", r"\1", text[1:-1])
+        return re.sub(r'\\(["\\])', r"\1", text[1:-1])
     return text.rstrip()
 
 

@@ -131,6 +131,7 @@ class Jar:
         """Return what a request has as Cookie, "" for nothing; the longest paths stand first."""
         self.expire(now)
         found = [cookie for cookie in self if cookie.is_for(asked)][:_MOST_SENT]
+        found.reverse()  # of those that are alike in all else, the newest, as in curl
         found.sort(key=lambda one: (len(one.path), len(one.domain), len(one.name)), reverse=True)
         text = ""
         for cookie in found:
@@ -153,7 +154,7 @@ def set_by(field: str, asked: Asked, now: float) -> Cookie | None:
     name, equals, value = (part.strip(" \t") for part in pair.partition("="))
     if not equals or not name or "\t" in name + value or _CONTROLS.search(field):
         return None
-    if len(name) + len(value) > _LONGEST:
+    if len(name) + len(value) > _LONGEST or max(map(len, attributes), default=0) > _LONGEST:
         return None
     folder = asked.path.rpartition("/")[0]
     cookie: Cookie | None = Cookie(name, value, asked.host, path=f"{folder}/")

@@ -183,6 +183,8 @@ def _on_unsatisfiable(held: Held, answer: Answer) -> Whole | AskAgain:
     known = held.version.length if held.version else None
     # A file that was there is taken for whole, as curl does; nothing is added to it.
     trusted = held.found or held.version is not None
+    if match is None and held.vouched:
+        return Whole()
     if match and int(match[1]) == held.size and known in (None, held.size) and trusted:
         return Whole()
     return AskAgain(f"the object isn't {held.size} bytes long" if match else _UNKNOWN)

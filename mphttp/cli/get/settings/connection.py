@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, TypeVar, cast, get_args
 
 from mphttp.network.hosts import Family, Instead
 
+from ...exits import ExitCode, Failure
 from ...units import duration, size
 from .option import Option, last, several, switch, value
 from .places import Known, connected_to, resolved
 
+T = TypeVar("T")
 Backend = Literal["httpx", "curl"]
 
 
 def _backend(text: str) -> Backend:
     return cast("Backend", text)  # one of the choices
+
+
+def _place(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Return what reads a value, for whose faults curl has an exit code of their own."""
+
+    def checked(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise Failure(ExitCode.SYNTAX, str(error)) from error
+
+    return checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +55,7 @@ class ConnectionSettings:
             ("--resolve",),
             "take these addresses for HOST (* is any) and PORT, and look up none",
             "HOST:PORT:ADDRESS[,ADDRESS]...",
-            resolved,
+            _place(resolved),
         )
     )
     connect_to: tuple[Instead, ...] = several(
@@ -48,11 +63,14 @@ class ConnectionSettings:
             ("--connect-to",),
             "connect to HOST2:PORT2 in place of HOST1:PORT1; what is empty is any, or the same",
             "HOST1:PORT1:HOST2:PORT2",
-            connected_to,
+            _place(connected_to),
         )
     )
     interface: str | None = value(
-        "--interface", metavar="IFACE", parse=str, means="use this interface alone, by its name or an address"
+        "--interface",
+        metavar="IFACE",
+        parse=str,
+        means="use this interface alone: its name, or an address",
     )
     limit_rate: int | None = value(
         "--limit-rate",

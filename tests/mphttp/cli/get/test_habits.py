@@ -112,6 +112,20 @@ def test_the_type_of_a_form_has_its_boundary(client: Client, seen: Seen) -> None
     assert told[1].encode() in request.body
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("a= b", b'name="a"\r\n\r\nb\r\n'),
+        ("a=@f.txt;filename=x", b'filename="x"\r\nContent-Type: text/plain\r\n'),
+        ('a=@f.txt;filename="x\\"y"', b'filename="x%22y"\r\n'),
+    ],
+)
+def test_parts_of_a_form(client: Client, seen: Seen, given, sent) -> None:
+    (client.folder / "f.txt").write_text("f")
+    assert client("-F", given, f"{seen.url}/x").code == 0
+    assert sent in seen.requests[0].body
+
+
 def test_a_type_has_parameters(client: Client, seen: Seen) -> None:
     assert client("-F", "a=<b>;type=text/html;charset=x", f"{seen.url}/x", stdin=b"").code == 26
     assert client("-F", "a=b;type=text/html;charset=x", f"{seen.url}/x").code == 0
@@ -149,6 +163,24 @@ def test_the_status_of_what_has_not_changed(client: Client, seen: Seen) -> None:
     seen.answers["/x"] = Answer(200, (("Last-Modified", "Tue, 13 Jun 2000 12:10:00 GMT"),))
     done = client("-z", "-dec 12 12:00:00 1999 GMT", "-w", "%{http_code}", f"{seen.url}/x")
     assert (done.code, done.out) == (0, b"304")
+
+
+def test_where_one_redirect_too_many_leads(client: Client, seen: Seen) -> None:
+    words = ("-L", "--max-redirs", "0", "-w", "%{http_code} %{redirect_url}")
+    done = client(*words, f"{seen.url}/302/x")
+    assert (done.code, done.out) == (47, f"302 {seen.url}/x".encode())
+
+
+@pytest.mark.parametrize("words", [("--resolve", "a:b"), ("--connect-to", "::a:b")])
+def test_places_that_are_none(client: Client, seen: Seen, words) -> None:
+    assert client(*words, f"{seen.url}/x").code == 49
+
+
+def test_a_rest_of_nothing(client: Client, seen: Seen) -> None:
+    (client.folder / "file").write_text("whole")
+    seen.answers["/x"] = Answer(416)
+    assert client("-C", "5", "-o", "file", f"{seen.url}/x").code == 0
+    assert (client.folder / "file").read_text() == "whole"
 
 
 def test_where_a_redirect_leads_has_a_path(client: Client, seen: Seen) -> None:

@@ -41,6 +41,7 @@ def test_what_a_server_sets(field: str, cookie: Cookie) -> None:
         "a=b\tc",
         "a=b\x01",
         f"a={'x' * 4097}",
+        f"a=b; c={'x' * 4097}",
         "a=b; domain=com",
         "a=b; domain=com.",
         "a=b; domain=other.com",
