@@ -191,7 +191,7 @@ def _of_protocol(error: Exception, *, answered: bool) -> ExitCode:
         return ExitCode.RECEIVE
     if "Transfer-Encoding" in words:
         return ExitCode.ENCODING
-    unknown = any(sign in words for sign in _UNKNOWN_HTTP) and "b'HTTP/1." not in words
+    unknown = any(sign in words for sign in _UNKNOWN_HTTP) and r"\x00" not in words
     return ExitCode.PROTOCOL if unknown else ExitCode.WEIRD
 
 

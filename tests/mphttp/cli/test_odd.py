@@ -53,6 +53,7 @@ TO = b"HTTP/1.1 302 F\r\nContent-Length: 0\r\nLocation: "
         (b"220 " + ESCAPES + b"\r\n\r\n", (), ExitCode.PROTOCOL, "no HTTP that is known"),
         (b"HTTP/1.1 abc OK\r\n\r\n", (), ExitCode.PROTOCOL, "no HTTP that is known"),
         (OK + b"no colon\r\n\r\n", (), ExitCode.WEIRD, "can't be understood"),
+        (b"HTTP/1.1 200 O\0K\r\n\r\n", (), ExitCode.WEIRD, "can't be understood"),
         (OK + b"X: " + ESCAPES + b"\0\r\n\r\n", (), ExitCode.WEIRD, "can't be understood"),
         (OK + b"Content-Length: x\r\n\r\n", (), ExitCode.WEIRD, "can't be understood"),
         (OK + b"Content-Length: -1\r\n\r\n", (), ExitCode.WEIRD, "can't be understood"),
