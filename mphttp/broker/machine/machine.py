@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import pwd
 import select
 import threading
 import time
@@ -26,10 +25,11 @@ from mphttp.kernel.reading.listing import SocketLister
 
 from ..namespace import Namespace
 from .calls import Ask, Call, Failure, Hand, Join
-from .care import Caretaker, Further
+from .care import Caretaker
 from .carrying import carry_out, find_out
+from .connection import Further
 from .handed import Handed
-from .rules_file import read_rules
+from .rules_found import RulesFile
 
 RULES = "/etc/mphttp/mphttpd.toml"
 """Where the rules are, unless another file is named."""
@@ -39,8 +39,10 @@ _FRESH = 0.05
 """Seconds for which endpoints and limits are taken as they were."""
 _MOST_CLAIMS = 1 << 16
 """Claims that wait to be heeded, where no thread is to be had."""
-_PAUSE = 0.05
+_PAUSE = 0.5
 """Seconds after a fault, so that one that stays is no busy loop."""
+_AGAIN_AFTER = 60.0
+"""Seconds after which the same fault is told again."""
 
 Log = Callable[[str], None]
 
@@ -58,8 +60,7 @@ class Machine:
 
     def __init__(self, rules: str, log: Log) -> None:
         self._log = log
-        self._file = File(rules)
-        self._file_was: object = None
+        self._rules = RulesFile(File(rules), log)
         self._by_program = False
         self._namespace = Namespace()
         self._lister = SocketLister()
@@ -67,7 +68,8 @@ class Machine:
         self._care = Caretaker()
         self._handed = Handed(self._lister, log)
         self._claims: deque[int] = deque(maxlen=_MOST_CLAIMS)
-        self._runs = self._told = False
+        self._runs = False
+        self._trouble, self._trouble_at = "", -math.inf
         self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.epoll()
         for fd in (self._waker, self._namespace.fileno(), self._interfaces.fileno()):
@@ -84,9 +86,7 @@ class Machine:
             threading.Thread(target=self._main, name="mphttpd-machine", daemon=True).start()
         except (RuntimeError, MemoryError) as error:
             self._runs = False
-            if not self._told:
-                self._told = True
-                self._log(f"nobody looks after connections that no client claims: {error}")
+            self._tell_trouble(f"no thread: {error}")
 
     def claim(self, token: int) -> None:
         """Take that a client looks after a connection by itself; any thread may say so."""
@@ -104,9 +104,16 @@ class Machine:
                     lost = False
                 self._turn()
             except Exception as error:  # a fault of ours, or no memory: it must go on
-                self._log(f"trouble with the connections that nobody claims: {error!r}")
+                self._tell_trouble(repr(error))
                 time.sleep(_PAUSE)
                 lost = True
+
+    def _tell_trouble(self, what: str) -> None:
+        """Log a fault, unless it is the same one over and over."""
+        now = time.monotonic()
+        if what != self._trouble or now >= self._trouble_at + _AGAIN_AFTER:
+            self._trouble, self._trouble_at = what, now
+            self._log(f"trouble with the connections that nobody claims: {what}")
 
     def _turn(self) -> None:
         """Wait for something to happen, and do what follows."""
@@ -187,32 +194,10 @@ class Machine:
             self._care.configure(
                 read_settings(lambda message, dump: self._namespace.request(message, dump=dump))
             )
-        self._look_at_rules()
-
-    def _look_at_rules(self) -> None:
-        """Read the rules, if their file is another than it was."""
-        try:
-            stat = self._file.stat()
-            is_now: object = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-            if is_now == self._file_was:
-                return
-            self._file_was, text = is_now, self._file.read_text()
-        except FileNotFoundError:
-            is_now, text = None, ""
-            if self._file_was is None:
-                return
-            self._file_was = None
-        except (OSError, ValueError) as error:
-            if self._file_was != repr(error):
-                self._file_was = repr(error)
-                self._log(f"{self._file}: the rules can't be read: {error}")
-            return
-        rules, complaints = read_rules(text, str(self._file), _user_id)
-        for complaint in complaints:
-            self._log(f"error: {complaint}")
-        self._log(f"{len(rules)} rules hold, of {self._file}")
-        self._by_program = any(rule.programs for rule in rules)
-        self._care.use_rules(rules)
+        rules = self._rules.changed()
+        if rules is not None:
+            self._by_program = any(rule.programs for rule in rules)
+            self._care.use_rules(rules)
 
     # What follows.
 
@@ -247,7 +232,3 @@ class Machine:
                 failure = carry_out(call, self._namespace)
                 if failure is not None:
                     self._care.failed(call, failure, now)
-
-
-def _user_id(name: str) -> int:
-    return pwd.getpwnam(name).pw_uid

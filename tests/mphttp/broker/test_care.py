@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pwd
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ from mphttp.broker.machine.calls import (
 from mphttp.broker.machine.care import Caretaker
 from mphttp.broker.machine.rules import Facts, Rule, first_match
 from mphttp.broker.machine.rules_file import read_rules
+from mphttp.broker.machine.rules_found import RulesFile
 from mphttp.kernel.events import (
     AddressAnnounced,
     AddressRemoved,
@@ -400,6 +402,22 @@ def test_the_other_rules_hold(text: str) -> None:
     rules, complaints = rules_of(f"{text}\n\n[[rule]]\nstrategy = 'fullmesh'\n")
     assert rules == [Rule(FullMesh())]
     assert len(complaints) == 1
+
+
+def test_a_file_that_cannot_be_read_changes_nothing_and_is_told_once(tmp_path: Path) -> None:
+    told: list[str] = []
+    file = tmp_path / "rules.toml"
+    rules = RulesFile(file, told.append)
+    assert rules.changed() is None
+    file.write_text(GOOD)
+    assert len(rules.changed() or ()) == 2
+    assert rules.changed() is None
+    file.write_bytes(b"\xff\xfe")
+    assert rules.changed() is None
+    assert rules.changed() is None
+    assert sum("can't be read" in line for line in told) == 1
+    file.unlink()
+    assert rules.changed() == []
 
 
 @given(st.text(max_size=200))

@@ -245,6 +245,16 @@ def test_the_service_has_one_capability() -> None:
     assert set(more.split()) == {"CAP_NET_ADMIN", "CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN"}
 
 
+def test_the_service_looks_at_programs_only_where_rules_may_name_them() -> None:
+    units = [parsed(service("/usr/bin/python3", o)) for o in ((), ("--program-names",))]
+    plain, more = (unit["Service"] for unit in units)
+    assert plain["ProtectProc"] == "invisible"
+    assert more["ProtectProc"] == "default"
+    named = {"CAP_NET_ADMIN", "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
+    assert set(more["CapabilityBoundingSet"].split()) == named
+    assert {unit["Install"]["WantedBy"] for unit in units} == {"multi-user.target"}
+
+
 def test_the_service_sees_next_to_nothing() -> None:
     unit = parsed(service("/usr/bin/python3"))["Service"]
     assert unit["DynamicUser"] == unit["NoNewPrivileges"] == unit["ProtectHome"] == "yes"
