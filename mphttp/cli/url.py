@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 from urllib.parse import unquote
 
 import httpx
 
 from mphttp.network.names import to_dial
 from mphttp.network.resolve import look_up
+from mphttp.network.socket_types import Found
 from mphttp.network.time_limit import TimeLimit
 
 from .exits import ExitCode, Failure, usage
@@ -135,7 +135,7 @@ def without_userinfo(text: str) -> str:
     return text[:start] + text[start:].rpartition("@")[2]
 
 
-def resolved(url: httpx.URL) -> list[Any]:
+def resolved(url: httpx.URL) -> Found:
     """Return the addresses of a URL's host, as `socket.getaddrinfo` has them.
 
     Raises:

@@ -104,7 +104,7 @@ class Sockets:
 
     def _made(self, attempt: Attempt, address: Any) -> socket.socket:
         remote = SocketAddress(str(address.addr[0]), int(address.addr[1]))
-        self._hosts.of_family(remote.host, [(address.family,)])
+        self._hosts.of_family(remote.host, [(address.family, 0, 0, "", remote)])
         with attempt.request:
             ways = [*self._start.preferred(remote), *self._start.elsewhere(remote)]
             _, path = ways[min(attempt.number, len(ways) - 1)]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 
 from mphttp.kernel.values import SocketAddress
 from mphttp.report import Report
@@ -129,7 +129,7 @@ def current_request() -> Request | None:
     return _current.get()
 
 
-def checked_multipath(word: Any) -> Multipath:
+def checked_multipath(word: object) -> Multipath:
     """Return what a caller gave.
 
     Raises:
@@ -138,11 +138,10 @@ def checked_multipath(word: Any) -> Multipath:
     if word not in get_args(Multipath):
         known = ", ".join(repr(word) for word in get_args(Multipath))
         raise ValueError(f"multipath must be one of {known}, not {word!r}")
-    chosen: Multipath = word
-    return chosen
+    return cast("Multipath", word)
 
 
-def checked_paths(paths: Any) -> tuple[str, ...] | None:
+def checked_paths(paths: object) -> tuple[str, ...] | None:
     """Return the names of interfaces that a caller gave; None stands for all.
 
     Raises:
@@ -163,7 +162,7 @@ def plain(multipath: Multipath) -> bool:
     return multipath in ("ranges", "off")
 
 
-def checked_strategy(strategy: Any) -> Strategy:
+def checked_strategy(strategy: object) -> Strategy:
     """Return the strategy that a caller gave; None stands for one that opens nothing.
 
     Raises:

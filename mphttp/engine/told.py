@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mphttp.report import DeadlineReport, Problem, SubflowReport
 from mphttp.strategies import Event
@@ -70,7 +70,7 @@ class Told:
         return self._carrier.mechanism_name
 
     @property
-    def strategy(self) -> dict[str, Any]:
+    def strategy(self) -> dict[str, object]:
         """Name and parameters of the strategy."""
         return {"name": self._request.strategy.name, **self._request.strategy.parameters()}
 

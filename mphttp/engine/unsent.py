@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mphttp.report import DeadlineReport, Problem, SubflowReport
 from mphttp.strategies import Event
@@ -36,7 +36,7 @@ class Unsent:
         self._strategy = request.strategy
 
     @property
-    def strategy(self) -> dict[str, Any]:
+    def strategy(self) -> dict[str, object]:
         """Name and parameters of the strategy."""
         return {"name": self._strategy.name, **self._strategy.parameters()}
 

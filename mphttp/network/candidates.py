@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mphttp.engine.request import current_request
 from mphttp.kernel.values import Path, SocketAddress
 
 from .race import interleaved
+from .socket_types import Address, Entry
 from .start import Start
 
 
@@ -27,7 +27,7 @@ class Candidate:
     """
 
     family: int
-    address: tuple[Any, ...]
+    address: Address
     path: Path | None = None
     rank: int = 0
     costly: bool = False
@@ -49,7 +49,7 @@ class Candidates:
         error: why the last one that failed did.
     """
 
-    def __init__(self, host: str, found: Iterable[tuple[Any, ...]], start: Start | None) -> None:
+    def __init__(self, host: str, found: Iterable[Entry], start: Start | None) -> None:
         self.error: OSError = OSError(f"no address is known for {host}")
         self._found = interleaved(found)
         self._start = start
@@ -61,7 +61,7 @@ class Candidates:
                 self._tried[candidate] = None
                 yield candidate
 
-    def _of(self, found: Sequence[tuple[Any, ...]]) -> Iterator[Candidate]:
+    def _of(self, found: Sequence[Entry]) -> Iterator[Candidate]:
         preferred = [candidate for entry in found for candidate in self._preferred(entry)]
         yield from sorted(preferred, key=lambda candidate: candidate.rank)
         if self._start is not None and not any(map(self._answered, preferred)):
@@ -70,7 +70,7 @@ class Candidates:
                     costly = path is not None and self._start.is_costly(path)
                     yield Candidate(family, address, path, rank, costly)
 
-    def _preferred(self, entry: tuple[Any, ...]) -> list[Candidate]:
+    def _preferred(self, entry: Entry) -> list[Candidate]:
         family, _, _, _, address = entry
         if self._start is None:
             return [Candidate(family, address)]
@@ -107,7 +107,7 @@ class Candidates:
                 self._start.failed(path, error or OSError("no answer in time"))
 
 
-def _place(address: tuple[Any, ...]) -> tuple[SocketAddress, int]:
+def _place(address: Address) -> tuple[SocketAddress, int]:
     """Return an address, and the interface of its link, which sockets have as its scope."""
     link = int(address[3]) if len(address) > 3 else 0
     return SocketAddress(str(address[0]), int(address[1])), link

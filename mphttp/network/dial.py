@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from mphttp.engine.in_kernel import begins_plain
 from mphttp.kernel.addresses import is_link_local
@@ -21,14 +21,13 @@ from .forked import keep_back
 from .hosts import SYSTEM, Hosts
 from .race import Race
 from .resolve import look_up
+from .socket_types import Address, SocketOption, set_option
 from .start import Start
 from .time_limit import TimeLimit
 
 IPPROTO_MPTCP = 262
 _NO_MPTCP = {errno.EPROTONOSUPPORT, errno.ENOPROTOOPT, errno.EINVAL}
 """Not compiled in; switched off by net.mptcp.enabled; older than 5.6."""
-
-SocketOption = tuple[Any, ...]
 
 
 def multipath_socket(family: int, *, plain: bool = False) -> socket.socket:
@@ -207,7 +206,7 @@ def attempts(
     )
 
 
-def connect(sock: socket.socket, address: Any, limit: TimeLimit) -> socket.socket:
+def connect(sock: socket.socket, address: str | Address, limit: TimeLimit) -> socket.socket:
     """Connect a socket, and return it; it is closed if that doesn't work.
 
     Args:
@@ -261,7 +260,7 @@ def prepare(sock: socket.socket, options: Iterable[SocketOption]) -> None:
     """Set the caller's options, and TCP_NODELAY, which nobody else sets for protocol 262."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for option in options:
-        sock.setsockopt(*option)
+        set_option(sock, option)
 
 
 def start_on(sock: socket.socket, path: Path | None, local_address: str | None) -> None:
@@ -277,7 +276,7 @@ def start_on(sock: socket.socket, path: Path | None, local_address: str | None) 
     sock.bind(on_link(path.address, 0, path))
 
 
-def on_link(host: str, port: int, path: Path) -> tuple[Any, ...]:
+def on_link(host: str, port: int, path: Path) -> Address:
     """Return an address as sockets take it; one of a link has the index of the interface there.
 
     Args:

@@ -10,14 +10,14 @@ import errno
 import os
 import socket
 from collections.abc import Iterable
-from typing import Any
 
 import anyio
 
 from .candidates import Candidates
-from .dial import SocketOption, attempts
+from .dial import attempts
 from .hosts import SYSTEM, Hosts
-from .resolve import Found, Lookup, look_up_at_once
+from .resolve import Lookup, look_up_at_once
+from .socket_types import Address, Found, SocketOption
 from .start import Start
 from .time_limit import TimeLimit
 
@@ -92,7 +92,7 @@ async def connect_unix_async(sock: socket.socket, address: str, limit: TimeLimit
         return await _connected(sock, address)
 
 
-async def _connected(sock: socket.socket, address: Any) -> socket.socket:
+async def _connected(sock: socket.socket, address: str | Address) -> socket.socket:
     try:
         sock.setblocking(False)
         problem = sock.connect_ex(address)

@@ -9,11 +9,12 @@ from mphttp.engine import Connection, engine
 
 from .channel import PlainChannel
 from .channel_async import AsyncChannel
-from .dial import SocketOption, connect, dial
+from .dial import connect, dial
 from .errors import StreamErrors
 from .forked import keep_back
 from .hosts import SYSTEM, Hosts
 from .route import Route
+from .socket_types import SocketOption, set_option
 from .start import Start
 from .stream import AsyncMultipathStream, MultipathStream
 from .time_limit import TimeLimit
@@ -114,7 +115,7 @@ class Dialer:
         sock = keep_back(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         try:
             for option in self.options:
-                sock.setsockopt(*option)
+                set_option(sock, option)
         except BaseException:
             sock.close()
             raise

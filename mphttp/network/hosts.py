@@ -6,7 +6,9 @@ import errno
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
+
+from .socket_types import Entry, Found
 
 Family = Literal["any", "ipv4", "ipv6"]
 ANY_HOST = "*"
@@ -49,12 +51,12 @@ class Hosts:
                 return one.to_host or host, one.to_port or port
         return host, port
 
-    def known(self, host: str, port: int) -> list[tuple[Any, ...]] | None:
+    def known(self, host: str, port: int) -> Found | None:
         """Return the addresses that nobody needs to be asked for, as `getaddrinfo` has them."""
         given = self.addresses.get((host.lower(), port)) or self.addresses.get((ANY_HOST, port))
         return None if given is None else [_entry(address, port) for address in given]
 
-    def of_family(self, host: str, found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    def of_family(self, host: str, found: Found) -> Found:
         """Return the addresses that count.
 
         Args:
@@ -78,7 +80,7 @@ SYSTEM = Hosts()
 """As the system finds them."""
 
 
-def _entry(address: str, port: int) -> tuple[Any, ...]:
+def _entry(address: str, port: int) -> Entry:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     place = (address, port, 0, 0) if family == socket.AF_INET6 else (address, port)
     return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", place

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from .socket_types import Entry
 
 ATTEMPT_DELAY = 0.25
 """Seconds after which the next attempt begins beside those without an answer (RFC 8305, 8)."""
@@ -99,13 +101,13 @@ class Race(Generic[R]):
         return max(0.0, self._next_at - now) if self._more else None
 
 
-def interleaved(found: Iterable[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+def interleaved(found: Iterable[Entry]) -> Sequence[Entry]:
     """Return addresses, each once, families in turn, the first one's first (RFC 8305, section 4).
 
     Args:
         found: what `getaddrinfo` gave.
     """
-    by_family: dict[int, list[tuple[Any, ...]]] = {}
+    by_family: dict[int, list[Entry]] = {}
     for entry in dict.fromkeys(found):  # a file of hosts may name one twice
         by_family.setdefault(entry[0], []).append(entry)
     in_turn = chain.from_iterable(zip_longest(*by_family.values()))

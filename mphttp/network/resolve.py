@@ -14,19 +14,17 @@ import socket
 import threading
 from collections import deque
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from mphttp.kernel.addresses import packed
 
 from .hosts import SYSTEM, Hosts
 from .names import checked_port
+from .socket_types import Found
 from .time_limit import TimeLimit
 
 MOST_THREADS = 32
 """Threads that look names up at the same time; further names wait for one."""
-
-Found = list[tuple[Any, ...]]
-"""What `getaddrinfo` gives."""
 
 
 class Lookup:

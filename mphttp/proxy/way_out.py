@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mphttp.network.resolve import Found
+from mphttp.network.socket_types import Found
 from mphttp.strategies import Strategy
 from mphttp.tunnel import Place, Tunnel, Ways, open_tunnel
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mphttp.engine import Exchange, Request
 from mphttp.engine.request import Parts, checked_multipath, checked_paths, checked_strategy, plain
-from mphttp.network.dial import SocketOption
 from mphttp.network.dialer import Dialer
 from mphttp.network.endpoint import Endpoint
 from mphttp.network.framing import length_of_body
 from mphttp.network.hosts import SYSTEM, Hosts
 from mphttp.network.names import checked_port, one_line, to_dial
 from mphttp.network.route import Proxy, Routes
+from mphttp.network.socket_types import SocketOption
 from mphttp.strategies import Strategy
 
 from .asked import fields_of, port_of

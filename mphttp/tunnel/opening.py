@@ -15,7 +15,7 @@ from mphttp.network.candidates import Candidates
 from mphttp.network.channel_async import AsyncChannel
 from mphttp.network.dial_async import connect_async, look_up_async
 from mphttp.network.dialogue import hold_async
-from mphttp.network.resolve import Found
+from mphttp.network.socket_types import Found
 from mphttp.network.start import Start
 from mphttp.network.time_limit import TimeLimit
 from mphttp.report import Report
