@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mphttp.network.names import checked_port, without_zone
 
+from .protocols import HostRequest, HostURL
 
-def port_of(url: Any) -> int | None:
+
+def port_of(url: HostURL) -> int | None:
     """Return the port that a URL names, or None for its scheme's.
 
     Args:
@@ -20,7 +20,7 @@ def port_of(url: Any) -> int | None:
     return None if port is None else checked_port(port)
 
 
-def fields_of(request: Any) -> list[tuple[bytes, bytes]]:
+def fields_of(request: HostRequest) -> list[tuple[bytes, bytes]]:
     """Return a request's fields; the zone of an address has no place in Host (RFC 6874, 4).
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from mphttp.engine import Exchange
 
@@ -12,6 +12,7 @@ from .common import Multipath, longest_piece, pieces
 from .host import AsHostErrors
 from .origin import AsyncOriginConnection
 from .pool import AsyncPool
+from .protocols import HostRequest, HostResponse, Stream
 
 
 class AsynchronousTransport(Multipath):
@@ -21,7 +22,7 @@ class AsynchronousTransport(Multipath):
     _kind_of_pool = AsyncPool
     stream: ClassVar[type[AsynchronousBody]]
 
-    async def handle_async_request(self, request: Any) -> Any:
+    async def handle_async_request(self, request: HostRequest) -> HostResponse:
         """Send a request and return its response."""
         asked = self._asked(request)
         with AsHostErrors(self.host, request, asked):
@@ -66,7 +67,7 @@ class AsynchronousBody:
     """
 
     def __init__(
-        self, parts: Any, exchange: Exchange | None, errors: AsHostErrors, most: int
+        self, parts: Stream, exchange: Exchange | None, errors: AsHostErrors, most: int
     ) -> None:
         self._most = most
         self._pieces: Iterator[bytes] = iter(())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from mphttp.engine import Exchange
 
@@ -12,6 +12,7 @@ from .common import Multipath, longest_piece, pieces
 from .host import AsHostErrors
 from .origin import OriginConnection
 from .pool import Pool
+from .protocols import HostRequest, HostResponse, Stream
 
 
 class BlockingTransport(Multipath):
@@ -21,7 +22,7 @@ class BlockingTransport(Multipath):
     _kind_of_pool = Pool
     stream: ClassVar[type[BlockingBody]]
 
-    def handle_request(self, request: Any) -> Any:
+    def handle_request(self, request: HostRequest) -> HostResponse:
         """Send a request and return its response."""
         asked = self._asked(request)
         with AsHostErrors(self.host, request, asked):
@@ -66,7 +67,7 @@ class BlockingBody:
     """
 
     def __init__(
-        self, parts: Any, exchange: Exchange | None, errors: AsHostErrors, most: int
+        self, parts: Stream, exchange: Exchange | None, errors: AsHostErrors, most: int
     ) -> None:
         self._most = most
         self._parts = parts

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Self
+from typing import Generic, Protocol, Self, TypeVar
 
 from mphttp.network.endpoint import Returned
 from mphttp.network.forked import WHOSE, generation
 
 from .extensions import step, step_async, timeout_of
+from .protocols import Request as CoreRequest
+
+K = TypeVar("K")
+K_contra = TypeVar("K_contra", contravariant=True)
+
+
+class Readable(Protocol[K_contra]):
+    """A connection, as far as a body is read from it."""
+
+    def not_ours(self, why: str) -> Exception: ...
+    def next_part(self, key: K_contra, timeout: float | None, /) -> bytes: ...
+    def response_closed(self, key: K_contra, /) -> None: ...
+
+
+class AsyncReadable(Protocol[K_contra]):
+    """One that doesn't block the event loop."""
+
+    def not_ours(self, why: str) -> Exception: ...
+    async def next_part(self, key: K_contra, timeout: float | None, /) -> bytes: ...
+    async def response_closed(self, key: K_contra, /) -> None: ...
 
 
 class _Body:
-    """What both kinds have in common.
+    """What both kinds have in common."""
 
-    Args:
-        connection: gives its parts, b"" at its end, and is told when it is done with.
-        key: what the connection knows it by.
-        request: with extensions.
-        protocol: as httpcore's traces call it: "http11" or "http2".
-    """
-
-    def __init__(self, connection: Any, key: Any, request: Any, protocol: str) -> None:
-        self._connection = connection
-        self._key = key
+    def __init__(self, request: CoreRequest, protocol: str) -> None:
         self._request = request
         self.protocol = protocol
         self._generation = generation()
@@ -36,8 +47,22 @@ class _Body:
         return self._generation != generation()
 
 
-class Body(_Body):
-    """The body of a response, for threads."""
+class Body(_Body, Generic[K]):
+    """The body of a response, for threads.
+
+    Args:
+        connection: gives its parts, b"" at its end, and is told when it is done with.
+        key: what the connection knows it by.
+        request: with extensions.
+        protocol: as httpcore's traces call it: "http11" or "http2".
+    """
+
+    def __init__(
+        self, connection: Readable[K], key: K, request: CoreRequest, protocol: str
+    ) -> None:
+        super().__init__(request, protocol)
+        self._connection = connection
+        self._key = key
 
     def __iter__(self) -> Iterator[bytes]:
         request = self._request
@@ -54,8 +79,7 @@ class Body(_Body):
         """Return the next part, b"" at the end, for whoever closes the body when that fails."""
         if self._inherited:
             raise self._connection.not_ours(WHOSE)
-        part: bytes = self._connection.next_part(self._key, timeout)
-        return part
+        return self._connection.next_part(self._key, timeout)
 
     def close(self) -> None:
         if not self._closed and not self._inherited:
@@ -69,14 +93,18 @@ class Body(_Body):
                     self._connection.response_closed(self._key)
 
 
-class AsyncBody(_Body):
+class AsyncBody(_Body, Generic[K]):
     """One that doesn't block the event loop.
 
     No generator: one that is dropped in the middle has to be closed by an event loop.
     """
 
-    def __init__(self, connection: Any, key: Any, request: Any, protocol: str) -> None:
-        super().__init__(connection, key, request, protocol)
+    def __init__(
+        self, connection: AsyncReadable[K], key: K, request: CoreRequest, protocol: str
+    ) -> None:
+        super().__init__(request, protocol)
+        self._connection = connection
+        self._key = key
         self._timeout = timeout_of(request, "read")
         self._step: AbstractAsyncContextManager[Returned] | None = None
 
@@ -102,8 +130,7 @@ class AsyncBody(_Body):
         """Return the next part, b"" at the end, for whoever closes the body when that fails."""
         if self._inherited:
             raise self._connection.not_ours(WHOSE)
-        part: bytes = await self._connection.next_part(self._key, timeout)
-        return part
+        return await self._connection.next_part(self._key, timeout)
 
     async def aclose(self) -> None:
         if not self._closed and not self._inherited:

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mphttp.engine import Exchange, Request
+from mphttp.engine import Connection, Exchange, Request
 from mphttp.engine.request import Parts, checked_multipath, checked_paths, checked_strategy, plain
 from mphttp.network.dialer import Dialer
 from mphttp.network.endpoint import Endpoint
@@ -24,6 +24,9 @@ from .asked import fields_of, port_of
 from .body import Body
 from .host import Host
 from .origin import AsyncOriginConnection, Options, OriginConnection
+from .protocols import HostRequest, HostResponse, Limits, Stream
+from .protocols import Request as CoreRequest
+from .protocols import Response as CoreResponse
 from .upgraded import upgraded
 
 if TYPE_CHECKING:
@@ -60,16 +63,16 @@ class Multipath:
         paths: Sequence[str] | None = None,
         strict: bool = False,
         *,
-        multipath: Any = "auto",
+        multipath: object = "auto",
         hosts: Hosts = SYSTEM,
         tunnel: bool = False,
         verify: ssl.SSLContext | str | bool = True,
-        cert: Any = None,
+        cert: object = None,
         trust_env: bool = True,
         http1: bool = True,
         http2: bool = False,
-        limits: Any = None,
-        proxy: Any = None,
+        limits: Limits | None = None,
+        proxy: object = None,
         uds: str | None = None,
         local_address: str | None = None,
         retries: int = 0,
@@ -105,7 +108,7 @@ class Multipath:
             limits.max_keepalive_connections,
         )
 
-    def _proxy(self, proxy: Any) -> Proxy | None:
+    def _proxy(self, proxy: object) -> Proxy | None:
         if proxy is None:
             return None
         given = proxy if isinstance(proxy, self.host.httpx.Proxy) else self.host.httpx.Proxy(proxy)
@@ -125,15 +128,15 @@ class Multipath:
             tls=tls if scheme == "https" else None,
         )
 
-    def _asked(self, request: Any) -> Request:
+    def _asked(self, request: HostRequest) -> Request:
         """Make of a request of the library what the engine knows."""
         strategy = checked_strategy(request.extensions.get("strategy", self._strategy))
         length = length_of_body(request.headers.raw)
         return Request(str(request.url), strategy, self._strict, self._multipath, length)
 
-    def _to_core(self, request: Any) -> Any:
+    def _to_core(self, request: HostRequest) -> CoreRequest:
         """Make of a request of the library one of its core."""
-        core, url = self.host.httpcore, request.url
+        core, url = self.host.core, request.url
         try:
             port = port_of(url)
         except ValueError as error:
@@ -147,8 +150,8 @@ class Multipath:
         )
 
     def _watched(
-        self, request: Any, core: Any, response: Any, asked: Request
-    ) -> tuple[Any, Exchange | None, Callable[[], None]]:
+        self, request: HostRequest, core: CoreRequest, response: CoreResponse, asked: Request
+    ) -> tuple[Stream, Exchange | None, Callable[[], None]]:
         """Let the engine watch a response, of which the head is there.
 
         Args:
@@ -183,7 +186,9 @@ class Multipath:
         parts = joined(response.stream, body, shared.assembly, core, self.host.httpcore)
         return parts, exchange, partial(shared.respond, exchange, response.status)
 
-    def _shared(self, connection: Any, core: Any, response: Any, asked: Request) -> Shared | None:
+    def _shared(
+        self, connection: Connection, core: CoreRequest, response: CoreResponse, asked: Request
+    ) -> Shared | None:
         """Let further connections help to bring a body, if they can."""
         from mphttp.ranges.sharing import Sent, shared
 
@@ -206,7 +211,7 @@ class Multipath:
             place=core.extensions.get("place"),
         )
 
-    def _response(self, response: Any, stream: Any) -> Any:
+    def _response(self, response: CoreResponse, stream: Stream) -> HostResponse:
         return self.host.httpx.Response(
             status_code=response.status,
             headers=response.headers,

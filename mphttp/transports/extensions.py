@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
     asynccontextmanager,
     contextmanager,
 )
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mphttp.network.endpoint import SILENT, Returned
 
+from .protocols import Request as CoreRequest
+
 T = TypeVar("T")
+Trace = Callable[[str, dict[str, object]], object]
+"""Is told the name of a step's beginning or end, and what belongs to it."""
+AsyncTrace = Callable[[str, dict[str, object]], Awaitable[object]]
 
 
-def timeout_of(request: Any, kind: str) -> float | None:
+def timeout_of(request: CoreRequest, kind: str) -> float | None:
     """Return a request's limit in seconds, or None.
 
     Args:
@@ -27,7 +32,7 @@ def timeout_of(request: Any, kind: str) -> float | None:
     return limit
 
 
-def step(request: Any, name: str, **given: Any) -> AbstractContextManager[Returned]:
+def step(request: CoreRequest, name: str, **given: object) -> AbstractContextManager[Returned]:
     """Tell a request's "trace" of a step: that it started, and is complete or failed.
 
     Args:
@@ -39,14 +44,16 @@ def step(request: Any, name: str, **given: Any) -> AbstractContextManager[Return
     return SILENT if trace is None else _told(trace, name, {"request": request, **given})
 
 
-def step_async(request: Any, name: str, **given: Any) -> AbstractAsyncContextManager[Returned]:
+def step_async(
+    request: CoreRequest, name: str, **given: object
+) -> AbstractAsyncContextManager[Returned]:
     """Do the same with a "trace" that is to be awaited."""
     trace = request.extensions.get("trace")
     return SILENT if trace is None else _told_async(trace, name, {"request": request, **given})
 
 
 class _Outcome:
-    value: Any = None
+    value: object = None
 
     def __call__(self, value: T) -> T:
         self.value = value
@@ -54,7 +61,7 @@ class _Outcome:
 
 
 @contextmanager
-def _told(trace: Any, name: str, given: dict[str, Any]) -> Iterator[Returned]:
+def _told(trace: Trace, name: str, given: dict[str, object]) -> Iterator[Returned]:
     outcome = _Outcome()
     trace(f"{name}.started", given)
     try:
@@ -66,7 +73,9 @@ def _told(trace: Any, name: str, given: dict[str, Any]) -> Iterator[Returned]:
 
 
 @asynccontextmanager
-async def _told_async(trace: Any, name: str, given: dict[str, Any]) -> AsyncIterator[Returned]:
+async def _told_async(
+    trace: AsyncTrace, name: str, given: dict[str, object]
+) -> AsyncIterator[Returned]:
     outcome = _Outcome()
     await trace(f"{name}.started", given)
     try:

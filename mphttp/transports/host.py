@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, cast
+from typing import cast
 
 from mphttp.engine.request import Request
 from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
 from mphttp.network.errors import StreamErrors
+
+from .protocols import Core, HostRequest
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,16 @@ class Host:
     httpcore: ModuleType
 
     @property
+    def core(self) -> Core:
+        """What makes its requests and responses."""
+        return cast("Core", self.httpcore)
+
+    @property
     def errors(self) -> StreamErrors:
         """The exceptions of its streams."""
         return cast("StreamErrors", self.httpcore)
 
-    def raised(self, error: BaseException, request: Any) -> BaseException | None:
+    def raised(self, error: BaseException, request: HostRequest) -> BaseException | None:
         """Return the host library's exception for one of ours or of its core's, or None.
 
         The core's exceptions, and those of h11, have the names that the library's own have.
@@ -53,7 +60,7 @@ class AsHostErrors:
 
     __slots__ = ("_asked", "_host", "_request")
 
-    def __init__(self, host: Host, request: Any, asked: Request) -> None:
+    def __init__(self, host: Host, request: HostRequest, asked: Request) -> None:
         self._host = host
         self._request = request
         self._asked = asked

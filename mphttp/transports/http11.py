@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import time
-from typing import Any
 
 from mphttp.engine import Exchange
 from mphttp.http.cycle import ConnectionLost, Cycle, Head
@@ -15,6 +14,9 @@ from mphttp.network.time_limit import TimeLimit
 from .body import AsyncBody, Body, closing
 from .extensions import step, step_async, timeout_of
 from .host import Host
+from .protocols import Request as CoreRequest
+from .protocols import Response as CoreResponse
+from .protocols import Stream
 from .retry import can_be_sent_again
 
 _READ = 65536
@@ -67,7 +69,7 @@ class _HTTP11:
     def _reusable(self, cycle: Cycle) -> bool:
         return cycle.reusable and not self._stream.ahead and self._state is _State.ACTIVE
 
-    def _too_late(self, error: BaseException, cycle: Cycle, request: Any) -> bool:
+    def _too_late(self, error: BaseException, cycle: Cycle, request: CoreRequest) -> bool:
         """Tell whether a kept connection ended as the request was sent, which another can take."""
         ended = isinstance(error, ConnectionLost | self._core.ReadError | self._core.WriteError)
         if not ended or cycle.started or self._requests == 1:
@@ -81,9 +83,9 @@ class _HTTP11:
         cycle.receive(came)
         return cycle.head()
 
-    def _response(self, cycle: Cycle, head: Head, body: Any) -> Any:
+    def _response(self, cycle: Cycle, head: Head, body: Stream) -> CoreResponse:
         self._stream.unread(cycle.take_rest())
-        return self._core.Response(
+        return self._host.core.Response(
             status=head.status,
             headers=head.headers,
             content=body,
@@ -137,7 +139,7 @@ class HTTP11Connection(_HTTP11):
         super().__init__(host, keepalive_expiry)
         self._stream: MultipathStream = stream
 
-    def handle_request(self, request: Any) -> Any:
+    def handle_request(self, request: CoreRequest) -> CoreResponse:
         """Send a request and return the response, whose body is still to be read."""
         self._take()
         cycle = Cycle(request.method)
@@ -156,7 +158,7 @@ class HTTP11Connection(_HTTP11):
             raise
         return self._response(cycle, head, Body(self, cycle, request, "http11"))
 
-    def _send(self, cycle: Cycle, request: Any, exchange: Exchange | None) -> Head | None:
+    def _send(self, cycle: Cycle, request: CoreRequest, exchange: Exchange | None) -> Head | None:
         """Send a request; return the head of a response that came before its end, or None."""
         early: Head | None = None
         timeout = timeout_of(request, "write")
@@ -231,7 +233,7 @@ class AsyncHTTP11Connection(_HTTP11):
         super().__init__(host, keepalive_expiry)
         self._stream: AsyncMultipathStream = stream
 
-    async def handle_async_request(self, request: Any) -> Any:
+    async def handle_async_request(self, request: CoreRequest) -> CoreResponse:
         """Send a request and return the response, whose body is still to be read."""
         self._take()
         cycle = Cycle(request.method)
@@ -250,7 +252,9 @@ class AsyncHTTP11Connection(_HTTP11):
             raise
         return self._response(cycle, head, AsyncBody(self, cycle, request, "http11"))
 
-    async def _send(self, cycle: Cycle, request: Any, exchange: Exchange | None) -> Head | None:
+    async def _send(
+        self, cycle: Cycle, request: CoreRequest, exchange: Exchange | None
+    ) -> Head | None:
         """Send a request; return the head of a response that came before its end, or None."""
         early: Head | None = None
         timeout = timeout_of(request, "write")

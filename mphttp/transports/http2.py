@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 
@@ -22,6 +22,8 @@ from .extensions import step, step_async, timeout_of
 from .fields import has_body
 from .host import Host
 from .http2_common import HTTP2, Asked
+from .protocols import Request as CoreRequest
+from .protocols import Response as CoreResponse
 
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ class HTTP2Connection(HTTP2):
         except OSError as error:
             raise self._core.ConnectError(str(error)) from error
 
-    def handle_request(self, request: Any) -> Any:
+    def handle_request(self, request: CoreRequest) -> CoreResponse:
         """Send a request and return the response, whose body is still to be read."""
         with self._errors():
             with self._news:
@@ -57,7 +59,7 @@ class HTTP2Connection(HTTP2):
             raise
         return self._response(head, number, Body(self, number, request, "http2"))
 
-    def _next(self, request: Any) -> int:
+    def _next(self, request: CoreRequest) -> int:
         timeout = timeout_of(request, "pool")
         while True:
             self._await(self._room, timeout, self._core.PoolTimeout)
@@ -101,7 +103,12 @@ class HTTP2Connection(HTTP2):
         with self._errors():
             return self._await(lambda: self._multiplex.part(number), timeout)
 
-    def _await(self, ready: Callable[[], T | None], timeout: float | None, late: Any = None) -> T:
+    def _await(
+        self,
+        ready: Callable[[], T | None],
+        timeout: float | None,
+        late: type[Exception] | None = None,
+    ) -> T:
         """Read and send for all, or let another thread do so, until there is an answer."""
         end = None if timeout is None else time.monotonic() + timeout
         over = False
@@ -184,7 +191,7 @@ class AsyncHTTP2Connection(HTTP2):
         self._news = anyio.Event()
         self._wait = anyio.CancelScope()
 
-    async def handle_async_request(self, request: Any) -> Any:
+    async def handle_async_request(self, request: CoreRequest) -> CoreResponse:
         """Send a request and return the response, whose body is still to be read."""
         with self._errors():
             self._catch_up()
@@ -242,7 +249,10 @@ class AsyncHTTP2Connection(HTTP2):
             return await self._await(lambda: self._multiplex.part(number), timeout)
 
     async def _await(
-        self, ready: Callable[[], T | None], timeout: float | None, late: Any = None
+        self,
+        ready: Callable[[], T | None],
+        timeout: float | None,
+        late: type[Exception] | None = None,
     ) -> T:
         """Read and send for all, or let another task do so, until there is an answer."""
         try:

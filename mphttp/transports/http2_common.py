@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from mphttp.engine import Exchange
 from mphttp.network.stream import AsyncMultipathStream, MultipathStream
@@ -14,6 +13,9 @@ from .fields import Headers
 from .host import Host
 from .http2_errors import Ended, Unsendable
 from .multiplex import Multiplex
+from .protocols import Request as CoreRequest
+from .protocols import Response as CoreResponse
+from .protocols import Stream
 from .retry import can_be_sent_again
 
 _READ = _WRITE = 131072
@@ -54,7 +56,7 @@ class HTTP2:
         if (connection := stream.get_extra_info("connection")) is not None:
             connection.outgoing.held = lambda: len(multiplex.out)
 
-    def _open(self, request: Any) -> int:
+    def _open(self, request: CoreRequest) -> int:
         if not self._begun:
             self._begun = True
             self._multiplex.begin()
@@ -125,7 +127,7 @@ class HTTP2:
     def _room(self) -> bool | None:
         return self._multiplex.room or not self.is_available() or None
 
-    def _opened(self, request: Any) -> int:
+    def _opened(self, request: CoreRequest) -> int:
         if not self.is_available():
             raise self._core.ConnectionNotAvailable
         try:
@@ -133,9 +135,9 @@ class HTTP2:
         except Ended as error:
             raise self._core.ConnectionNotAvailable from error
 
-    def _response(self, head: tuple[int, Headers], number: int, body: Any) -> Any:
+    def _response(self, head: tuple[int, Headers], number: int, body: Stream) -> CoreResponse:
         status, headers = head
-        return self._core.Response(
+        return self._host.core.Response(
             status=status,
             headers=headers,
             content=body,
@@ -201,7 +203,7 @@ class Asked:
         kept: whether it is sent over a connection that has brought a response before.
     """
 
-    def __init__(self, request: Any, *, kept: bool) -> None:
+    def __init__(self, request: CoreRequest, *, kept: bool) -> None:
         self.request = request
         self.begun = False  # whether something of its body was taken
         self.exchange: Exchange | None = None

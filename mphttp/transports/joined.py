@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from contextlib import AbstractAsyncContextManager
+from types import ModuleType
+from typing import Self
 
 import anyio
 import h11
 
+from mphttp.http.cycle import Cycle
+from mphttp.network.endpoint import Returned
 from mphttp.ranges.assembly import Assembly
 from mphttp.ranges.reader import Reader, TooShortError
 
 from .body import AsyncBody, Body
 from .extensions import step, step_async, timeout_of
+from .protocols import Request as CoreRequest
+from .protocols import Stream
 
 
 class _Joined:
@@ -29,7 +35,14 @@ class _Joined:
         failures: what reading the first response raises where it broke off.
     """
 
-    def __init__(self, parts: Any, body: Any, assembly: Assembly, request: Any, core: Any) -> None:
+    def __init__(
+        self,
+        parts: Stream,
+        body: Stream,
+        assembly: Assembly,
+        request: CoreRequest,
+        core: ModuleType,
+    ) -> None:
         self.failures: tuple[type[Exception], ...] = (
             core.NetworkError,
             core.ProtocolError,
@@ -54,7 +67,7 @@ class _Joined:
 class JoinedBody(_Joined):
     """One that blocks."""
 
-    _body: Body
+    _body: Body[Cycle] | Body[int]
 
     def __iter__(self) -> Iterator[bytes]:
         with step(self._request, f"{self._body.protocol}.receive_response_body"):
@@ -86,8 +99,8 @@ class JoinedBody(_Joined):
 class AsyncJoinedBody(_Joined):
     """One that doesn't block the event loop; no generator, see body.py."""
 
-    _body: AsyncBody
-    _step: Any = None
+    _body: AsyncBody[Cycle] | AsyncBody[int]
+    _step: AbstractAsyncContextManager[Returned] | None = None
 
     def __aiter__(self) -> Self:
         return self

@@ -21,6 +21,9 @@ from mphttp.network.stream import AsyncMultipathStream, MultipathStream
 from .extensions import step, step_async, timeout_of
 from .host import Host
 from .http11 import AsyncHTTP11Connection, HTTP11Connection
+from .protocols import Origin
+from .protocols import Request as CoreRequest
+from .protocols import Response as CoreResponse
 
 _ANOTHER_S = "the connection that another request makes isn't there in time"
 
@@ -51,7 +54,7 @@ class Options:
 class _Origin:
     """What both kinds of connection know of themselves (httpcore.ConnectionInterface)."""
 
-    def __init__(self, origin: Any, options: Options) -> None:
+    def __init__(self, origin: Origin, options: Options) -> None:
         self._origin = origin
         self._route: Route = options.routes.to(origin.scheme, origin.host, origin.port)
         self._options = options
@@ -59,7 +62,7 @@ class _Origin:
         self._inner: Any = None
         self._failed = False
 
-    def can_handle_request(self, origin: Any) -> bool:
+    def can_handle_request(self, origin: Origin) -> bool:
         """Whether requests for an origin may be sent here."""
         return bool(origin == self._origin)
 
@@ -129,22 +132,23 @@ class _Origin:
             return HTTP11Connection(stream, host, expiry)
         return AsyncHTTP11Connection(stream, host, expiry)
 
-    def _endpoint(self, request: Any) -> Endpoint:
+    def _endpoint(self, request: CoreRequest) -> Endpoint:
         """Return how this origin is reached, with the protocols that may be spoken."""
         named = request.extensions.get("sni_hostname") or ""
         protocols = ("http/1.1", "h2") if self._options.http2 else ("http/1.1",)
         return Endpoint(self._options.dialer, self._route, named, protocols)
 
-    def as_proxied(self, request: Any) -> Any:
+    def as_proxied(self, request: CoreRequest) -> CoreRequest:
         """Return a request as a proxy wants it that reads each one."""
         if not self._route.forwarded:
             return request
         url = request.url
         whole = absolute(url.scheme, url.host, url.port, url.target)
         target, headers = self._route.to_proxy(whole, request.headers)
-        return self._core.Request(
+        core = self._options.host.core
+        return core.Request(
             method=request.method,
-            url=self._core.URL(scheme=url.scheme, host=url.host, port=url.port, target=target),
+            url=core.URL(scheme=url.scheme, host=url.host, port=url.port, target=target),
             headers=headers,
             content=request.stream,
             extensions=request.extensions,
@@ -154,18 +158,19 @@ class _Origin:
 class OriginConnection(_Origin):
     """One that blocks."""
 
-    def __init__(self, origin: Any, options: Options) -> None:
+    def __init__(self, origin: Origin, options: Options) -> None:
         super().__init__(origin, options)
         self._lock = threading.Lock()
 
-    def handle_request(self, request: Any) -> Any:
+    def handle_request(self, request: CoreRequest) -> CoreResponse:
         """Connect if that is still to be done, send the request, and return the response."""
         if self._inner is None:
             with self._in_turn(request):
                 self._connect_once(request)
-        return self._inner.handle_request(self.as_proxied(request))
+        response: CoreResponse = self._inner.handle_request(self.as_proxied(request))
+        return response
 
-    def _connect_once(self, request: Any) -> None:
+    def _connect_once(self, request: CoreRequest) -> None:
         if self._failed:  # for another that has waited here, too: nobody counts this one now
             raise self._core.ConnectionNotAvailable
         if self._inner is None:
@@ -176,7 +181,7 @@ class OriginConnection(_Origin):
                 raise
 
     @contextmanager
-    def _in_turn(self, request: Any) -> Iterator[None]:
+    def _in_turn(self, request: CoreRequest) -> Iterator[None]:
         """Wait for another request that connects, no longer than connecting may take."""
         timeout = timeout_of(request, "connect")
         if not self._lock.acquire(timeout=-1 if timeout is None else timeout):
@@ -186,7 +191,7 @@ class OriginConnection(_Origin):
         finally:
             self._lock.release()
 
-    def _connect_patiently(self, request: Any) -> MultipathStream:
+    def _connect_patiently(self, request: CoreRequest) -> MultipathStream:
         for delay in _delays(self._options.retries):
             try:
                 return self.connect(request)
@@ -195,7 +200,7 @@ class OriginConnection(_Origin):
                     time.sleep(delay)
         return self.connect(request)
 
-    def connect(self, request: Any) -> MultipathStream:
+    def connect(self, request: CoreRequest) -> MultipathStream:
         """Connect for a request, of which only the extensions count."""
         timeout = timeout_of(request, "connect")
         return self._endpoint(request).connect(timeout, partial(step, request))
@@ -209,19 +214,20 @@ class OriginConnection(_Origin):
 class AsyncOriginConnection(_Origin):
     """One that doesn't block the event loop."""
 
-    def __init__(self, origin: Any, options: Options) -> None:
+    def __init__(self, origin: Origin, options: Options) -> None:
         super().__init__(origin, options)
         self._lock = anyio.Lock()
 
-    async def handle_async_request(self, request: Any) -> Any:
+    async def handle_async_request(self, request: CoreRequest) -> CoreResponse:
         """Connect if that is still to be done, send the request, and return the response."""
         if self._inner is None:
             async with self._in_turn(request):
                 await self._connect_once(request)
-        return await self._inner.handle_async_request(self.as_proxied(request))
+        response: CoreResponse = await self._inner.handle_async_request(self.as_proxied(request))
+        return response
 
     @asynccontextmanager
-    async def _in_turn(self, request: Any) -> AsyncIterator[None]:
+    async def _in_turn(self, request: CoreRequest) -> AsyncIterator[None]:
         """Wait for another request that connects, no longer than connecting may take."""
         try:
             with anyio.fail_after(timeout_of(request, "connect")):
@@ -233,7 +239,7 @@ class AsyncOriginConnection(_Origin):
         finally:
             self._lock.release()
 
-    async def _connect_once(self, request: Any) -> None:
+    async def _connect_once(self, request: CoreRequest) -> None:
         if self._failed:  # for another that has waited here, too: nobody counts this one now
             raise self._core.ConnectionNotAvailable
         if self._inner is None:
@@ -243,7 +249,7 @@ class AsyncOriginConnection(_Origin):
                 self._failed = True
                 raise
 
-    async def _connect_patiently(self, request: Any) -> AsyncMultipathStream:
+    async def _connect_patiently(self, request: CoreRequest) -> AsyncMultipathStream:
         for delay in _delays(self._options.retries):
             try:
                 return await self.connect(request)
@@ -252,7 +258,7 @@ class AsyncOriginConnection(_Origin):
                     await anyio.sleep(delay)
         return await self.connect(request)
 
-    async def connect(self, request: Any) -> AsyncMultipathStream:
+    async def connect(self, request: CoreRequest) -> AsyncMultipathStream:
         """Connect for a request, of which only the extensions count."""
         timeout = timeout_of(request, "connect")
         endpoint = self._endpoint(request)

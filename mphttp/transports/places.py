@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
+
+from .protocols import Origin
 
 
 class Connection(Protocol):
     """What places look at of a connection (httpcore.ConnectionInterface)."""
 
-    def can_handle_request(self, origin: Any) -> bool:
+    def can_handle_request(self, origin: Origin) -> bool:
         """Whether requests for an origin may be sent here."""
 
     def is_available(self) -> bool:
@@ -37,12 +39,15 @@ class Connection(Protocol):
         """Whether it is of no use any more."""
 
 
-class Place:
+C = TypeVar("C", bound=Connection)
+
+
+class Place(Generic[C]):
     """A connection, and how many requests it was given to."""
 
     __slots__ = ("connection", "users")
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: C) -> None:
         self.connection = connection
         self.users = 0
 
@@ -52,7 +57,7 @@ class Place:
         return bool(self.connection.can_multiplex() or not self.connection.is_connected())
 
 
-class Ticket:
+class Ticket(Generic[C]):
     """A request that waits for a connection, or has one.
 
     Args:
@@ -65,13 +70,13 @@ class Ticket:
 
     __slots__ = ("origin", "place", "told")
 
-    def __init__(self, origin: Any) -> None:
+    def __init__(self, origin: Origin) -> None:
         self.origin = origin
-        self.place: Place | None = None
+        self.place: Place[C] | None = None
         self.told: Callable[[], object] | None = None
 
 
-class Places:
+class Places(Generic[C]):
     """So many connections at most, and those who wait for them, first come, first served.
 
     Args:
@@ -80,15 +85,17 @@ class Places:
         most_idle: of those, kept while nobody uses them; None for no limit.
     """
 
-    def __init__(self, make: Callable[[Any], Any], most: int | None, most_idle: int | None) -> None:
+    def __init__(
+        self, make: Callable[[Origin], C], most: int | None, most_idle: int | None
+    ) -> None:
         self._make = make
         self._most = most
         self._most_idle = most_idle
-        self._places: list[Place] = []  # the one that was used last is the last
-        self._waiting: deque[Ticket] = deque()
+        self._places: list[Place[C]] = []  # the one that was used last is the last
+        self._waiting: deque[Ticket[C]] = deque()
 
     @property
-    def connections(self) -> list[Any]:
+    def connections(self) -> list[C]:
         """The connections there are."""
         return [place.connection for place in self._places]
 
@@ -102,30 +109,30 @@ class Places:
         """How many requests have a connection."""
         return sum(place.users for place in self._places)
 
-    def enter(self, ticket: Ticket) -> list[Any]:
+    def enter(self, ticket: Ticket[C]) -> list[C]:
         """Let a request wait, and give out what there is; return the connections to close."""
         self._waiting.append(ticket)
         return self._give_out()
 
-    def again(self, ticket: Ticket) -> list[Any]:
+    def again(self, ticket: Ticket[C]) -> list[C]:
         """Do so with one whose connection couldn't take it after all: it keeps its turn."""
         self._take_back(ticket)
         self._waiting.appendleft(ticket)
         return self._give_out()
 
-    def leave(self, ticket: Ticket) -> list[Any]:
+    def leave(self, ticket: Ticket[C]) -> list[C]:
         """Let a request go, wherever it is; return the connections to close."""
         if ticket in self._waiting:
             self._waiting.remove(ticket)
         self._take_back(ticket)
         return self._give_out()
 
-    def clear(self) -> list[Any]:
+    def clear(self) -> list[C]:
         """Forget all connections, and return them; requests that have one can still leave."""
         places, self._places = self._places, []
         return [place.connection for place in places]
 
-    def _take_back(self, ticket: Ticket) -> None:
+    def _take_back(self, ticket: Ticket[C]) -> None:
         place, ticket.place = ticket.place, None
         if place is None:
             return
@@ -134,7 +141,7 @@ class Places:
             self._places.remove(place)
             self._places.append(place)
 
-    def _give_out(self) -> list[Any]:
+    def _give_out(self) -> list[C]:
         # Whether an idle one has expired costs a system call, and matters to those who wait alone.
         closing = [*self._swept(expired=bool(self._waiting)), *self._surplus()]
         free = [place for place in reversed(self._places) if self._is_free(place)]
@@ -159,7 +166,7 @@ class Places:
                 free.remove(place)
         return closing
 
-    def _give(self, place: Place, ticket: Ticket) -> None:
+    def _give(self, place: Place[C], ticket: Ticket[C]) -> None:
         self._waiting.remove(ticket)
         place.users += 1
         ticket.place = place
@@ -167,10 +174,10 @@ class Places:
             ticket.told()
 
     @staticmethod
-    def _is_free(place: Place) -> bool:
+    def _is_free(place: Place[C]) -> bool:
         return bool(place.connection.is_available() and (not place.users or place.shared))
 
-    def _swept(self, *, expired: bool) -> Iterator[Any]:
+    def _swept(self, *, expired: bool) -> Iterator[C]:
         """Drop what is of no use any more; give what is still to be closed.
 
         Args:
@@ -186,7 +193,7 @@ class Places:
                 self._places.remove(place)
                 yield connection
 
-    def _surplus(self) -> Iterator[Any]:
+    def _surplus(self) -> Iterator[C]:
         """Drop what is idle beyond the limit, those first that were so for longest."""
         if self._most_idle is None:
             return

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import ModuleType
-from typing import Any, Self
+from typing import Generic, Self, TypeVar
 
 import anyio
 
@@ -14,12 +14,19 @@ from mphttp.network.forked import know
 from mphttp.network.time_limit import TimeLimit
 
 from .extensions import timeout_of
-from .places import Places, Ticket
+from .origin import AsyncOriginConnection, OriginConnection
+from .places import Connection, Places, Ticket
+from .protocols import Origin, Stream
+from .protocols import Request as CoreRequest
+from .protocols import Response as CoreResponse
 
+C = TypeVar("C", bound=Connection)
+_Sync = Ticket[OriginConnection]
+_Async = Ticket[AsyncOriginConnection]
 _SCHEMES = (b"http", b"https", b"ws", b"wss")
 
 
-class _Pool:
+class _Pool(Generic[C]):
     """What both kinds have in common.
 
     Args:
@@ -32,7 +39,7 @@ class _Pool:
     def __init__(
         self,
         core: ModuleType,
-        make: Callable[[Any], Any],
+        make: Callable[[Origin], C],
         most: int | None,
         most_idle: int | None,
     ) -> None:
@@ -46,7 +53,7 @@ class _Pool:
         self._places = self._new()
 
     @property
-    def connections(self) -> list[Any]:
+    def connections(self) -> list[C]:
         """The connections there are."""
         return self._places.connections
 
@@ -58,34 +65,41 @@ class _Pool:
             f"Connections: {len(connections) - idle} active, {idle} idle]>"
         )
 
-    def _ticket(self, request: Any) -> Ticket:
+    def _ticket(self, request: CoreRequest) -> Ticket[C]:
         scheme = request.url.scheme
         if scheme not in _SCHEMES:
             named = f"an unsupported protocol '{scheme.decode()}://'" if scheme else "no protocol"
             raise self._core.UnsupportedProtocol(f"Request URL has {named}.")
         return Ticket(request.url.origin)
 
-    def _response(self, response: Any, body: Any) -> Any:
-        return self._core.Response(
+    def _response(self, response: CoreResponse, body: Stream) -> CoreResponse:
+        made: CoreResponse = self._core.Response(
             status=response.status,
             headers=response.headers,
             content=body,
             extensions=response.extensions,
         )
+        return made
 
 
-class Pool(_Pool):
+class Pool(_Pool[OriginConnection]):
     """One for threads."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(
+        self,
+        core: ModuleType,
+        make: Callable[[Origin], OriginConnection],
+        most: int | None,
+        most_idle: int | None,
+    ) -> None:
+        super().__init__(core, make, most, most_idle)
         self._lock = threading.Lock()
 
     def after_fork(self) -> None:
         super().after_fork()
         self._lock = threading.Lock()
 
-    def handle_request(self, request: Any) -> Any:
+    def handle_request(self, request: CoreRequest) -> CoreResponse:
         """Send a request over a connection that is free; return the response, body unread."""
         ticket, limit = self._ticket(request), TimeLimit(timeout_of(request, "pool"))
         arrange = self._places.enter
@@ -104,7 +118,7 @@ class Pool(_Pool):
             self._arrange(self._places.leave, ticket)
             raise
 
-    def _granted(self, ticket: Ticket, limit: TimeLimit) -> Any:
+    def _granted(self, ticket: _Sync, limit: TimeLimit) -> OriginConnection:
         if ticket.place is None:
             granted = threading.Event()
             ticket.told = granted.set
@@ -113,7 +127,7 @@ class Pool(_Pool):
         assert ticket.place is not None
         return ticket.place.connection
 
-    def _arrange(self, arrange: Callable[[Ticket], list[Any]], ticket: Ticket) -> None:
+    def _arrange(self, arrange: Callable[[_Sync], list[OriginConnection]], ticket: _Sync) -> None:
         with self._lock:
             closing = arrange(ticket)
         for connection in closing:
@@ -135,7 +149,7 @@ class PooledBody:
         leave: gives the place back.
     """
 
-    def __init__(self, stream: Any, leave: Callable[[], object]) -> None:
+    def __init__(self, stream: Stream, leave: Callable[[], object]) -> None:
         self._stream = stream
         self._leave = leave
         self._closed = False
@@ -156,10 +170,10 @@ class PooledBody:
                 self._leave()
 
 
-class AsyncPool(_Pool):
+class AsyncPool(_Pool[AsyncOriginConnection]):
     """One for an event loop: what happens between two awaits happens at once."""
 
-    async def handle_async_request(self, request: Any) -> Any:
+    async def handle_async_request(self, request: CoreRequest) -> CoreResponse:
         """Send a request over a connection that is free; return the response, body unread."""
         ticket, limit = self._ticket(request), TimeLimit(timeout_of(request, "pool"))
         arrange = self._places.enter
@@ -177,7 +191,7 @@ class AsyncPool(_Pool):
             await _close(self._places.leave(ticket))
             raise
 
-    async def _granted(self, ticket: Ticket, limit: TimeLimit) -> Any:
+    async def _granted(self, ticket: _Async, limit: TimeLimit) -> AsyncOriginConnection:
         if ticket.place is None:
             granted = anyio.Event()
             ticket.told = granted.set
@@ -201,7 +215,9 @@ class AsyncPooledBody:
         ticket: the request's.
     """
 
-    def __init__(self, stream: Any, places: Places, ticket: Ticket) -> None:
+    def __init__(
+        self, stream: Stream, places: Places[AsyncOriginConnection], ticket: _Async
+    ) -> None:
         self._stream = stream
         self._parts = aiter(stream)
         self._places = places
@@ -230,7 +246,7 @@ class AsyncPooledBody:
                 await _close(self._places.leave(self._ticket))
 
 
-async def _close(connections: list[Any]) -> None:
+async def _close(connections: list[AsyncOriginConnection]) -> None:
     """Close connections, whoever is cancelled meanwhile."""
     with anyio.CancelScope(shield=True):
         for connection in connections:

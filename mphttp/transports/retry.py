@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .host import Host
+from .protocols import Request as CoreRequest
 
 _IDEMPOTENT = {b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"}
 """Methods that do twice what they do once (RFC 9110, section 9.2.2)."""
 
 
-def can_be_sent_again(request: Any, host: Host, *, untouched: bool) -> bool:
+def can_be_sent_again(request: CoreRequest, host: Host, *, untouched: bool) -> bool:
     """Tell whether a request, of whose response nothing has come, may be sent again.
 
     Args:

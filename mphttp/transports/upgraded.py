@@ -7,6 +7,8 @@ from typing import Any
 from mphttp.engine import Exchange
 from mphttp.network.stream import AsyncMultipathStream, MultipathStream
 
+from .protocols import Stream
+
 
 class _Upgraded:
     """What both kinds have in common: all that isn't counted is the stream's own.
@@ -16,7 +18,7 @@ class _Upgraded:
         exchange: counts, so that the strategy lives as long as the stream.
     """
 
-    def __init__(self, stream: Any, exchange: Exchange) -> None:
+    def __init__(self, stream: Stream, exchange: Exchange) -> None:
         self._stream = stream
         self._exchange = exchange
 
