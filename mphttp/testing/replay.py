@@ -23,6 +23,8 @@ from mphttp.strategies import (
     Transfer,
 )
 
+from .quiet import QuietSource
+
 WIFI = Path("wifi")
 LTE = Path("lte")
 SERVER = Remote("192.0.2.1", 443)
@@ -41,7 +43,7 @@ def end_restless(run: Run) -> None:
 
 
 @dataclass
-class Replay:
+class Replay(QuietSource):
     """One response, told by a script; subflows open at once unless their path is broken.
 
         replay = Replay(Deadline(10), length=1000)
@@ -80,7 +82,6 @@ class Replay:
         self._came = 0
         self._next_id = 1
         self._view = Transfer(self.length, self)
-        self._sent = 0
         self.run = Run(self.strategy, self._view)
         self.at(0.0, 0)
 
@@ -143,13 +144,6 @@ class Replay:
         """Return the bytes of the body that the network has delivered."""
         return self._came
 
-    def expect(self, seconds: float | None) -> None:
-        """Take down when the strategy expects the body."""
-        self.expected = seconds
-
-    def unread(self) -> None:
-        """Return None: all that was delivered can be read."""
-
     def unacknowledged(self) -> int:
         """Return the bytes that the peer doesn't have."""
         return self.waiting
@@ -157,9 +151,6 @@ class Replay:
     def owed_for(self) -> float:
         """Return the seconds since the request began to leave."""
         return self._view.elapsed
-
-    def asked_for(self) -> None:
-        """Return None: the peer isn't asked whether it is there."""
 
     def _carry_out(self, command: Command) -> bool:
         """Answer a command; tell whether it would have taken time, as a handshake does."""

@@ -33,6 +33,7 @@ from mphttp.strategies import (
     Transfer,
 )
 
+from .quiet import QuietSource
 from .replay import MOST_COMMANDS, SERVER, end_restless
 from .simulated_path import Carrier, SimulatedPath
 
@@ -100,7 +101,7 @@ class _Opening:
 
 
 @dataclass
-class _Simulation:
+class _Simulation(QuietSource):
     strategy: Strategy
     all_paths: Sequence[SimulatedPath]
     length: int
@@ -111,7 +112,6 @@ class _Simulation:
     ended: list[Carrier] = field(default_factory=list)
     commands: list[tuple[float, Command]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    expected: float | None = None
     opening: _Opening | None = None
 
     def __post_init__(self) -> None:
@@ -162,23 +162,6 @@ class _Simulation:
 
     def delivered(self) -> int:
         return int(self.received)
-
-    def expect(self, seconds: float | None) -> None:
-        self.expected = seconds
-
-    def unread(self) -> None:
-        """Return None: all that was delivered can be read."""
-
-    def unacknowledged(self) -> int:
-        """Return 0: the request has left."""
-        return 0
-
-    def owed_for(self) -> float:
-        """Return 0: nothing is owed of a request."""
-        return 0.0
-
-    def asked_for(self) -> None:
-        """Return None: the peer isn't asked whether it is there."""
 
     def _shown(self, carrier: Carrier) -> Subflow:
         return Subflow(
