@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from mphttp.lab import LabClient, names
 from mphttp.lab.content import sha256_of
 
-from .servers import serving
+from .servers import WITH_MPTCP, serving
 from .streams import paths_of, proxy, reports, run
 from .test_proxies import microsocks
 
@@ -110,12 +112,41 @@ PROGRAMS: dict[str, Callable[[str, Path, Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_programs(lab: LabClient, site: Path, tmp_path: Path, program: str) -> None:
+DANTE = """
+logoutput: stderr
+internal: {address} port = {port}
+external: {address}
+clientmethod: none
+socksmethod: none
+user.privileged: root
+user.unprivileged: root
+client pass {{ from: 0/0 to: 0/0 }}
+socks pass {{ from: 0/0 to: 0/0 protocol: tcp }}
+"""
+DANTE_PORT = 1081
+
+
+@contextmanager
+def dante(lab: LabClient) -> Iterator[str]:
+    """Run dante's server with MPTCP, and give its place."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "danted.conf")
+        file.write_text(DANTE.format(address=names.SERVER_ADDRESS, port=DANTE_PORT))
+        words = ["/usr/sbin/danted", "-N", "1", "-f", str(file), "-p", f"{folder}/pid"]
+        with serving(lab, [*WITH_MPTCP, *words], DANTE_PORT):
+            yield f"{names.SERVER_ADDRESS}:{DANTE_PORT}"
+
+
+UPSTREAMS = {"microsocks": microsocks, "dante": dante}
+CELLS = [*((program, "microsocks") for program in PROGRAMS), ("curl", "dante")]
+
+
+@pytest.mark.parametrize(("program", "socks"), CELLS)
+def test_programs(lab: LabClient, site: Path, tmp_path: Path, program: str, socks: str) -> None:
     """What they fetch is right, and both paths have brought it."""
     report, work = tmp_path / "reports", tmp_path / "work"
     work.mkdir()
-    with microsocks(lab) as upstream:
+    with UPSTREAMS[socks](lab) as upstream:
         words = ("--strategy", "fullmesh", "--upstream", f"socks5h://{upstream}")
         with proxy(report, *words) as place:
             PROGRAMS[program](place, work, site)
