@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,11 +97,15 @@ def test_a_copy_survives_the_silence_of_its_path(
     assert paths_of(report, count)["lte"] > 1_000_000
 
 
-def test_a_copy_over_both_paths(ssh: Ssh, tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", ["scp", "rsync"])
+def test_a_copy_over_both_paths(ssh: Ssh, tmp_path: Path, program: str) -> None:
     source, copy = tmp_path / "source", tmp_path / "copy"
     source.write_bytes(os.urandom(4_000_000))
-    remote = f"{names.SERVER_ADDRESS}:{copy}"
-    run("scp", "-q", *ssh.options("--strategy", "fullmesh"), str(source), remote)
+    remote, options = f"{names.SERVER_ADDRESS}:{copy}", ssh.options("--strategy", "fullmesh")
+    if program == "scp":
+        run("scp", "-q", *options, str(source), remote)
+    else:
+        run("rsync", "-e", shlex.join(["ssh", *options]), str(source), remote)
     assert copy.read_bytes() == source.read_bytes()
     eventually(lambda: ssh.report.exists() and bool(reports(ssh.report)), True)
     (report,) = reports(ssh.report)
