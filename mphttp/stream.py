@@ -60,7 +60,7 @@ class Playback:
         return max(_SHORTEST, self.due - now)
 
     def arrived(self, now: float) -> bool:
-        """Take that the chunk is there; tell whether it was in time."""
+        """Record that the chunk is there; return whether it was in time."""
         in_time = now <= self.due
         self.late += not in_time
         self.due = max(self.due, now) + self.period

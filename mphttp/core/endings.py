@@ -38,7 +38,7 @@ class Endings:
         self._untold: list[SubflowRecord] = []  # ended; an event may still tell why
 
     def on_event(self, event: SubflowClosed, now: float) -> None:
-        """Take that the kernel tells of an end."""
+        """Record that the kernel tells of an end."""
         record = self._table.newest(event.tuple)
         if record is None or record.opened_at is None:
             return
@@ -58,7 +58,7 @@ class Endings:
             self._failures.killed(record, f"the subflow on {record.path} ended", now)
 
     def _killed(self, record: SubflowRecord, reason: str, now: float) -> None:
-        """Take that a subflow has ended though nobody asked for that."""
+        """Record that a subflow has ended though nobody asked for that."""
         what = f"the subflow on {record.path} ended" + (f": {reason}" if reason else "")
         self._failures.killed(record, what, now)
         if reason:
@@ -88,7 +88,7 @@ class Endings:
                 self._killed(record, record.info.error, now)
 
     def on_paths(self, before: Sequence[Path], after: Sequence[Path], now: float) -> None:
-        """Take which paths reached the peer, and which do now.
+        """Record which paths reached the peer, and which do now.
 
         Subflows of a path that is gone only fall silent. A path that was never listed, as where
         routes depend on the source address, can't be lost.
@@ -112,5 +112,5 @@ class Endings:
 
 
 def _asked_to_end(record: SubflowRecord) -> bool:
-    """Tell whether a subflow was on its way out before it ended."""
+    """Return whether a subflow was on its way out before it ended."""
     return record.left_at is not None and record.left_at != record.closed_at

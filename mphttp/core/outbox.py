@@ -49,7 +49,7 @@ class Outbox:
             self.put(Failure(transfer, error, hint))
 
     def has_ended(self, transfer: Hashable) -> bool:
-        """Tell whether a transfer has ended."""
+        """Return whether a transfer has ended."""
         return transfer in self._ended
 
     def end(self, transfer: Hashable) -> None:

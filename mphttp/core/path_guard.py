@@ -88,7 +88,7 @@ class _Rate:
     bytes: int = 0
 
     def take(self, seconds: float, silent: float, came: int, *, over: float, held: bool) -> None:
-        """Take what has come since the last look."""
+        """Record what has come since the last look."""
         self.bytes += came
         self.seconds += max(0.0, seconds - silent) if held and self.value else seconds
         if self.seconds < over:
@@ -127,7 +127,7 @@ class _Suspect:
     gap: float = math.inf
 
     def waits_for_acknowledgements(self, rtt: float) -> bool:
-        """Tell whether it may bring more each round trip: what it brings comes in bursts still."""
+        """Return whether it may bring more each round trip: its bytes come in bursts still."""
         return max(self.gap, self.silent) > rtt / 2
 
     @property
@@ -136,7 +136,7 @@ class _Suspect:
         return self.brought / self.seconds if self.seconds else 0.0
 
     def time(self, seconds: float, own: int) -> None:
-        """Take what has come over it since the last look."""
+        """Record what has come over it since the last look."""
         if self.seconds > _LATELY:
             self.seconds, self.brought = self.seconds / 2, self.brought / 2
         self.seconds += seconds
@@ -148,7 +148,7 @@ class _Suspect:
         self.silent = 0.0 if own else self.silent + seconds
 
     def take(self, own: int, others: int, preferred: int, delivered: int, waiting: int) -> None:
-        """Take what has come, and been delivered, since the last look."""
+        """Record what has come, and been delivered, since the last look."""
         self.others_wait = min(waiting, max(0, self.others_wait + others - delivered))
         self.own_wait = min(waiting, max(0, self.own_wait + own - delivered))
         if self.own_wait > _WAITS:
@@ -157,7 +157,7 @@ class _Suspect:
             self.excused = False
 
     def holds_up(self, own: int, preferred: int) -> bool:
-        """Tell whether the others wait for it, or it alone brings what is delivered."""
+        """Return whether the others wait for it, or it alone brings what is delivered."""
         if self.excused or self.own_wait > _WAITS:
             return False
         return self.others_wait > _WAITS or (own > 0 and not preferred)
@@ -178,7 +178,7 @@ class PathGuard:
         return self._rates[path].value if path in self._rates else 0.0
 
     def forget(self) -> None:
-        """Take that nothing was asked for since the last look: that says nothing of paths."""
+        """Record that nothing was asked for since the last look: that says nothing of paths."""
         self._last = None
         self._suspects.clear()
 

@@ -130,7 +130,7 @@ class PathManager:
     def command(
         self, transfer: Hashable, command: Command, now: float, path: Path | None = None
     ) -> None:
-        """Take what a strategy asks for; an `Answer` or a `Failure` comes of it, now or later.
+        """Record what a strategy asks for; an `Answer` or a `Failure` comes of it, now or later.
 
         Args:
             transfer: whose strategy.
@@ -226,7 +226,7 @@ class PathManager:
     # What came of calls.
 
     def completed(self, call: KernelCall, now: float, subflow: SubflowInfo | None = None) -> None:
-        """Take that a call was carried out.
+        """Record that a call was carried out.
 
         Args:
             call: which.
@@ -255,7 +255,7 @@ class PathManager:
         self._outbox.answer(change.transfer)
 
     def failed(self, call: KernelCall, error: KernelError, now: float) -> None:
-        """Take that a call was refused."""
+        """Record that a call was refused."""
         if isinstance(call, OpenSubflow):
             self._openings.failed(call, error, now)
             return
@@ -293,7 +293,7 @@ class PathManager:
         self._openings.unanswered(transfer, now)
 
     def retire(self, transfer: Hashable, now: float, *, keep: bool = False) -> None:
-        """Take that a response has ended: from now on nothing is built on what only it asked for.
+        """Record that a response has ended: from now on nothing is built on what only it asked for.
 
         It is told at the very end of a response; `release`, a little later, closes it.
 
@@ -350,7 +350,7 @@ class PathManager:
     # What time and the kernel bring.
 
     def on_event(self, event: Event, now: float) -> None:
-        """Take an event of this connection."""
+        """Record an event of this connection."""
         self._openings.on_event(event, now)
         note, newest = self._outbox.note, self._table.newest
         match event:

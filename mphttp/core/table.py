@@ -125,12 +125,12 @@ class SubflowTable:
         return frozenset(r.id for r in self._records.values() if r.left_at is not None)
 
     def leaves_any(self, since: float) -> bool:
-        """Tell whether one is on its way out that worked, or has ended since a time."""
+        """Return whether one is on its way out that worked, or has ended since a time."""
         ended = takewhile(lambda r: (r.closed_at or 0.0) >= since, reversed(self._ended))
         return any(map(_worked_and_left, (*self._open.values(), *ended)))
 
     def is_last(self, record: SubflowRecord) -> bool:
-        """Tell whether no other subflow carries data."""
+        """Return whether no other subflow carries data."""
         return not any(r.alive for r in self._open.values() if r is not record)
 
     def address_has_another(self, record: SubflowRecord) -> bool:

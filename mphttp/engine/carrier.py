@@ -86,7 +86,7 @@ class Carrier(Observed):
         )
 
     def _begin(self, control: Control | None, before: Taken, now: float) -> None:
-        """Take what carries out the calls, and the state before the first response."""
+        """Record what carries out the calls, and the state before the first response."""
         self._before = before
         self.table.observe(before.decode(), now)
         self._initial = next((record.id for record in self.table.open()), None)
@@ -195,7 +195,7 @@ class Carrier(Observed):
     # What the path manager wants.
 
     def command(self, exchange: Driven, command: Command, now: float, path: Path | None) -> None:
-        """Take what a strategy asks for; under the lock. `make_calls` is to follow without it."""
+        """Record what a strategy asks for; under the lock. `make_calls` is to follow without it."""
         _log.debug("%s: %s", exchange.name, command)
         if isinstance(command, Open) and path is not None:
             towards = self._manager.peer.of(command)
@@ -205,7 +205,7 @@ class Carrier(Observed):
         self._tell()
 
     def open_otherwise(self, exchange: Driven, command: Open, path: Path, now: float) -> bool:  # noqa: ARG002  for those who override
-        """Open in another way what couldn't be opened; tell whether that is tried. Under the lock.
+        """Open what was refused in another way; return whether that is tried. Under the lock.
 
         Args:
             exchange: whose strategy asked for it.
@@ -241,7 +241,7 @@ class Carrier(Observed):
                     self.engine.wake(self)
 
     def _is_news(self, note: Note) -> bool:  # noqa: ARG002  for those who override
-        """Tell whether an event is told by nobody else."""
+        """Return whether an event is told by nobody else."""
         return True
 
     def make_calls(self) -> None:
@@ -301,7 +301,7 @@ class Carrier(Observed):
         """Do what is to be done at each look."""
 
     def on_event(self, event: Event, now: float) -> None:
-        """Take what the kernel told of this connection."""
+        """Record what the kernel told of this connection."""
         with self.lock:
             if self._closed:
                 return

@@ -176,7 +176,7 @@ class Connection(Carrier):
             self.engine.wake_at(self, self._watch.at)
 
     def answered(self) -> None:
-        """Take that a response has begun, so that its request isn't on its way any more."""
+        """Record that a response has begun, so that its request isn't on its way any more."""
         with contextlib.suppress(OSError, ValueError):
             if self.reader.multipath and not self.reader.unacknowledged:
                 self._watch.arrived_at = time.monotonic()
@@ -193,7 +193,7 @@ class Connection(Carrier):
         return self._before
 
     def passed_by(self, after: Taken | None, *, whole: bool) -> None:
-        """Take that a response has ended that something else watched.
+        """Record that a response has ended that something else watched.
 
         Args:
             after: the connection after it.
@@ -299,7 +299,7 @@ class Connection(Carrier):
             socket.socket.shutdown(self.reader.sock, socket.SHUT_RDWR)
 
     def wants_parts(self, asked: Request) -> bool:
-        """Tell whether a response shall be fetched in parts (`mphttp.ranges`), if it can be.
+        """Return whether a response shall be fetched in parts (`mphttp.ranges`), if it can be.
 
         Args:
             asked: the request.
@@ -313,7 +313,7 @@ class Connection(Carrier):
         return self._joining.hopeless(self.paths(), began)
 
     def parts_of(self, asked: Request, length: int | None) -> Parts:
-        """Tell whether a response is to be fetched in parts, if it can be, now that its head came.
+        """Return whether a response, whose head came, is to be fetched in parts, if it can be.
 
         Args:
             asked: the request; it is told, too.

@@ -68,7 +68,7 @@ class Driven(Viewed):
         return None
 
     def _settles_down(self, now: float) -> bool:
-        """Rest, if this is a stream in which nothing moves; tell whether it does."""
+        """Rest, if this is a stream in which nothing moves; return whether it does."""
         carrier, stepping, resting = self._carrier, self._stepping, self._resting
         needless = not self._started or self._stepping.strategy.rests or stepping.over
         if carrier.asks_after is None or not needless:
@@ -98,7 +98,7 @@ class Driven(Viewed):
         return self._resting.rests
 
     def stir(self) -> None:
-        """Take that something moves again in a stream that has rested."""
+        """Record that something moves again in a stream that has rested."""
         self._resting.rests = False
         self._ask()
         self._carrier.engine.wake(self._carrier)
@@ -206,7 +206,7 @@ class Driven(Viewed):
             self._rows[carrier] = carrier.rows(self._account)
 
     def comes_over(self, carrier: Carrier) -> bool:
-        """Tell whether a carrier is all that it comes over."""
+        """Return whether a carrier is all that it comes over."""
         return self._carrier is carrier
 
     @property

@@ -80,7 +80,7 @@ class Exchange(Driven):
         return Stepping(strategy, Transfer(None, self), self._carrier, self.problem)
 
     def begin(self) -> None:
-        """Take that the request is about to leave; its strategy is at work if that helps already.
+        """Record that the request is about to leave; its strategy is at work if that helps already.
 
         Raises:
             StrategyProblem: `strict`, and something doesn't work.
@@ -119,7 +119,7 @@ class Exchange(Driven):
         self.begin()
 
     def wrote(self, size: int) -> None:
-        """Take that bytes of the request's body are about to leave.
+        """Record that bytes of the request's body are about to leave.
 
         Raises:
             StrategyProblem: `strict`, and something doesn't work.
@@ -131,7 +131,7 @@ class Exchange(Driven):
         self.check()
 
     def complete(self) -> None:
-        """Take that all of the request was written."""
+        """Record that all of the request was written."""
         self._progress.complete = True
 
     def respond(
@@ -141,7 +141,7 @@ class Exchange(Driven):
         carrier: Carrier | None = None,
         instead: Callable[[int], Carrier | None] | None = None,
     ) -> None:
-        """Take that the head of the response is there.
+        """Record that the head of the response is there.
 
         Args:
             status: its status code.
@@ -167,7 +167,7 @@ class Exchange(Driven):
         self.check()
 
     def switch(self, status: int) -> None:
-        """Take that the connection is a stream of bytes from here on, of whatever protocol.
+        """Record that the connection is a stream of bytes from here on, of whatever protocol.
 
         Args:
             status: of the response that says so.

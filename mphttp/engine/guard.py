@@ -61,7 +61,7 @@ class Call:
         self._unbroken = 0  # functions of ours under way
 
     def end(self) -> None:
-        """Take that it has returned.
+        """Record that it has returned.
 
         Raises:
             Abandoned: too late.
@@ -71,7 +71,7 @@ class Call:
             self._end_if_abandoned()
 
     def enter(self) -> None:
-        """Take that it calls a function of ours.
+        """Record that it calls a function of ours.
 
         Raises:
             Abandoned: it was given up.
@@ -81,7 +81,7 @@ class Call:
             self._unbroken += 1
 
     def leave(self) -> None:
-        """Take that such a function returns.
+        """Record that such a function returns.
 
         Raises:
             Abandoned: it was given up meanwhile.
@@ -103,7 +103,7 @@ class Call:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, raised)
 
     def abandon(self) -> bool:
-        """Give it up; tell whether it was still under way."""
+        """Give it up; return whether it was still under way."""
         with self._lock:
             if self._over:
                 return False

@@ -17,7 +17,7 @@ from .request import Request, current_request
 
 
 def begins_plain(remote: str, local: str | None) -> bool:
-    """Tell whether a connection is to be TCP, so that the kernel opens no subflow of its own.
+    """Return whether a connection is to be TCP, so that the kernel opens no subflow of its own.
 
     Args:
         remote: IP address of the peer.

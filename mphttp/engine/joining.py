@@ -46,14 +46,14 @@ class Joining:
         return self._refused(others) or self._misses_paths(paths) or self._misled(others)
 
     def _refused(self, others: list[Path]) -> bool:
-        """Tell whether the peer takes no other path, as other connections have seen lately."""
+        """Return whether the peer takes no other path, as other connections have seen lately."""
         remote = self._reach.remote
         if not self._joins.any_to(remote):
             return False
         return self._joins.all_refused({path.address for path in others}, remote, time.monotonic())
 
     def _misses_paths(self, paths: list[Path]) -> bool:
-        """Tell whether subflows have one path, and others lead to the address of IPv6 alone."""
+        """Return whether subflows have one path, and others lead to the address of IPv6 alone."""
         if self._reach.also_at or not self._addresses or len(paths) > 1:
             return False
         return self._other_family_has_more
@@ -64,7 +64,7 @@ class Joining:
         return len(paths_to_any(reach.remote, self._addresses, reach.names)) > 1
 
     def _misled(self, others: list[Path]) -> bool:
-        """Tell whether this kernel would send subflows on every other path by another interface.
+        """Return whether this kernel would send subflows on every other path by another interface.
 
         It ignores then what a subflow is opened on, and no table of the machine leads there.
         """

@@ -46,7 +46,7 @@ class Woken(Protocol):
         """Do all that is due; return when to be woken next, or None."""
 
     def on_event(self, event: Event, now: float) -> None:
-        """Take what the kernel told of this connection; a turn follows."""
+        """Record what the kernel told of this connection; a turn follows."""
 
     def fail(self, error: Exception) -> None:
         """Take a fault of ours: give up control, let the bytes go on."""
@@ -95,7 +95,7 @@ class Engine:
             connection.after_fork()
 
     def start(self) -> bool:
-        """Start the thread unless it runs; tell whether it does, or else have the `failure`."""
+        """Start the thread unless it runs; return whether it does, or else have the `failure`."""
         if self._thread is None:
             with self._lock:
                 began = self._thread is None and self._start_once()

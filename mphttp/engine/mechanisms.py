@@ -66,7 +66,7 @@ class Mechanisms:
         return list(self._known.values())
 
     def close(self) -> None:
-        """Let go of their descriptors."""
+        """Release their descriptors."""
         for mechanism in self.all():
             mechanism.close()
 

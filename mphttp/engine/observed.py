@@ -136,10 +136,10 @@ class Observed:
         """Let whoever reads see that nothing more comes; here nobody reads."""
 
     def answered(self) -> None:
-        """Take that the head of a response has come."""
+        """Record that the head of a response has come."""
 
     def wants_parts(self, asked: Request) -> bool:  # noqa: ARG002  as above
-        """Tell whether a response shall be fetched in parts, if it can be: here it is."""
+        """Return whether a response shall be fetched in parts, if it can be: here it is."""
         return False
 
     def unread(self) -> int | None:

@@ -92,7 +92,7 @@ class Progress:
         self._arrived = 0  # bytes of the pieces before these
 
     def wrote(self, size: int, outgoing: Outgoing) -> None:
-        """Take that bytes of the body are about to leave."""
+        """Record that bytes of the body are about to leave."""
         begin = outgoing.given
         outgoing.given += size
         self.written += size
@@ -112,7 +112,7 @@ class Progress:
         return self.counts and not (self.complete and self.acknowledged >= self.written)
 
     def take(self, acknowledged: int | None, queued: int | None, given: int, now: float) -> None:
-        """Take what the kernel tells.
+        """Record what the kernel tells.
 
         Args:
             acknowledged: bytes that the peer has acknowledged since the request began, those of
@@ -131,7 +131,7 @@ class Progress:
             self.owed_since = now
 
     def accepted(self, outgoing: Outgoing) -> None:
-        """Take that the peer has answered the whole of it, and not by an error."""
+        """Record that the peer has answered the whole of it, and not by an error."""
         others = self._pieces and outgoing.given > self._pieces[-1].end
         if self.complete and others and self.written - self.acknowledged < _BLUR:
             self.acknowledged = self.written

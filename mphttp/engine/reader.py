@@ -66,7 +66,7 @@ class SocketReader:
         self._pair: FourTuple | None = None
 
     def all(self) -> Taken:
-        """Take down everything.
+        """Record everything.
 
         Raises:
             NoSuchSubflow: the socket is closed.

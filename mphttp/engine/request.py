@@ -158,7 +158,7 @@ def checked_paths(paths: object) -> tuple[str, ...] | None:
 
 
 def plain(multipath: Multipath) -> bool:
-    """Tell whether connections are to be TCP, not MPTCP."""
+    """Return whether connections are to be TCP, not MPTCP."""
     return multipath in ("ranges", "off")
 
 

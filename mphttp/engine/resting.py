@@ -23,7 +23,7 @@ class Resting:
         self._since = -math.inf
 
     def look(self, moved: int, now: float, *, disturbed: bool, well: Callable[[], bool]) -> bool:
-        """Rest if nothing has moved for long; tell whether that begins now.
+        """Rest if nothing has moved for long; return whether that begins now.
 
         Args:
             moved: bytes in both directions so far.

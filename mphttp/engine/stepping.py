@@ -91,7 +91,7 @@ class Stepping:
         return self._ended or (self._run is not None and self._run.done)
 
     def may_step(self) -> bool:
-        """Tell whether it awaits no outcome, isn't being stepped, and hasn't ended."""
+        """Return whether it awaits no outcome, isn't being stepped, and hasn't ended."""
         return not self.pending and not self._ended and self._since is None
 
     def step(self, look: Callable[[], Seen], sent_at: float, now: float) -> Command | None:
@@ -157,7 +157,7 @@ class Stepping:
         return waiting is not None and any(kind != RESPONSE for kind in waiting.events)
 
     def waits_for(self, kind: str) -> bool:
-        """Tell whether it waits for an event of a kind, or may do so before long."""
+        """Return whether it waits for an event of a kind, or may do so before long."""
         with self._owner.lock:
             if self._since is not None or self.pending:
                 return True
@@ -177,7 +177,7 @@ class Stepping:
             self._run.fail(error)
 
     def end(self, now: float) -> None:
-        """Take that the response has ended: no step follows. Under the lock; `stop` is to follow.
+        """Record that the response has ended: no step follows. Under the lock; `stop` is to follow.
 
         Args:
             now: the time on the engine's clock, in seconds.
@@ -202,7 +202,7 @@ class Stepping:
         self._tell_done()
 
     def skip(self) -> None:
-        """Take that it never begins."""
+        """Record that it never begins."""
         self._tell_done()
 
     def _tell_done(self) -> None:
@@ -212,7 +212,7 @@ class Stepping:
                 self._waited_for.set()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until it has ended, or is given up; tell whether that is so.
+        """Wait until it has ended, or is given up; return whether that is so.
 
         Args:
             timeout: seconds, at most.
@@ -236,7 +236,7 @@ class Stepping:
             return None
 
     def _lost(self) -> None:
-        """Take that it hasn't come back, and is given up; on the watchdog's thread."""
+        """Record that it hasn't come back, and is given up; on the watchdog's thread."""
         with self._owner.lock:
             self._run = Run(SinglePath(), self._view)
             self._ended, self.pending, self._since = True, False, None

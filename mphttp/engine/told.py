@@ -103,7 +103,7 @@ class Told:
         return tuple(sorted(chain.from_iterable(rows), key=lambda row: row.opened_at))
 
     def wait(self, timeout: float) -> bool:
-        """Wait until the strategy of a response that has ended is done, too; tell whether it is.
+        """Wait until the strategy of a response that has ended is done, too; return whether it is.
 
         Args:
             timeout: seconds, at most.

@@ -126,7 +126,7 @@ class Viewed(Told):
 
     @unbroken
     def expect(self, seconds: float | None) -> None:
-        """Take when the body is expected, if later than its deadline."""
+        """Record when the body is expected, if later than its deadline."""
         self.journal.expected = None if seconds is None else round(seconds, 3)
         if seconds is None:
             self.note("deadline_reachable")

@@ -35,7 +35,7 @@ class Chunks:
         self._frames = 0  # bytes beyond what the data allow for
 
     def receive(self, data: bytes) -> None:
-        """Take in what came."""
+        """Receive what came."""
         self._came, self._at = self._came[self._at :] + data, 0
 
     @property

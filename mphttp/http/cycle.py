@@ -105,7 +105,7 @@ class Cycle:
     # The response.
 
     def receive(self, data: bytes) -> None:
-        """Take in what came; b"" is the end of the connection.
+        """Receive what came; b"" is the end of the connection.
 
         Raises:
             ConnectionLost: that was no place to end.

@@ -82,16 +82,16 @@ class Candidates:
         return [Candidate(family, address, path, rank) for rank, path in ways]
 
     def _answered(self, candidate: Candidate) -> bool:
-        """Tell whether the host itself said no: then its paths aren't dead."""
+        """Return whether the host itself said no: then its paths aren't dead."""
         error = self._tried.get(candidate)
         return error is not None and error.errno == errno.ECONNREFUSED
 
     def failed(self, candidate: Candidate, error: OSError) -> None:
-        """Take that a candidate didn't do."""
+        """Record that a candidate didn't do."""
         self.error = self._tried[candidate] = error
 
     def chosen(self, winner: Candidate) -> None:
-        """Take that a candidate did, and tell which paths that are preferred to it didn't."""
+        """Record that a candidate did, and tell which paths that are preferred to it didn't."""
         request = current_request()
         if request is not None:
             request.addresses = tuple(_place(address)[0] for *_, address in self._found)

@@ -256,7 +256,7 @@ def wait_until_ready(
 
 
 def is_readable(sock: socket.socket) -> bool:
-    """Tell whether something, if only the end, has come and was not read; a closed socket has."""
+    """Return whether something, if only the end, has come and was not read; a closed socket has."""
     descriptor = sock.fileno()
     if descriptor < 0:
         return True

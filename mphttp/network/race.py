@@ -72,12 +72,12 @@ class Race(Generic[R]):
         return attempt
 
     def failed(self, attempt: R, now: float) -> None:
-        """Take that an attempt came to nothing: the next needn't wait any longer."""
+        """Record that an attempt came to nothing: the next needn't wait any longer."""
         self._under_way.remove(attempt)
         self._next_at = now
 
     def connected(self, attempt: R) -> None:
-        """Take that an attempt was answered."""
+        """Record that an attempt was answered."""
         self._under_way.remove(attempt)
         self._connected.append(attempt)
 

@@ -88,11 +88,11 @@ class Start:
         return list(enumerate(paths[1:], _FIRST + 1))
 
     def is_costly(self, path: Path) -> bool:
-        """Tell whether a path costs money, and no caller has named it."""
+        """Return whether a path costs money, and no caller has named it."""
         return self._names is None and costs.now().is_metered(path.name)
 
     def failed(self, path: Path, error: OSError) -> None:
-        """Take that a path didn't do, and that another one took its place."""
+        """Record that a path didn't do, and that another one took its place."""
         request = current_request()
         if request is not None:
             what = f"the connection could not start on {path.name}: {error.strerror or error}"
@@ -117,7 +117,7 @@ class Start:
 
 
 def _heeds_costs(request: Request) -> bool:
-    """Tell whether a connection is to start where it is free; who uses one path alone doesn't ask.
+    """Return whether a connection is to start where it is free; with one path, nobody asks.
 
     What is wrong with the files that tell of costs is told, too.
     """
@@ -129,7 +129,7 @@ def _heeds_costs(request: Request) -> bool:
 
 
 def _chooses(strategy: Strategy) -> bool:
-    """Tell whether a strategy may name a path to start on; most don't, and asking costs a look."""
+    """Return whether a strategy may name a path to start on; most don't: asking costs a look."""
     if isinstance(strategy, SinglePath):
         return strategy.path is not None
     return type(strategy).connect_on is not Strategy.connect_on

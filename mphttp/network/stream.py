@@ -61,7 +61,7 @@ class _Socketed:
         return taken
 
     def begin(self) -> Exchange | None:
-        """Take that the current request is about to leave; return what is told of it, if anything.
+        """Record that the current request is about to leave; return its transfer, if it has one.
 
         Raises:
             StrategyProblem: its strategy is strict, and something doesn't work.
@@ -119,7 +119,7 @@ class _Socketed:
         self._close()
 
     def is_readable(self) -> bool:
-        """Tell whether something, if only the end, has come and was not read."""
+        """Return whether something, if only the end, has come and was not read."""
         within = self._inner is not None and self._inner.unread
         return within or is_readable(self._channel.sock)
 
@@ -134,7 +134,7 @@ class _Socketed:
         return self._channel.taken
 
     def is_stranded(self) -> bool:
-        """Tell whether no subflow is left that could carry a next request."""
+        """Return whether no subflow is left that could carry a next request."""
         return self._connection is not None and self._connection.stranded
 
     def get_extra_info(self, info: str) -> Any:

@@ -137,7 +137,7 @@ class Assembly:
             return data
 
     def reads_first(self) -> bool:
-        """Tell whether the reader is to read on in the first response."""
+        """Return whether the reader is to read on in the first response."""
         if not self._shared:
             return bool(self.first.fetches)
         with self._news:
@@ -159,7 +159,7 @@ class Assembly:
         self.first.rest(time.monotonic())
 
     def from_first(self, data: bytes) -> bytes:
-        """Take what the first response brought; return what of it the reader is given now."""
+        """Record what the first response brought; return what of it the reader is given now."""
         with self._news:
             self.first_brought += len(data)
             if not self.first.fetches:  # ended while the reader waited: others bring it again
@@ -181,7 +181,7 @@ class Assembly:
             return given
 
     def lose_first(self, why: str) -> None:
-        """Take that the first response broke off: others may bring the rest."""
+        """Record that the first response broke off: others may bring the rest."""
         with self._news:
             self._plan.leave(self.first)
             self.first_error = why or "it broke off"
@@ -214,7 +214,7 @@ class Assembly:
             return "" if self._sources else self.alone or self._given_up
 
     def give_up(self, why: str) -> None:
-        """Take that nobody will be asked any more, where nobody is there."""
+        """Record that nobody will be asked any more, where nobody is there."""
         with self._news:
             self._given_up = self._given_up or why
             self._tell()
@@ -248,7 +248,7 @@ class Assembly:
             self._plan.join(source)
 
     def part_with(self, source: Source) -> None:
-        """Take that a connection is gone."""
+        """Record that a connection is gone."""
         with self._news:
             if source in self._sources:
                 self._sources.remove(source)
@@ -266,7 +266,7 @@ class Assembly:
             return fetches
 
     def _held_back(self, now: float) -> bool:
-        """Tell whether the reader is slow, or the server wants to be left alone."""
+        """Return whether the reader is slow, or the server wants to be left alone."""
         if self._closed or not self._started or self._plan.complete or now < self._not_before:
             return True
         if self.first.fetches and self.first.active:
@@ -303,7 +303,7 @@ class Assembly:
                 self._tell()
 
     def give_back(self, source: Source) -> None:
-        """Take that what a connection was asked for is anybody's."""
+        """Record that what a connection was asked for is anybody's."""
         with self._news:
             source.fetches.clear()
             self._news.notify_all()
@@ -315,7 +315,7 @@ class Assembly:
                 self._news.wait(seconds)
 
     def refused(self, refusal: Refusal) -> None:
-        """Take that a server didn't give a part, and why."""
+        """Record that a server didn't give a part, and why."""
         with self._news:
             if refusal.wait is None:
                 self.alone = self.alone or refusal.what
@@ -326,7 +326,7 @@ class Assembly:
                 self._tell()
 
     def waits(self, why: str) -> None:
-        """Take that a connection waits, which shows nowhere else."""
+        """Record that a connection waits, which shows nowhere else."""
         with self._news:
             self._news_of_waits.append(why)
 

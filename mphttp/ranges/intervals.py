@@ -46,5 +46,5 @@ class Intervals:
         return gaps
 
     def covers(self, start: int, stop: int) -> bool:
-        """Tell whether all of an interval is in it."""
+        """Return whether all of an interval is in it."""
         return not self.missing(start, stop)

@@ -69,7 +69,7 @@ class Link(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Release the socket."""
 
     def abort(self) -> None:
         """Wake whoever waits in one of the others: it fails."""

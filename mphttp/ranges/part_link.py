@@ -181,7 +181,7 @@ class PartLink:
         return data
 
     def _asked_too_much(self) -> bool:
-        """Tell whether a request that its server won't read may have broken the connection.
+        """Return whether a request that its server won't read may have broken the connection.
 
         The kernel there resets it then, and loses what was on its way (RFC 9112, section 9.6).
         """
@@ -233,7 +233,7 @@ class PartLink:
             raise OSError(str(error)) from error
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Release the socket."""
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
@@ -249,6 +249,6 @@ class PartLink:
 
 
 def _is_last(version: bytes, told: Mapping[str, str]) -> bool:
-    """Tell whether a server ends the connection after an answer (RFC 9112, section 9.3)."""
+    """Return whether a server ends the connection after an answer (RFC 9112, section 9.3)."""
     options = {option.strip().lower() for option in told.get("connection", "").split(",")}
     return "close" in options or (version == b"HTTP/1.0" and "keep-alive" not in options)

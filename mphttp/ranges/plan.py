@@ -95,11 +95,11 @@ class Source:
     _rests_since: float = 0.0
 
     def asked(self, now: float) -> None:
-        """Take that it has something to bring from now on."""
+        """Record that it has something to bring from now on."""
         self.heard_at, self._since = now, None
 
     def heard(self, count: int, now: float) -> None:
-        """Take that bytes came."""
+        """Record that bytes came."""
         self.heard_at = now
         if self._since is None:  # the wait before the first byte is no rate
             self._since, self._count = now, 0
@@ -113,12 +113,12 @@ class Source:
             self._since, self._count = now, 0
 
     def rest(self, now: float) -> None:
-        """Take that nobody reads from it for a while."""
+        """Record that nobody reads from it for a while."""
         if self.waited_for:
             self.waited_for, self._rests_since = False, now
 
     def wait(self, now: float) -> None:
-        """Take that somebody reads from it (again)."""
+        """Record that somebody reads from it (again)."""
         if not self.waited_for:
             self.waited_for = True
             self.heard_at = min(now, self.heard_at + now - self._rests_since)
@@ -134,7 +134,7 @@ class Source:
         return self.rate * min(1.0, grace / max(self.silence(now), grace / 2))
 
     def stalled(self, now: float) -> bool:
-        """Tell whether it has been silent for so long that nobody should wait for it."""
+        """Return whether it has been silent for so long that nobody should wait for it."""
         return self.silence(now) > max(_STALLED, 8 * self.latency)
 
     @property
@@ -173,7 +173,7 @@ class Plan:
         self._sources.append(source)
 
     def leave(self, source: Source) -> None:
-        """Take that a connection is gone; what it was asked for is anybody's."""
+        """Record that a connection is gone; what it was asked for is anybody's."""
         if source in self._sources:
             self._sources.remove(source)
         source.fetches.clear()
@@ -184,7 +184,7 @@ class Plan:
         return self.have.size == self.length
 
     def needed(self, source: Source) -> bool:
-        """Tell whether a source that goes on could still bring a byte that is missing."""
+        """Return whether a source that goes on could still bring a byte that is missing."""
         return any(not self.have.covers(f.position, f.stop) for f in source.fetches)
 
     # What came.
@@ -195,7 +195,7 @@ class Plan:
         return self.have.missing(position, position + count)
 
     def came(self, source: Source, count: int, now: float) -> None:
-        """Take that a source brought the next bytes of what it was asked for."""
+        """Record that a source brought the next bytes of what it was asked for."""
         fetch = source.fetches[0]
         self.have.add(fetch.position, fetch.position + count)
         fetch.position += count
@@ -222,7 +222,7 @@ class Plan:
         return fetch
 
     def may(self, source: Source, now: float) -> bool:
-        """Tell whether to use a source: a paused one while no other works (RFC 8684, 3.1)."""
+        """Return whether to use a source: a paused one while no other works (RFC 8684, 3.1)."""
         others = (o for o in self._sources if o is not source and o.active and not o.stalled(now))
         return source.active or not any(others)
 
@@ -259,7 +259,7 @@ class Plan:
         return stop - size, stop
 
     def _streamed(self, now: float) -> bool:
-        """Tell whether the first response brings what the reader wants next."""
+        """Return whether the first response brings what the reader wants next."""
         streaming = (s for s in self._sources if s.streams and s.fetches)
         return any(s.active and not s.stalled(now) for s in streaming)
 

@@ -34,7 +34,7 @@ class First(Protocol):
         """Return what comes next, None if nothing does in time, b"" at its end."""
 
     def over(self) -> None:
-        """Take that nothing more of it is wanted."""
+        """Record that nothing more of it is wanted."""
 
 
 class Reader:
@@ -109,11 +109,11 @@ class Reader:
         return slice_ if self._left is None else min(slice_, self._left)
 
     def begin(self) -> None:
-        """Take that the caller waits from now on."""
+        """Record that the caller waits from now on."""
         self._waits_since, self._left = time.monotonic(), self._timeout
 
     def passed(self, part: bytes | None) -> bytes | None:
-        """Take what the first response brought while nobody helped it; return what to give.
+        """Record what the first response brought while nobody helped it; return what to give.
 
         Args:
             part: as `First.read` returns it.
@@ -132,7 +132,7 @@ class Reader:
         return b""
 
     def fail(self, error: Exception) -> None:
-        """Take that the first response broke off, which is the end unless others may help now."""
+        """Record that the first response broke off, which is the end unless others may help now."""
         if self.assembly.passing:
             raise error
         self.start()
@@ -143,14 +143,14 @@ class Reader:
         self.assembly.start(self._position)
 
     def came_before(self, data: bytes) -> None:
-        """Take what of the first response was given already."""
+        """Record what of the first response was given already."""
         if self.assembly.passing:
             self._position += len(data)
         else:
             self.assembly.from_first(data)
 
     def take(self, part: bytes | None) -> bytes:
-        """Take what the first response brought, as `First.read` returns it; return what to give."""
+        """Record what the first response brought (`First.read`); return what to give."""
         if part is None:
             return b""
         if not part:

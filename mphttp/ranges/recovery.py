@@ -48,7 +48,7 @@ class Recovery:
         self._had = 0
 
     def rest(self) -> None:
-        """Take that there is somebody again who brings something."""
+        """Record that there is somebody again who brings something."""
         self._since = None
 
     def step(self, paths: tuple[str, ...], opening: AbstractSet[str], had: int, now: float) -> Step:

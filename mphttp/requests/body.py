@@ -87,7 +87,7 @@ class Body(io.RawIOBase):
         self._joined: Joined | None = None
 
     def join(self, joined: Joined) -> None:
-        """Take that others help to bring the body.
+        """Record that others help to bring the body.
 
         Args:
             joined: gives it in the socket's place.
@@ -97,7 +97,7 @@ class Body(io.RawIOBase):
         self._patience = None  # it has its own
 
     def begin(self, *, chunked: bool, until_closed: bool) -> None:
-        """Take that the head is over.
+        """Record that the head is over.
 
         Args:
             chunked: whether the body comes in chunks (RFC 9112, section 7.1).
@@ -208,7 +208,7 @@ class Body(io.RawIOBase):
             return 0
 
     def _progressed(self) -> bool:
-        """Tell whether more of the body is there than at the last time."""
+        """Return whether more of the body is there than at the last time."""
         if not self._begun or self._trailers_from is not None:
             return False
         before, self._seen = self._seen, self._exchange.received if self._exchange else self._came
@@ -258,7 +258,7 @@ class Body(io.RawIOBase):
         self._connection.close(close)
 
     def be_last(self) -> None:
-        """Take that nobody else needs the connection: it ends with this body."""
+        """Record that nobody else needs the connection: it ends with this body."""
         self._is_last = True
 
     def close(self) -> None:

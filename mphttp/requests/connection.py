@@ -337,7 +337,7 @@ class HTTPSConnection(HTTPConnection, urllib3.connection.HTTPSConnection):
 
 
 def _has_unread(sock: Any) -> bool:
-    """Tell whether more was decrypted than the last response."""
+    """Return whether more was decrypted than the last response."""
     if isinstance(sock, SSLTransport):
         return bool(sock.sslobj.pending())
     return isinstance(sock, ssl.SSLSocket) and bool(sock.pending())

@@ -62,7 +62,7 @@ class Early:
                 raise TimeoutError("timed out")
 
     def _answered(self, sock: socket.socket) -> bool:
-        """Tell whether anything came before the server took no more."""
+        """Return whether anything came before the server took no more."""
         with contextlib.suppress(OSError):
             self._look(sock)
         return bool(self._came)
@@ -94,7 +94,7 @@ class Early:
 
 
 def _refuses(came: bytes | bytearray) -> bool:
-    """Tell whether an answer is an error, after any that are on the way to one."""
+    """Return whether an answer is an error, after any that are on the way to one."""
     at = 0
     while (interim := _INTERIM.match(came, at)) is not None:
         at = interim.end()

@@ -36,7 +36,7 @@ class Recorder:
         self.proxy_headers = [field for field in told if field[0].lower() != b"host"]
 
     def begin(self, target: str) -> None:
-        """Take that a request is being sent."""
+        """Record that a request is being sent."""
         self.target, self.headers = target, []
 
     def field(self, name: str | bytes, values: tuple[str | bytes | int, ...]) -> None:

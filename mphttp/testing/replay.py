@@ -153,7 +153,7 @@ class Replay(QuietSource):
         return self._view.elapsed
 
     def _carry_out(self, command: Command) -> bool:
-        """Answer a command; tell whether it would have taken time, as a handshake does."""
+        """Answer a command; return whether it would have taken time, as a handshake does."""
         try:
             answer = self._done(command)
         except CommandFailed as error:

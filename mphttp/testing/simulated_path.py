@@ -93,7 +93,7 @@ class Carrier:
         self.grows_at = self.flows_from + self.path.rtt
 
     def grow(self, now: float) -> None:
-        """Take that a round trip has passed."""
+        """Record that a round trip has passed."""
         self.window *= 2
         self.grows_at = now + self.path.rtt
         if self.window >= self.path.supply.rate_at(now) * self.path.rtt:

@@ -70,14 +70,14 @@ class _HTTP11:
         return cycle.reusable and not self._stream.ahead and self._state is _State.ACTIVE
 
     def _too_late(self, error: BaseException, cycle: Cycle, request: CoreRequest) -> bool:
-        """Tell whether a kept connection ended as the request was sent, which another can take."""
+        """Return whether a kept connection ended as a request was sent that another can take."""
         ended = isinstance(error, ConnectionLost | self._core.ReadError | self._core.WriteError)
         if not ended or cycle.started or self._requests == 1:
             return False
         return can_be_sent_again(request, self._host, untouched=self._stream.taken == self._taken)
 
     def _early(self, cycle: Cycle, came: bytes) -> Head | None:
-        """Take what came while the request leaves; return a head that isn't an interim one's."""
+        """Record what came while the request leaves; return a head that isn't an interim one's."""
         if not came:
             raise self._core.WriteError("the server closed the connection")
         cycle.receive(came)

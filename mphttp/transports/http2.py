@@ -86,7 +86,7 @@ class HTTP2Connection(HTTP2):
     def _send_part(
         self, number: int, left: memoryview, timeout: float | None, asked: Asked
     ) -> bool:
-        """Send a part of a body; tell whether the server wants the rest, too."""
+        """Send a part of a body; return whether the server wants the rest, too."""
         while left:
             size = self._await(
                 lambda left=left: self._send_now(number, left, asked),  # type: ignore[misc]
@@ -231,7 +231,7 @@ class AsyncHTTP2Connection(HTTP2):
     async def _send_part(
         self, number: int, left: memoryview, timeout: float | None, asked: Asked
     ) -> bool:
-        """Send a part of a body; tell whether the server wants the rest, too."""
+        """Send a part of a body; return whether the server wants the rest, too."""
         while left:
             size = await self._await(
                 lambda left=left: self._send_now(number, left, asked),  # type: ignore[misc]

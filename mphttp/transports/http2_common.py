@@ -116,7 +116,7 @@ class HTTP2:
             self._multiplex.receive(came, time.monotonic())
 
     def _catch_up(self) -> None:
-        """Take what came while nobody read, such as the server's goodbye."""
+        """Record what came while nobody read, such as the server's GOAWAY."""
         for _ in range(_CAUGHT_UP):
             if self._pumping or not self.is_idle() or (came := self._read()) is None:
                 break
@@ -210,17 +210,17 @@ class Asked:
         self._kept = kept
 
     def wrote(self, size: int) -> None:
-        """Take that bytes of its body are on their way."""
+        """Record that bytes of its body are on their way."""
         if self.exchange is not None:
             self.exchange.wrote(size)
 
     def complete(self) -> None:
-        """Take that all of it is."""
+        """Record that all of it is."""
         if self.exchange is not None:
             self.exchange.complete()
 
     def may_be_sent_again(self, error: Ended, host: Host) -> bool:
-        """Tell whether another connection may be asked (RFC 9110, 9.2.2; RFC 9113, 8.7)."""
+        """Return whether another connection may be asked (RFC 9110, 9.2.2; RFC 9113, 8.7)."""
         tries = self.request.extensions.get(_TRIES, 1)
         if tries >= _MOST_TRIES or not (error.untouched or (error.lost and self._kept)):
             return False

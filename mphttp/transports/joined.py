@@ -88,7 +88,7 @@ class JoinedBody(_Joined):
             return None
 
     def over(self) -> None:
-        """Let go of the first response's connection, or of its stream."""
+        """Release the first response's connection, or its stream."""
         self._body.close()
 
     def close(self) -> None:

@@ -95,13 +95,13 @@ class Multiplex:
         self._say(WindowUpdateFrame(0, _CONNECTION_WINDOW - _FIRST_WINDOW))
 
     def sent(self, size: int) -> None:
-        """Take down that the first bytes of `out` have gone."""
+        """Record that the first bytes of `out` have gone."""
         del self.out[:size]
         if not self.out:
             self._answers = 0
 
     def deafen(self) -> None:
-        """Take down that the server hears nothing any more; what it has said may be heard yet."""
+        """Record that the server hears nothing any more; what it has said may be heard yet."""
         self._deaf = self.leaving = True
         self.out.clear()
 
@@ -198,7 +198,7 @@ class Multiplex:
     # Responses.
 
     def receive(self, data: bytes, now: float = 0.0) -> None:
-        """Take in what came.
+        """Receive what came.
 
         Args:
             data: it; b"" is the end of the connection.
@@ -217,12 +217,12 @@ class Multiplex:
             self.fail(Ended(f"the server broke the rules of HTTP/2: {error}"))
 
     def fail(self, error: Ended) -> None:
-        """Take that the connection is over."""
+        """Record that the connection is over."""
         self.leaving = True
         self._error = self._error or error
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Send a GOAWAY frame."""
         if self._error is None:
             self._say(GoAwayFrame(error_code=Code.NO_ERROR))
             self.fail(Ended("the connection was closed"))
@@ -257,7 +257,7 @@ class Multiplex:
         return None
 
     def forget(self, number: int) -> None:
-        """Let go of a stream; one that isn't over is reset, so that nothing more comes for it."""
+        """Release a stream; one that isn't over is reset, so that nothing more comes for it."""
         stream = self._streams.pop(number)
         if self._error is None:
             if not stream.closed:
@@ -431,7 +431,7 @@ class Multiplex:
         self._say(frame)
 
     def _take_goaway(self, last: int, code: int, now: float) -> None:
-        """Take that the server finishes what it has begun, and no more (RFC 9113, section 6.8)."""
+        """Record that the server finishes what it has begun, and no more (RFC 9113, 6.8)."""
         self._patience.tried(now)
         self.leaving = True
         self._farewell = f"the server ended the connection: {words(code)}"

@@ -10,7 +10,7 @@ _IDEMPOTENT = {b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"}
 
 
 def can_be_sent_again(request: CoreRequest, host: Host, *, untouched: bool) -> bool:
-    """Tell whether a request, of whose response nothing has come, may be sent again.
+    """Return whether a request, of whose response nothing has come, may be sent again.
 
     Args:
         request: the core's.

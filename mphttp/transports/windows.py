@@ -26,7 +26,7 @@ class ReceiveWindow:
         self._read = 0
 
     def came(self, size: int) -> bool:
-        """Count bytes that came; tell whether they were allowed."""
+        """Count bytes that came; return whether they were allowed."""
         self._left -= size
         return self._left >= 0
 
