@@ -1,0 +1,48 @@
+"""No class of these rooms does so much that nobody can hold it in mind."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import mphttp
+
+ROOMS = ("core", "engine", "http", "network", "testing")
+METHODS, ATTRIBUTES = 25, 15
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def attributes_of(made: ast.ClassDef) -> set[str]:
+    """Return the names of a class's annotated fields, and of what its methods set."""
+    fields = {
+        node.target.id
+        for node in made.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    return fields | {
+        node.attr
+        for node in ast.walk(made)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_classes_are_small(room: str) -> None:
+    files = list(Path(mphttp.__file__).with_name(room).rglob("*.py"))
+    assert files
+    too_large = [
+        made.name
+        for file in files
+        for made in ast.walk(ast.parse(file.read_text()))
+        if isinstance(made, ast.ClassDef)
+        and (
+            sum(isinstance(node, Function) for node in made.body) > METHODS
+            or len(attributes_of(made)) > ATTRIBUTES
+        )
+    ]
+    assert too_large == []
