@@ -146,7 +146,7 @@ def beside(
     """
 
     def make(position: int) -> PartsBeside | None:
-        if assembly.resource.length - position - unread_of(first) < LEAST_SHARE:
+        if assembly.resource.length - position - unread_of(first.reader) < LEAST_SHARE:
             return None
         assembly.begin(position)
         return PartsBeside(first, assembly, linker, server)

@@ -12,6 +12,7 @@ from mphttp.engine.account import Taken
 from mphttp.engine.carrier import Carrier
 from mphttp.engine.connection import Connection
 from mphttp.engine.driven import Driven
+from mphttp.engine.reader import SocketReader
 from mphttp.kernel.errors import KernelError
 from mphttp.strategies import Open
 from mphttp.strategies import Path as StrategyPath
@@ -20,6 +21,7 @@ from .assembly import Assembly
 from .control import PartsControl, State
 from .link import Linker
 from .recovery import Recovery
+from .worker import Worker
 
 
 class _Reader:
@@ -79,8 +81,9 @@ class PartsCarrier(Carrier):
         self._begin(self._parts, self._parts.before, time.monotonic())
         myself = weakref.ref(self)
         self.assembly.on_change = lambda: _wake(myself)
-        # Should nobody close the response, what helps it must not go on without it.
-        weakref.finalize(self, _end, self._parts, self.assembly)
+        # Should nobody close the response, what helps it must not go on without it. What is named
+        # here lives as long as this does, so that it mustn't lead back to it, as `first` does.
+        weakref.finalize(self, _end, self._parts.workers, self.assembly)
 
     @property
     def mechanism_name(self) -> str:
@@ -154,7 +157,7 @@ class PartsCarrier(Carrier):
         if self.assembly.shared or self.assembly.first_error:
             self.look(time.monotonic())  # what happened at the very end is to be told, too
         state = super().leave(exchange, whole=whole)
-        _end(self._parts, self.assembly)
+        _end(self._parts.workers, self.assembly)
         if self.assembly.shared:
             self.look(time.monotonic())  # those that have ended just now, the last one among them
         return self._leave_first(exchange, state)
@@ -176,8 +179,11 @@ class PartsCarrier(Carrier):
         self.assembly.after_fork()
 
 
-def _end(control: PartsControl, assembly: Assembly) -> None:
-    control.end()
+def _end(workers: list[Worker], assembly: Assembly) -> None:
+    """End all but the first connection."""
+    for worker in list(workers):
+        if not worker.closed:
+            worker.close()
     assembly.close()
 
 
@@ -187,11 +193,11 @@ def _wake(reference: weakref.ref[PartsCarrier]) -> None:
         carrier.changed()
 
 
-def unread_of(first: Connection) -> int:
+def unread_of(first: SocketReader) -> int:
     """Return the bytes that lie unread in a connection's socket."""
     waiting = bytearray(4)
     try:
-        fcntl.ioctl(first.reader.sock, termios.FIONREAD, waiting)
+        fcntl.ioctl(first.sock, termios.FIONREAD, waiting)
     except (OSError, ValueError):  # it is closed
         return 0
     count: int = struct.unpack("i", waiting)[0]

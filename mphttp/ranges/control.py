@@ -78,6 +78,7 @@ class PartsControl:
 
     Attributes:
         before: the state before the first byte of the body.
+        workers: who carries the others, one list for good.
     """
 
     token = 0
@@ -89,7 +90,7 @@ class PartsControl:
         self._first = first
         self._linker = linker
         self._server = server
-        self._workers: list[Worker] = []
+        self.workers: list[Worker] = []
         self.before = State(first.before, None, (), 0, 0)
         rows = self.before.decode().subflows
         self._first_hosts = {row.tuple.local.host for row in rows}
@@ -105,7 +106,7 @@ class PartsControl:
         except KernelError:  # it is closed
             taken, over = self._first.before, True
         why = self._assembly.first_error if over else None
-        rows = tuple(worker.row() for worker in self._workers)
+        rows = tuple(worker.row() for worker in self.workers)
         least = self._had + assembly.first_brought
         return State(taken, why, rows, assembly.delivered(), least)
 
@@ -127,7 +128,7 @@ class PartsControl:
             KernelError: there may be no other connection now, or no thread is to be had for it.
         """
         self._check(path)
-        alone = not self._assembly.first_fetches and all(w.closed for w in self._workers)
+        alone = not self._assembly.first_fetches and all(w.closed for w in self.workers)
         if not alone and not _places.take(self._server):
             host, port = self._server
             raise KernelError(
@@ -145,8 +146,8 @@ class PartsControl:
         )
         worker.start()
         # Those that ended long ago were looked at then; a server may end very many.
-        old = self._workers[:-_KEPT]
-        self._workers = [w for w in old if not w.closed] + self._workers[-_KEPT:] + [worker]
+        old = self.workers[:-_KEPT]
+        self.workers[:] = [w for w in old if not w.closed] + self.workers[-_KEPT:] + [worker]
         return worker.row()
 
     def _check(self, path: Path) -> None:
@@ -158,7 +159,7 @@ class PartsControl:
             raise KernelError(f"the server is busy, and asks to be left alone for {wait}")
         if assembly.first_fetches and assembly.left < LEAST_SHARE:
             raise KernelError("what is missing is here sooner than another connection")
-        there = sum(w.path.name == path.name and not w.closed for w in self._workers)
+        there = sum(w.path.name == path.name and not w.closed for w in self.workers)
         first = assembly.first_fetches and path.address in self._first_hosts
         if there + first >= MOST_PER_PATH:
             raise KernelError(f"{MOST_PER_PATH} connections are on {path.name} already")
@@ -216,7 +217,7 @@ class PartsControl:
         return sock
 
     def _worker(self, subflow: SubflowInfo) -> Worker:
-        for worker in self._workers:
+        for worker in self.workers:
             if worker.source.id == subflow.id and not worker.closed:
                 return worker
         raise NoSuchSubflow(f"subflow {subflow.id} is closed already")
@@ -224,20 +225,14 @@ class PartsControl:
     @property
     def works(self) -> bool:
         """Whether any other connection has brought something, and goes on."""
-        return any(worker.state is WorkerState.OPEN for worker in self._workers)
+        return any(worker.state is WorkerState.OPEN for worker in self.workers)
 
     def opening(self, now: float) -> set[str]:
         """Return the paths of connections that are still to bring something, but none for long."""
-        for worker in self._workers:
+        for worker in self.workers:
             if worker.state is WorkerState.OPENING and now >= worker.began_at + OPEN_TIMEOUT:
                 worker.close()
-        return {w.path.name for w in self._workers if w.state is WorkerState.OPENING}
-
-    def end(self) -> None:
-        """End all but the first connection."""
-        for worker in self._workers:
-            if not worker.closed:
-                worker.close()
+        return {w.path.name for w in self.workers if w.state is WorkerState.OPENING}
 
 
 def _nothing() -> None:

@@ -109,7 +109,8 @@ def shared(
         return None
     server = (sent.host.decode("ascii"), sent.port or 0)
     linker = partial(_link, sent, endpoint, resource)
-    assembly = Assembly(resource, partial(unread_of, connection), place)
+    # Workers hold it, whose response nobody may close: it must not lead to the connection.
+    assembly = Assembly(resource, partial(unread_of, connection.reader), place)
     if asked.parts is Parts.AT_ONCE:
         assembly.begin(0)
         assembly.start(0)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from mphttp import Deadline, FullMesh, Handover, Refresh, Report, Strategy
+from mphttp.engine.guard import PATIENCE
 from mphttp.lab import LabClient, names
+from mphttp.ranges.carrier import PartsCarrier
+from mphttp.strategies import Open, Steps, Transfer, Until
 from tests.schema import checked
 
-from .any_door import CLIENTS, HTTP2, any_client, fetch
-from .downloads import Fault, carried, carries, download, get, url
+from .any_door import CLIENTS, HTTP2, Stopped, any_client, fetch
+from .downloads import Fault, carried, carries, download, get, make_client, url
+from .leaks import eventually
+from .strategies import LTE, Scripted
 from .test_curl import http2_nginx  # noqa: F401  a fixture
 from .test_nginx import SIZE as FILE_SIZE
 from .test_nginx import folder  # noqa: F401  a fixture
@@ -51,6 +58,12 @@ def middlebox(lab: LabClient, hook: str, rule: str) -> Iterator[None]:
         in_server(lab, "nft", "delete", "table", "inet", "box")
 
 
+def helped() -> int:
+    """Count the responses that range connections helped, and that aren't forgotten."""
+    gc.collect()
+    return sum(isinstance(thing, PartsCarrier) for thing in gc.get_objects())
+
+
 def check(report: Report, *, least: float = SIZE / 5) -> None:
     """Hold that the connection and another one brought a body, and that the report says why.
 
@@ -73,6 +86,47 @@ def test_the_first_response_goes_on_in_parts(lab: LabClient, client: str, origin
     lab.change("wifi", rate="8mbit")
     with any_client(client, FullMesh()) as http:
         check(fetch(http, url(SIZE, origin=origin)))
+
+
+@pytest.mark.usefixtures("_no_joins")
+@pytest.mark.parametrize("client", [name for name in CLIENTS if name != "httpx-trio"])
+def test_nothing_is_kept_of_what_was_closed_before_it_was_tidied_up(
+    lab: LabClient, client: str
+) -> None:
+    """The strategy keeps the engine's thread busy meanwhile (trio keeps httpx's generators)."""
+    closed, read = threading.Event(), 0
+
+    def holds_the_engine(_: Transfer) -> Steps:
+        yield Open(LTE)
+        yield Until(received=SIZE // 4)
+        closed.wait(PATIENCE / 2)
+
+    def stops(piece: bytes) -> None:
+        nonlocal read
+        read += len(piece)
+        if read >= SIZE // 2:
+            raise Stopped
+
+    lab.change("wifi", rate="8mbit")
+    with any_client(client, Scripted(holds_the_engine)) as http, suppress(Stopped):
+        fetch(http, url(SIZE), stops)
+    assert helped()
+    closed.set()
+    eventually(helped, 0)
+
+
+@pytest.mark.usefixtures("_no_joins")
+def test_a_caller_who_never_closes(lab: LabClient) -> None:
+    """When the response is garbage, what helped it ends; the fixture counts sockets."""
+    lab.change("wifi", rate="8mbit")
+    with make_client(FullMesh()) as client:
+        request = client.build_request("GET", url(4 * SIZE))
+        response = client.send(request, stream=True)
+        parts = response.iter_raw()
+        while not carries("lte")(response.extensions["multipath"]):
+            next(parts)
+        del response, parts
+        eventually(helped, 0)
 
 
 @pytest.mark.usefixtures("_no_joins")
