@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from .forked import keep_back
 from .names import in_certificate
 
 _one_at_a_time = threading.Lock()
+_SESSIONS_LEAK = sys.version_info < (3, 12, 8) or (3, 13) <= sys.version_info < (3, 13, 1)
 
 
 class EarlyData(ssl.SSLError):
@@ -64,6 +66,15 @@ def tell_cuts(context: ssl.SSLContext) -> None:
 def is_cut(error: ssl.SSLError) -> bool:
     """Tell whether no closure alert came before the end; those Pythons have no class for it."""
     return isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING"
+
+
+def session_of(tls: ssl.SSLSocket | ssl.SSLObject | None) -> ssl.SSLSession | None:
+    """Return what a further connection can resume, or None.
+
+    Older Pythons lose 2 kB or more whenever they are asked for it (python/cpython#116810), which
+    would be for each response that may come in parts: there each connection has a whole handshake.
+    """
+    return None if tls is None or _SESSIONS_LEAK else tls.session
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import urllib3.connection
 from urllib3.util import Url
 
+from mphttp.network.tls import session_of
 from mphttp.ranges.sharing import Sent
 
 from .recorder import Recorder
@@ -77,7 +78,7 @@ def endpoint_of(
         sent: the request.
     """
     tls = _tls(connection)
-    context, session = (None, None) if tls is None else (tls.context, tls.session)
+    context, session = (None if tls is None else tls.context), session_of(tls)
     named = "" if tls is None else tls.server_hostname or ""
     socket_options = tuple(connection.socket_options or ())
     proxy = partial(_proxy, connection.proxy, tuple(recorder.proxy_headers), socks)

@@ -18,6 +18,7 @@ from mphttp.network.hosts import SYSTEM, Hosts
 from mphttp.network.names import checked_port, one_line, to_dial
 from mphttp.network.route import Proxy, Routes
 from mphttp.network.socket_types import SocketOption
+from mphttp.network.tls import session_of
 from mphttp.strategies import Strategy
 
 from .asked import fields_of, port_of
@@ -198,7 +199,7 @@ class Multipath:
             options.dialer,
             options.routes.to(origin.scheme, origin.host, origin.port),
             core.extensions.get("sni_hostname") or "",
-            session=None if tls is None else tls.session,
+            session=session_of(tls),
         )
         sent = Sent(core.method, url.scheme, url.host, url.port, url.target, core.headers)
         return shared(
