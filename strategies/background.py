@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .checks import path_name
-from .steps import close, open_first
+from .steps import close, open_first, reopen
 from .strategy import Steps, Strategy
 from .view import Path, Transfer
 
@@ -48,10 +48,14 @@ class Background(Strategy):
         allowed = self._allowed(transfer.paths)
         avoid = self._avoided(transfer.paths)
         leaving = [subflow for subflow in transfer.subflows if subflow.path.name in avoid]
-        if len(leaving) == len(transfer.subflows) and (yield from open_first(allowed)) is None:
-            return
+        moved = None
+        if len(leaving) == len(transfer.subflows):
+            moved = yield from open_first(allowed)
+            if moved is None:
+                return
         for subflow in leaving:
             yield from close(subflow)
+        yield from reopen(transfer, moved, lambda: self._allowed(transfer.paths))
 
     def _allowed(self, paths: Sequence[Path]) -> list[Path]:
         avoid = self._avoided(paths)

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 from .checks import path_name
 from .commands import Until
-from .steps import open_first
+from .steps import ENDS, killed, open_first
 from .strategy import Steps, Strategy
-from .view import Path, Transfer
+from .view import Path, Remote, Transfer
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,22 @@ class FullMesh(Strategy):
              ╺━━━━━━━━━━━━━━━━ the address that it announced
 
     It makes no difference how long the response is. An address that is announced later is used from
-    then on. What doesn't open isn't tried again.
+    then on. What has ended by itself is opened again; what doesn't open isn't tried again.
     """
 
     early = True
 
     def run(self, transfer: Transfer) -> Steps:
         tried = {(s.path, s.remote or transfer.remotes[0]) for s in transfer.subflows}
+        opened: dict[int, tuple[Path, Remote]] = {}
         while True:
             for remote, path in product(transfer.remotes, transfer.paths):
                 if (path, remote) not in tried:
                     tried.add((path, remote))
-                    yield from open_first([path], remote=remote)
-            yield Until(event="address_announced")
+                    subflow = yield from open_first([path], remote=remote)
+                    if subflow is not None:
+                        opened[subflow.id] = (path, remote)
+            yield Until(event=("address_announced", *ENDS))
+            for number, by_itself in killed(transfer).items():
+                if (pair := opened.pop(number, None)) and by_itself:
+                    tried.discard(pair)

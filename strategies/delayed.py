@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from .checks import positive_bytes
 from .commands import RESPONSE, Until
-from .steps import open_first
+from .steps import open_first, reopen
 from .strategy import Steps, Strategy
 from .view import Transfer
 
@@ -39,4 +39,5 @@ class DelayedByContentLength(Strategy):
             yield Until(event=RESPONSE)
         if transfer.length is None:
             yield Until(received=transfer.received + self.size + 1)
-        yield from open_first(transfer.unused_paths)
+        second = yield from open_first(transfer.unused_paths)
+        yield from reopen(transfer, second, lambda: transfer.unused_paths)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from .checks import positive_seconds, share
 from .commands import Until
-from .steps import close, open_first
+from .steps import HELD_UP, close, open_first
 from .strategy import Steps, Strategy
 from .view import Subflow, Transfer
 
@@ -47,17 +47,22 @@ class DropSlow(Strategy):
         positive_seconds("over", self.over)
 
     def run(self, transfer: Transfer) -> Steps:
-        for path in transfer.unused_paths:
-            yield from open_first([path])
-        before, best, suspects = _carried(transfer), 0, set[int]()
+        given_up = set[str]()
+        before, best, suspects = dict[int, int](), 0, set[int]()
         while True:
+            for path in transfer.unused_paths:
+                if path.name not in given_up and (yield from open_first([path])) is None:
+                    given_up.add(path.name)
+            before = before or _carried(transfer)
             yield Until(elapsed=transfer.elapsed + self.over)
+            given_up |= {e.path for e in transfer.events if e.kind == HELD_UP and e.path}
             came = {s: s.carried - before[s.id] for s in _judged(transfer, before)}
             best_before, best = best, max(came.values(), default=0)
             least = self.share * max(best, best_before)
             slow = [subflow for subflow in came if came[subflow] < min(least, best)]
             for subflow in slow:
                 if subflow.id in suspects:
+                    given_up.add(subflow.path.name)
                     yield from close(subflow)
             before, suspects = _carried(transfer), {subflow.id for subflow in slow}
 

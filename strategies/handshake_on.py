@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .checks import path_name
-from .steps import close, open_first
+from .steps import close, open_first, reopen
 from .strategy import Steps, Strategy
 from .view import Path, Transfer
 
@@ -50,10 +50,16 @@ class HandshakeOn(Strategy):
         leaving = [subflow for subflow in transfer.subflows if subflow.path == trusted]
         if not leaving:
             return  # an earlier response has moved the connection already
-        if len(leaving) == len(transfer.subflows):
+
+        def wanted() -> list[Path]:
             others = [path for path in transfer.paths if path != trusted]
-            wanted = [path for path in others if self.then in (None, path.name)]
-            if (yield from open_first(wanted)) is None:
+            return [path for path in others if self.then in (None, path.name)]
+
+        moved = None
+        if len(leaving) == len(transfer.subflows):
+            moved = yield from open_first(wanted())
+            if moved is None:
                 return
         for subflow in leaving:
             yield from close(subflow)
+        yield from reopen(transfer, moved, wanted)

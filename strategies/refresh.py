@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from .checks import positive_bytes, positive_seconds
 from .commands import Until
-from .steps import close, open_first
+from .steps import CLOSED, RETRY_ALONE, close, open_first
 from .strategy import Steps, Strategy
 from .view import Path, Subflow, Transfer
 
@@ -54,7 +54,11 @@ class Refresh(Strategy):
     def run(self, transfer: Transfer) -> Steps:
         received, elapsed = self.threshold, self.every
         while True:
-            yield Until(received=received, elapsed=elapsed)
+            yield Until(received=received, elapsed=elapsed, event=CLOSED)
+            if not transfer.subflows:
+                yield from self._come_back(transfer)
+            if not _is_due(transfer, received, elapsed):
+                continue
             if self.threshold and received and transfer.received >= received:
                 received += self.threshold
             if self.every:
@@ -66,6 +70,11 @@ class Refresh(Strategy):
             elif self.threshold:  # those that were missed meanwhile would fail, too
                 received = (transfer.received // self.threshold + 1) * self.threshold
 
+    def _come_back(self, transfer: Transfer) -> Steps:
+        """Open any path where none is left, since no bytes come that could be counted."""
+        while not transfer.subflows and (yield from open_first(transfer.paths)) is None:
+            yield Until(elapsed=transfer.elapsed + RETRY_ALONE)
+
     def _next(self, old: Subflow | None, paths: tuple[Path, ...]) -> tuple[Path, ...]:
         if old is None:
             return paths
@@ -73,3 +82,8 @@ class Refresh(Strategy):
             return (old.path,)
         after = paths.index(old.path) + 1 if old.path in paths else 0
         return paths[after:] + paths[:after]
+
+
+def _is_due(transfer: Transfer, received: int | None, elapsed: float | None) -> bool:
+    by_bytes = received is not None and transfer.received >= received
+    return by_bytes or (elapsed is not None and transfer.elapsed >= elapsed)

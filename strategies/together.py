@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from .commands import Close, Command, CommandFailed, Until
 from .run import Run
+from .steps import CLOSED
 from .strategy import Steps, Strategy
 from .view import Event, Path, Transfer
 
@@ -85,7 +86,7 @@ class Together(Strategy):
                 if not waiting:
                     return
                 yield _first_of(waiting)
-                _tell(parts, transfer)
+                _tell(parts, transfer, closed)
         finally:
             for part in parts:
                 part.run.stop()
@@ -122,12 +123,14 @@ def _carry_out(
     else:
         if isinstance(command, Close):
             closed.add(command.subflow.id)
-    _tell(parts, transfer)
+    _tell(parts, transfer, closed)
 
 
-def _tell(parts: Sequence[_Part], transfer: Transfer) -> None:
+def _tell(parts: Sequence[_Part], transfer: Transfer, closed: set[int]) -> None:
+    """Tell all what happened, but not as a fault that one of them has closed a subflow."""
+    events = tuple(e for e in transfer.events if e.kind != CLOSED or e.subflow not in closed)
     for part in parts:
-        part.unseen += transfer.events
+        part.unseen += events
 
 
 def _first_of(waiting: Sequence[Until]) -> Until:

@@ -31,6 +31,8 @@ Pair = tuple[str, SocketAddress]
 
 PROVEN = 64 * 1024
 """Bytes after which a subflow is known to carry data: what resets data lets some packets pass."""
+_NOTHING = 4 * 1024
+"""Bytes below which a subflow that ended has brought as good as nothing."""
 _FIRST = 2.0
 _FIRST_PROVEN = 0.5
 _FIRST_LIMIT = 0.05
@@ -137,17 +139,40 @@ class Joins:
     def __init__(self) -> None:
         self._until: dict[Pair, float] = {}
         self._worked: dict[Pair, float] = {}
+        self._killed: dict[Pair, float] = {}
 
-    def refused(self, pair: Pair, now: float, *, killed: bool = False) -> None:
+    def refused(self, pair: Pair, now: float) -> None:
         """Take that a subflow was refused, which may be a limit if others weren't lately.
 
         Args:
             pair: its local address, and the peer's.
             now: the time.
-            killed: it was opened, and ended before it had brought anything.
         """
-        if not killed and now < self._worked.get(pair, -math.inf) + _REMEMBERED:
+        if now >= self._worked.get(pair, -math.inf) + _REMEMBERED:
+            self._refuse(pair, now)
+
+    def killed(self, pair: Pair, now: float, *, brought: int, lived: float) -> None:
+        """Take that a subflow was opened, and ended though nobody wanted that.
+
+        What resets data may let some packets pass: one that had brought something is no refusal
+        yet, but the next one is.
+
+        Args:
+            pair: its local address, and the peer's.
+            now: the time.
+            brought: bytes that it had.
+            lived: seconds since it was established.
+        """
+        if lived >= _FORGIVEN:
             return
+        again = now < self._killed.get(pair, -math.inf) + _REMEMBERED
+        if len(self._killed) >= _MOST_PAIRS:
+            self._killed.clear()
+        self._killed[pair] = now
+        if again or brought < _NOTHING:
+            self._refuse(pair, now)
+
+    def _refuse(self, pair: Pair, now: float) -> None:
         if len(self._until) >= _MOST_PAIRS:
             self._until = {p: until for p, until in self._until.items() if until > now}
         if len(self._until) < _MOST_PAIRS:
@@ -159,6 +184,10 @@ class Joins:
         if len(self._worked) >= _MOST_PAIRS:
             self._worked.clear()
         self._worked[pair] = now
+
+    def lasted(self, pair: Pair) -> None:
+        """Take that one brought data until it was closed on purpose."""
+        self._killed.pop(pair, None)
 
     def any_to(self, remote: SocketAddress) -> bool:
         """Tell whether there is anything to know about a peer, for less than `all_refused`."""

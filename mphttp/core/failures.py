@@ -9,9 +9,6 @@ from .backoff import PROVEN, Backoff, Joins, Pair
 from .subflow import SubflowRecord
 from .table import SubflowTable
 
-_NOTHING = 4 * 1024
-"""Bytes below which a subflow that ended has brought as good as nothing."""
-
 
 class Failures:
     """What one connection has seen of subflows that were refused or killed.
@@ -60,8 +57,7 @@ class Failures:
             self._backoff.explain(pair, what, hint)
             return
         record.failed = True
-        lived = 0.0 if record.opened_at is None else now - record.opened_at
-        came = record.info.carried
+        came, lived = record.info.carried, _lived(record, now)
         self._failed(pair, what, hint, now, came=came, lived=lived, refused=refused)
 
     def _failed(
@@ -89,10 +85,14 @@ class Failures:
         """Take that somebody said no to a subflow, so that others may know; silence is none."""
         self._join_refused(_pair(record), now)
 
-    def _join_refused(self, pair: Pair, now: float, *, killed: bool = False) -> None:
-        joined = any(not record.initial for record in self._table.alive())
-        if self._joins is not None and not joined:  # else it is a limit
-            self._joins.refused(pair, now, killed=killed)
+    def _join_refused(self, pair: Pair, now: float) -> None:
+        if self._joins is not None and not self._any_joined:
+            self._joins.refused(pair, now)
+
+    @property
+    def _any_joined(self) -> bool:
+        """Whether another subflow has joined, so that a refusal is a limit."""
+        return any(not record.initial for record in self._table.alive())
 
     def joined(self, record: SubflowRecord, now: float) -> None:
         """Take that a subflow was established."""
@@ -102,8 +102,10 @@ class Failures:
 
     def killed(self, record: SubflowRecord, what: str, now: float) -> None:
         """Take that a subflow ended though nobody asked for that; see `failed`."""
-        if not record.failed and not record.initial and record.info.carried < _NOTHING:
-            self._join_refused(_pair(record), now, killed=True)
+        joins = None if record.failed or record.initial else self._joins
+        if joins is not None and not self._any_joined:
+            came = record.info.carried
+            joins.killed(_pair(record), now, brought=came, lived=_lived(record, now))
         self.failed(record, what, self.hint, now)
 
     def held_up(self, record: SubflowRecord, what: str, hint: str, now: float) -> None:
@@ -116,7 +118,13 @@ class Failures:
         if record.opened_at is not None and record.info.carried:
             self._backoff.worked(_pair(record), now)
             self._harm.worked(_pair(record), now)
+            if self._joins is not None and record.info.carried >= PROVEN:
+                self._joins.lasted(_pair(record))
 
 
 def _pair(record: SubflowRecord) -> Pair:
     return record.tuple.local.host, record.tuple.remote
+
+
+def _lived(record: SubflowRecord, now: float) -> float:
+    return 0.0 if record.opened_at is None else now - record.opened_at

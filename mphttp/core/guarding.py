@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from mphttp.kernel.values import ConnectionInfo
 
 from .effects import CloseSubflow
@@ -16,6 +18,8 @@ _LOOK_EVERY = 0.025
 _SILENT = 0.1
 _SILENT_ROUND_TRIPS = 3
 """Seconds, or round trips, without a byte after which a path isn't called weak but silent."""
+_MENDS = 1.0
+"""Seconds in which the peer sends again what a subflow had when it was killed."""
 _HINT = "the transfer goes on without it; name the paths that are to be used (paths=, --path)"
 
 
@@ -36,7 +40,8 @@ class Guarding:
         self._outbox = outbox
         self._failures = failures
         self._guard = PathGuard()
-        self._seen: frozenset[int] = frozenset()
+        self._seen: dict[int, SubflowRecord] = {}
+        self._mends_until = -math.inf
 
     @property
     def watches(self) -> bool:
@@ -72,6 +77,9 @@ class Guarding:
             return
         suspects = self._suspects()
         look = self._look(info.bytes_received, now, waiting)
+        if now < self._mends_until:  # others wait for what was lost, and no path holds them up
+            self._guard.forget()
+            return
         harmful = self._guard.look(look, preferred, {record.path for record in suspects})
         if harmful is not None:
             ended = [record for record in suspects if record.path == harmful]
@@ -82,8 +90,10 @@ class Guarding:
         came: dict[str, int] = {}
         for record in self._table.open():
             came[record.path] = came.get(record.path, 0) + record.info.bytes_received
-        seen = frozenset(record.id for record in self._table.open())
-        if seen != self._seen:  # counters of one that has gone are gone, too
+        seen = {record.id: record for record in self._table.open()}
+        if seen.keys() != self._seen.keys():  # counters of one that has gone are gone, too
+            if any(self._seen[number].failed for number in self._seen.keys() - seen.keys()):
+                self._mends_until = now + _MENDS
             self._seen = seen
             self._guard.forget()
         rtt, idle = dict[str, float](), dict[str, float]()

@@ -245,6 +245,8 @@ class Openings:
         again = now + _ROOM_FIRST * 2.0**opening.without_room
         if again >= opening.until or not opening.transfers:
             return False
+        if not self._table.open():  # nothing comes meanwhile, and another path, or way, may do
+            return False
         if not self._table.leaves_any(now - _ROOM_WITHIN):
             return False
         opening.asked, opening.record, opening.machine = False, None, None

@@ -16,6 +16,7 @@ from mphttp.kernel.bpf import program
 from mphttp.lab import LabClient, names
 
 from .leaks import Opened, capabilities, eventually, sockets_at
+from .middleboxes import in_server
 
 _CLOSE_TIMEOUT = Path("/proc/sys/net/mptcp/close_timeout")
 
@@ -71,6 +72,14 @@ def quiet(lab: LabClient, fast: None) -> None:
         eventually(lambda: servers_sockets(lab, address), b"", within=60)
     lab.reset()
     lab.change("wifi", rate="20mbit", delay="5ms")
+
+
+@pytest.fixture
+def no_joins(lab: LabClient) -> Iterator[None]:
+    """Let the server refuse every further subflow."""
+    in_server(lab, "ip", "mptcp", "limits", "set", "subflows", "0")
+    yield
+    in_server(lab, "ip", "mptcp", "limits", "set", "subflows", "2")
 
 
 def servers_sockets(lab: LabClient, peer: str) -> bytes:

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 
-from mphttp import Deadline, FullMesh, Refresh, Report
+from mphttp import Deadline, FullMesh, Refresh
 from mphttp.lab import LabClient, names
 from mphttp.strategies import Open, OpenFailed, Steps, Transfer, Until
 
 from .downloads import Fault, carried, carries, download, fetch, make_client, url
+from .middleboxes import hint_of, in_server, killer
 from .strategies import LTE, Scripted
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
 SIZE = 3_000_000
-
-
-def in_server(lab: LabClient, *command: str) -> None:
-    assert lab.in_server(command, stdout=subprocess.DEVNULL).wait() == 0
-
-
-@pytest.fixture
-def _no_joins(lab: LabClient) -> Iterator[None]:
-    """Let the server refuse every further subflow."""
-    in_server(lab, "ip", "mptcp", "limits", "set", "subflows", "0")
-    yield
-    in_server(lab, "ip", "mptcp", "limits", "set", "subflows", "2")
 
 
 def insists(transfer: Transfer) -> Steps:
@@ -45,27 +30,21 @@ def insists(transfer: Transfer) -> Steps:
             yield Until(elapsed=transfer.elapsed + 0.02)
 
 
-def problem(report: Report, words: str) -> str:
-    """Return the hint of the one problem that has these words."""
-    (found,) = [problem for problem in report.problems if words in problem.what]
-    return found.hint
-
-
-@pytest.mark.usefixtures("_no_joins")
+@pytest.mark.usefixtures("no_joins")
 def test_a_server_that_refuses_is_not_asked_again_and_again(lab: LabClient) -> None:
     lab.change("wifi", rate="12mbit")
     report = download(Scripted(insists), url(SIZE))
-    assert "multipath=" in problem(report, "the peer refused it")
+    assert "multipath=" in hint_of(report, "the peer refused it")
     assert 1 <= lab.counters()["lte"].up.syns <= 3
 
 
-@pytest.mark.usefixtures("_no_joins")
+@pytest.mark.usefixtures("no_joins")
 def test_a_refusal_is_an_error_for_those_who_are_strict() -> None:
     with pytest.raises(httpx.TransportError, match="the peer refused it"):
         download(FullMesh(), url(SIZE), strict=True)
 
 
-@pytest.mark.usefixtures("_no_joins")
+@pytest.mark.usefixtures("no_joins")
 def test_the_next_response_comes_in_parts() -> None:
     """By `multipath="auto"`, over the same connection or another one."""
     with make_client(FullMesh()) as client:
@@ -76,25 +55,6 @@ def test_the_next_response_comes_in_parts() -> None:
     assert carried(reports[-1], "lte") > SIZE / 10
     alone = download(FullMesh(), url(SIZE), multipath="mptcp")
     assert alone.mechanism in ("netlink", "broker")
-
-
-@contextmanager
-def killer(lab: LabClient) -> Iterator[None]:
-    """Let the server's side of LTE be reset again and again, as by a middlebox."""
-    stop = threading.Event()
-
-    def kill() -> None:
-        command = ["ss", "--tcp", "--kill", "dst", names.client_address(1)]
-        while not stop.wait(0.05):
-            lab.in_server(command, stdout=subprocess.DEVNULL).wait()
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("strategy", [Scripted(insists), Deadline(1)], ids=["insists", "deadline"])
@@ -123,7 +83,7 @@ def test_a_syn_that_nobody_answers_is_told_also_when_the_body_ends_first(lab: La
     began = time.monotonic()
     report = download(FullMesh(), url(SIZE))
     assert time.monotonic() - began < 5
-    assert "rp_filter" in problem(report, "nobody answered in 1")
+    assert "rp_filter" in hint_of(report, "nobody answered in 1")
     with pytest.raises(httpx.TransportError, match="nobody answered"):
         download(FullMesh(), url(SIZE), strict=True)
 

@@ -173,3 +173,15 @@ def test_the_order_makes_no_difference(together: Strategy) -> None:
     opens = [command.path.name for command in told if isinstance(command, Open)]
     marked = {command.subflow.path.name for command in told if isinstance(command, SetOption)}
     assert (opens, marked) == (["lte"], {"wifi", "lte"})
+
+
+def test_what_one_closes_the_other_does_not_take_for_killed() -> None:
+    def closes_what_is_opened(transfer: Transfer) -> Steps:
+        yield Until(received=100)
+        yield Close(transfer.subflows[1])
+
+    replay = Replay(FullMesh() & Given(closes_what_is_opened))
+    replay.at(1.0, 100)
+    replay.at(1.1, 110, events=[Event(1.1, "subflow_closed", 1, "lte")])
+    replay.at(1.2, 120, events=[Event(1.2, "address_announced")])
+    assert opened(replay.commands) == ["lte"]

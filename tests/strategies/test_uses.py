@@ -15,6 +15,7 @@ from mphttp.strategies import (
     Background,
     CheapestFirst,
     Close,
+    DelayedByContentLength,
     DropSlow,
     Event,
     FullMesh,
@@ -26,6 +27,7 @@ from mphttp.strategies import (
     Refresh,
     Remote,
     SetOption,
+    Strategy,
 )
 from mphttp.testing import LTE, SERVER, WIFI, Replay, SimulatedPath, opened, simulate
 
@@ -330,3 +332,41 @@ class TestMark:
     def test_what_is_no_code_point_is_refused(self, bad: object) -> None:
         with pytest.raises(ValueError, match="a DSCP is 0 to 63 or a name"):
             Mark(bad)  # type: ignore[arg-type]
+
+
+class TestKilled:
+    """Subflows that end though nobody wanted that."""
+
+    @pytest.mark.parametrize(
+        "strategy", [FullMesh(), DelayedByContentLength(10), HandshakeOn("wifi")], ids=repr
+    )
+    @pytest.mark.parametrize("held_up", [False, True])
+    def test_one_is_asked_for_again_unless_it_held_up_others(
+        self, strategy: Strategy, held_up: bool
+    ) -> None:
+        replay = Replay(strategy)
+        replay.at(1.0, 100)
+        for number, at in ((1, 2.0), (2, 3.0)):
+            replay.live = [s for s in replay.live if s.path != LTE]
+            events = [Event(at, "path_held_up", number, "lte")] if held_up else []
+            replay.at(at, 200, events=[*events, Event(at, "subflow_closed", number, "lte")])
+        assert opened(replay.commands) == ["lte"] * (1 if held_up else 3)
+
+    def test_what_is_refused_then_is_not_asked_for_again(self) -> None:
+        replay = Replay(FullMesh())
+        replay.live.pop()
+        replay.broken = frozenset([LTE])
+        for at in (1.0, 2.0, 3.0):
+            replay.at(at, 100, events=[Event(at, "subflow_closed", 1, "lte")])
+        assert opened(replay.commands) == ["lte"] * 2
+
+    @pytest.mark.parametrize("seconds", [None, 10.0])
+    def test_refresh_comes_back_where_none_is_left(self, seconds: float | None) -> None:
+        replay = Replay(Refresh(1000, every=seconds))
+        replay.live.clear()
+        replay.broken = frozenset([WIFI, LTE])
+        replay.at(1.0, 100, events=[Event(1.0, "subflow_closed", 0, "wifi")])
+        replay.broken = frozenset([WIFI])
+        replay.at(1.5, 100)
+        assert opened(replay.commands) == ["wifi", "lte"] * 2
+        assert [s.path for s in replay.live] == [LTE]

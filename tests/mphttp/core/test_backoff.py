@@ -109,8 +109,23 @@ def test_a_limit_says_nothing_of_a_path_that_could_join() -> None:
     joins.worked(LTE, 0.0)
     joins.refused(LTE, 1.0)
     assert not joins.all_refused([LTE[0]], REMOTE, 1.0)
-    joins.refused(LTE, 1.0, killed=True)
+    joins.killed(LTE, 1.0, brought=0, lived=0.1)
     assert joins.all_refused([LTE[0]], REMOTE, 1.0)
+
+
+def test_joins_that_are_killed_each_time_are_refused() -> None:
+    joins = Joins()
+    for now, lasts in ((0.0, False), (400.0, True), (410.0, False)):
+        joins.worked(LTE, now)
+        joins.killed(LTE, now + 1, brought=100_000, lived=1.0)
+        assert not joins.all_refused([LTE[0]], REMOTE, now + 1)
+        if lasts:
+            joins.lasted(LTE)
+    joins.killed(LTE, 412.0, brought=100_000, lived=40.0)
+    assert not joins.all_refused([LTE[0]], REMOTE, 412.0)
+    joins.worked(LTE, 420.0)
+    joins.killed(LTE, 421.0, brought=100_000, lived=1.0)
+    assert joins.all_refused([LTE[0]], REMOTE, 421.0)
 
 
 @pytest.mark.parametrize("peers", [300, 3000])

@@ -117,3 +117,17 @@ def test_a_subflow_that_was_killed_makes_no_room() -> None:
     peer.open()
     peer.answer(room=False)
     assert peer.outcomes() == [Failure]
+
+
+def test_where_none_is_left_a_refusal_is_told_at_once() -> None:
+    """What could open another path, or another way, has no time to lose."""
+    peer = _Peer()
+    peer.replace_the_first()
+    peer.until(1.0)
+    for number in sorted(peer.kernel.rows):
+        peer.manager.on_event(peer.kernel.end(number, _REFUSED), peer.now)
+    peer.take()
+    peer.until(1.6)
+    peer.open()
+    peer.answer(room=False)
+    assert peer.outcomes() == [Failure]
