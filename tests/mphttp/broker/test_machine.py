@@ -236,6 +236,22 @@ def test_a_broker_may_leave_them_all_alone(net: Net) -> None:
 
 
 @pytest.mark.slow
+def test_a_servers_addresses_are_announced(net: Net) -> None:
+    """Where the broker runs beside the server: clients' kernels join them."""
+    start(net)
+    net.sysctl("net.mptcp.pm_type", 0)
+    with net.server():
+        net.sysctl("net.mptcp.pm_type", 1)
+        ip(f"mptcp endpoint add {ELSEWHERE} dev lo signal", "mptcp endpoint add 10.0.2.2 signal")
+    with net.server(), running() as broker:
+        client, served = connection(net)
+        addresses = {FIRST, ("10.0.1.1", ELSEWHERE), ("10.0.2.1", "10.0.2.2")}
+        eventually(lambda: hosts(subflows(net, client)), addresses)
+        exchange(client, served)
+        assert not any("trouble" in line for line in broker.log)
+
+
+@pytest.mark.slow
 def test_many_connections(net: Net) -> None:
     """More events than its socket has room for: those that were lost are found."""
     start(net)
