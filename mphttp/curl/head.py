@@ -62,15 +62,28 @@ class Head:
         return min(int(word.lstrip(b"0")[:20] or b"0"), _LONGEST) if word.isdigit() else None
 
 
+_MOST_TRAILERS = 300 * 1024
+"""Bytes of trailers, as libcurl has it for a head (lib/http.h, MAX_HTTP_RESP_HEADER_SIZE)."""
+
+
+class TooManyTrailers(Exception):
+    """A body is followed by more fields than anybody means; libcurl before 8.23 takes them all."""
+
+
 class HeadReader:
     """Puts heads together, line by line; trailers, which have no status line, are passed over."""
 
     def __init__(self) -> None:
         self._head: Head | None = None
         self._raw = b""
+        self._trailers = 0
 
     def line(self, line: bytes) -> Head | None:
-        """Take a line; return the head that it ends, or None."""
+        """Take a line; return the head that it ends, or None.
+
+        Raises:
+            TooManyTrailers: these are no trailers.
+        """
         text = line.rstrip(b"\r\n")
         if self._head is None:
             if begins := _STATUS_LINE.fullmatch(text.decode("latin-1")):
@@ -79,6 +92,11 @@ class HeadReader:
             self._field(self._head, text)
         if self._head is not None:
             self._raw += line
+            self._trailers = 0
+        else:
+            self._trailers += len(line)
+            if self._trailers > _MOST_TRAILERS:
+                raise TooManyTrailers("the trailers are too large")
         if text or self._head is None:
             return None
         head, self._head = self._head, None

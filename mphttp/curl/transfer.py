@@ -17,7 +17,7 @@ from mphttp.report import Report
 
 from .deadlines import Deadlines
 from .forked import leave
-from .head import Head, HeadReader
+from .head import Head, HeadReader, TooManyTrailers
 from .joined import Joined
 from .loop import Loop
 from .message import Message
@@ -356,7 +356,10 @@ class Transfer:
                 self._connection.sent()
 
     def _on_line(self, line: bytes) -> None:
-        head = self._reader.line(line)
+        try:
+            head = self._reader.line(line)
+        except TooManyTrailers as error:
+            raise pycurl.error(pycurl.E_RECV_ERROR, str(error)) from None
         if head is None or head.interim:
             return
         if self._connection is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3 import PoolManager, Retry
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
@@ -149,6 +150,10 @@ class MultipathAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
         _check_port(str(request.url), requests.exceptions.InvalidURL)
+        # Here as well as below: what requests makes of a proxy's address may have lost its port 0.
+        proxy = select_proxy(str(request.url), options.get("proxies"))
+        if proxy:
+            _check_port(proxy, requests.exceptions.InvalidProxyURL)
         _check_framing(request)
         used = _used.get()
         strategy = self._strategy if used is None else used
