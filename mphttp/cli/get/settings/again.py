@@ -33,7 +33,8 @@ class AgainSettings:
         metavar="OFFSET",
         parse=_offset,
         means="go on after so many bytes, which you vouch for; - goes on where the file ends if a "
-        "strong validator shows that it is the same object, and starts over if not",
+        "strong validator shows that it is the same object, and starts over if not; with -T, leave "
+        "out so many bytes of the file",
     )
     retry: int = value(
         "--retry",

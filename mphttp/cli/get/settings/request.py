@@ -130,7 +130,8 @@ class RequestSettings:
     upload_file: tuple[str, ...] = several(
         Option(
             ("-T", "--upload-file"),
-            "send this file by PUT, its name behind a URL that ends in /; - is stdin, as it comes",
+            "send this file, or those of {a,b}, by PUT, the name behind a URL that ends in /; "
+            "- is stdin, as it comes",
             "FILE",
             str,
         )
