@@ -283,10 +283,9 @@ def sent_fields(own: Fields) -> list[tuple[str, str]]:
 
 def _header(line: str) -> tuple[str, str | None] | None:
     name, colon, value = line.partition(":")
-    bare = line.rstrip()
     if not colon:
-        empty = bare.endswith(";") and _TOKEN.fullmatch(bare[:-1])
-        return (bare[:-1], "") if empty else None
+        empty = line.endswith(";") and _TOKEN.fullmatch(line[:-1])
+        return (line[:-1], "") if empty else None
     if _TOKEN.fullmatch(name.strip()) and not _CONTROLS.search(value.strip()):
         return name.strip(), value.strip() or None
     raise usage(f"{line!r} is no header", _HEADER)

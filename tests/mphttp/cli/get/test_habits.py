@@ -77,7 +77,10 @@ def test_what_has_no_rest_is_not_sent(run, tmp_path: Path, seen: Seen, backend, 
 @pytest.mark.parametrize(
     ("words", "fields"),
     [
-        (("-H", "X-Test5;ignored", "-H", "X: y"), {"x-test5;ignored": None, "x": "y"}),
+        (
+            ("-H", "X-Test5;ignored", "-H", "X4; ", "-H", "X3;", "-H", "X: y"),
+            {"x-test5;ignored": None, "x4": None, "x3": "", "x": "y"},
+        ),
         (("-H", "Host: one", "-H", "Host: two"), {"host": "one"}),
         (("-d", "abc", "-H", "Transfer-Encoding: chunked"), {"transfer-encoding": "chunked"}),
         (("-d", "", "-H", "Transfer-Encoding: chunked"), {"transfer-encoding": "chunked"}),
