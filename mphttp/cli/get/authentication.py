@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Generator
 
@@ -13,12 +14,15 @@ from .digest import Challenge, authorization, challenge_of
 from .message import Message
 
 Login = tuple[str, str]
+_BASIC = re.compile(r"(?:^|,)\s*Basic(?:\s|$)", re.IGNORECASE)
 _MOST_STALE = 3
 """Nonces in a row that a server may call too old."""
 
 
 class Asked(httpx.Auth):
-    """Asks without credentials and content first, as curl does, then by what the server wants.
+    """Asks without credentials first, then by what the server wants.
+
+    As in curl, the first request has no content, either, if Digest alone is meant: it is refused.
 
     Args:
         login: user and password.
@@ -36,7 +40,7 @@ class Asked(httpx.Auth):
         first = request
         if self._challenge is not None:
             self._answer(request)
-        else:
+        elif self._schemes == "digest":
             first = _without_content(request)
         response = yield first
         if response.status_code < 300 and first is not request:
@@ -58,7 +62,7 @@ class Asked(httpx.Auth):
             self._challenge, self._count = challenge, 0
             self._answer(request)
             return True
-        if self._schemes == "any" and any(map(_is_basic, offered)):
+        if self._schemes == "any" and any(map(_BASIC.search, offered)):
             request.headers["Authorization"] = basic(*self._login)
             return True
         return False
@@ -102,7 +106,3 @@ def _without_content(request: httpx.Request) -> httpx.Request:
 
 
 _FRAMING = (b"content-length", b"transfer-encoding")
-
-
-def _is_basic(challenge: str) -> bool:
-    return challenge.lower().partition(" ")[0] == "basic"

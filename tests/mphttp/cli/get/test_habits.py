@@ -275,6 +275,17 @@ def test_digest_asks_without_content_first(client: Client, seen: Seen, words) ->
     assert answered(second)["username"] == "me"
 
 
+def test_any_scheme_asks_with_content_first(client: Client, seen: Seen) -> None:
+    told = (("WWW-Authenticate", 'Other realm="r", Basic realm="r"'),)
+    seen.answers["/x"] = Answer(401, told)
+    assert client("--anyauth", "-u", "me:secret", "-d", "abc", f"{seen.url}/x").code == 0
+    assert [request.body for request in seen.requests] == [b"abc", b"abc"]
+    assert seen.requests[1]["authorization"] == "Basic bWU6c2VjcmV0"
+    del seen.answers["/x"]
+    assert client("--anyauth", "-u", "me:secret", "-d", "abc", f"{seen.url}/x").code == 0
+    assert len(seen.requests) == 3
+
+
 def test_who_asks_for_no_digest_gets_the_content_at_last(client: Client, seen: Seen) -> None:
     assert client("--digest", "-u", "me:secret", "-d", "abc", f"{seen.url}/x").code == 0
     assert [request.body for request in seen.requests] == [b"", b"abc"]
