@@ -148,6 +148,7 @@ def test_a_response_dropped_midway(opened: Opened, server: Path, door: Door) -> 
     with client(door, server) as http:
         with http.stream(ADDRESS) as dropped:
             parts = dropped.parts()
+            next(parts)  # LTE may have brought something before anything was read
             while carried(dropped.report, "lte") == 0:
                 next(parts)
         eventually(opened.subflows, 1)
