@@ -38,6 +38,7 @@ KNOWN: dict[str, tuple[int, ...]] = {
     "`-i`, `-D -` together": (1066, 1288),
     "`-i` and answers with a status of 1xx": (158,),
     "a body with a Content-Length that can't be": (178, 395, 415),
+    "folded lines of heads": (1274,),
     "trailers": (266, 1116, 1417),
     "`-w`: `certs`": (417,),
     "`-w`: `header_json`": (1671,),
