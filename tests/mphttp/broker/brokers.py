@@ -118,8 +118,8 @@ class Stranger:
         """Wait for an answer; None if the broker hangs up."""
         try:
             message = self.sock.recv(8192)
-        except ConnectionResetError:
-            return None
+        except ConnectionResetError:  # it hung up over messages that it didn't read
+            message = self.sock.recv(8192)  # what it said before
         return decode_answer(message) if message else None
 
     def ask(self, request: Request, *descriptors: int) -> Answer | None:
