@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import pty
 import struct
@@ -81,16 +82,19 @@ def test_a_transfer_that_breaks_leaves_nothing(run, lab, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_slow_reader_opens_no_path(run, origin, lab) -> None:
+def test_a_slow_reader_opens_no_path(run, origin, lab, tmp_path: Path) -> None:
     """Deadline looks at what the network delivered; --limit-rate is not its fault, and is said."""
     lab.change("wifi", rate="20mbit")
-    options = ("--deadline", "1s", "--limit-rate", "300kB")
+    told = tmp_path / "report.json"
+    options = ("--deadline", "1s", "--limit-rate", "300kB", "--report", str(told))
     result = run("get", *options, f"{origin}/bytes/{SIZE}")
     assert digest(result.out) == sha256_of(SIZE)
     assert result.err == (
         "note: --limit-rate makes this take 2.0 s: the deadline of 1 s can't be met\n"
     )
-    assert lab.counters()["lte"].up.syns == 0
+    report = json.loads(told.read_text())
+    assert [subflow["path"] for subflow in report["subflows"]] == ["wifi"]
+    assert report["events"] == []
 
 
 def test_limit_rate_holds_on_the_link(run, origin, lab) -> None:
