@@ -16,7 +16,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 import mphttp.httpx
 import mphttp.httpx2
 
-UNFINISHED = "ignore:Exception ignored in. <async_generator"
+UNFINISHED = "ignore:Exception ignored (in. |while finalizing generator )<async_generator"
 """httpx leaves generators of its own unfinished, which trio warns of: a filter of warnings."""
 
 
