@@ -70,6 +70,7 @@ class Client:
         on_ready: is called once it has said where it wants to go.
 
     Attributes:
+        taken_at: where it has reached the proxy.
         target: where it wants to go, once that is known.
         tunnel: what it is connected to, or None.
     """
@@ -83,6 +84,7 @@ class Client:
     ) -> None:
         self.sock = sock
         self.place = place
+        self.taken_at = place_of(sock.getsockname())
         self.target: Target | None = None
         self.tunnel: Tunnel | None = None
         self._shared = shared
@@ -120,7 +122,7 @@ class Client:
         """
         self.target = target
         try:
-            if (self.place, place_of(self.sock.getsockname())) in self._shared.way_out.own:
+            if (self.place, self.taken_at) in self._shared.way_out.own:
                 raise NotAllowed(errno.ELOOP, "that leads back to the proxy itself")
             tunnel = await self._shared.way_out.open(target, local_client=self._local)
         except (OSError, Refused) as error:

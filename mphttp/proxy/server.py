@@ -69,7 +69,8 @@ class Server:
         """What clients are connected to."""
         for client in list(self._serving.values()):
             if client.tunnel is not None and client.target is not None:
-                yield Tunnelled(client.place, client.target, client.tunnel.ends[0])
+                local, _ = client.tunnel.ends
+                yield Tunnelled(client.place, client.taken_at, client.target, local)
 
     async def run(self, listeners: Sequence[socket.socket]) -> None:
         """Serve until the task is cancelled.

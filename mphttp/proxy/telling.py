@@ -29,11 +29,13 @@ class Tunnelled(NamedTuple):
 
     Args:
         client: where the client is.
+        proxy: where it reaches the proxy.
         target: where it is connected to.
         local: where the connection to the target begins.
     """
 
     client: Place
+    proxy: Place
     target: Target
     local: Place
 
@@ -65,7 +67,7 @@ def told() -> Iterator[Tunnelled]:
 
 def encoded(tunnels: Iterable[Tunnelled]) -> bytes:
     """Write tunnels as they are told."""
-    return json.dumps([[*t.client, str(t.target), *t.local] for t in tunnels]).encode()
+    return json.dumps([[*t.client, *t.proxy, str(t.target), *t.local] for t in tunnels]).encode()
 
 
 def decoded(data: bytes) -> list[Tunnelled]:
@@ -76,8 +78,13 @@ def decoded(data: bytes) -> list[Tunnelled]:
         TypeError: neither.
     """
     return [
-        Tunnelled((str(host), int(port)), authority(target.encode()), (str(own), int(own_port)))
-        for host, port, target, own, own_port in json.loads(data)
+        Tunnelled(
+            (str(host), int(port)),
+            (str(proxy), int(proxy_port)),
+            authority(target.encode()),
+            (str(own), int(own_port)),
+        )
+        for host, port, proxy, proxy_port, target, own, own_port in json.loads(data)
     ]
 
 

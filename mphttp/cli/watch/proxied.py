@@ -12,6 +12,9 @@ from mphttp.kernel.addresses import unmapped
 from mphttp.kernel.values import SocketAddress
 from mphttp.proxy.telling import Tunnelled, told
 
+Ends = tuple[SocketAddress, SocketAddress]
+"""A socket's own address, and its peer's."""
+
 
 @dataclass(frozen=True)
 class Proxied:
@@ -19,11 +22,11 @@ class Proxied:
 
     Args:
         tunnels: by where their connections begin.
-        inodes: of the clients' sockets, by where these are.
+        inodes: of the clients' sockets, by their two ends; one end may be that of several.
     """
 
     tunnels: Mapping[SocketAddress, Tunnelled]
-    inodes: Mapping[SocketAddress, int]
+    inodes: Mapping[Ends, int]
 
     def owner(self, local: SocketAddress, proxy: str, owners: Mapping[int, str]) -> str:
         """Name whose connection it is: a process, or a proxy and the process that it is for.
@@ -36,7 +39,7 @@ class Proxied:
         tunnel = self.tunnels.get(unmapped(local))
         if tunnel is None:
             return proxy
-        inode = self.inodes.get(SocketAddress(*tunnel.client))
+        inode = self.inodes.get(_ends(tunnel))
         client = owners.get(inode or 0) or f"{tunnel.client[0]} port {tunnel.client[1]}"
         return f"{client} to {tunnel.target} by {proxy}".strip()
 
@@ -44,19 +47,23 @@ class Proxied:
 def proxied() -> Proxied:
     """Ask the proxies of this machine, as far as they tell."""
     tunnels = {SocketAddress(*tunnel.local): tunnel for tunnel in told()}
-    return Proxied(tunnels, _inodes(tunnel.client for tunnel in tunnels.values()))
+    return Proxied(tunnels, _inodes(map(_ends, tunnels.values())))
 
 
-def _inodes(places: Iterable[tuple[str, int]]) -> dict[SocketAddress, int]:
-    wanted = {SocketAddress(*place) for place in places}
-    found: dict[SocketAddress, int] = {}
+def _ends(tunnel: Tunnelled) -> Ends:
+    return SocketAddress(*tunnel.client), SocketAddress(*tunnel.proxy)
+
+
+def _inodes(sockets: Iterable[Ends]) -> dict[Ends, int]:
+    wanted = set(sockets)
+    found: dict[Ends, int] = {}
     for family, name in ((socket.AF_INET, "tcp"), (socket.AF_INET6, "tcp6")) if wanted else ():
         with suppress(OSError):
             for line in Path("/proc/net", name).read_text().splitlines()[1:]:
                 fields = line.split()
-                where = _address(family, fields[1])
-                if where in wanted:
-                    found[where] = int(fields[9])
+                ends = _address(family, fields[1]), _address(family, fields[2])
+                if ends in wanted:
+                    found[ends] = int(fields[9])
     return found
 
 

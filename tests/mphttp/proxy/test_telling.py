@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from mphttp.proxy.telling import Tunnelled, decoded, encoded, told
 from tests.lab.leaks import eventually
 
 from .running import echo, exactly, peer, running
+
+_IP_LOCAL_PORT_RANGE = 51  # linux/in.h
 
 
 def test_the_program_behind_a_tunnel() -> None:
@@ -37,13 +41,35 @@ def test_the_program_behind_a_tunnel() -> None:
         assert behind.owner(SocketAddress("192.0.2.1", 1), "curl[2]", {}) == "curl[2]"
 
 
+def test_the_program_behind_a_tunnel_from_a_port_that_others_use_too(
+    request: pytest.FixtureRequest,
+) -> None:
+    """A port may be that of several connections, which lead elsewhere."""
+    with running() as proxy, peer(echo) as port, proxy.socks("127.0.0.1", port) as sock:
+        place = sock.getsockname()
+        for _ in range(4):
+            listener = socket.create_server(("127.0.0.1", 0))
+            other = socket.socket()
+            request.addfinalizer(listener.close)
+            request.addfinalizer(other.close)
+            ports = struct.pack("=HH", place[1], place[1])  # the lowest, and the highest
+            other.setsockopt(socket.IPPROTO_IP, _IP_LOCAL_PORT_RANGE, ports)
+            other.connect(listener.getsockname())
+            assert other.getsockname() == place
+        behind = proxied()
+        (tunnel,) = [tunnel for tunnel in told() if tunnel.client == place]
+        (inode,) = behind.inodes.values()
+        assert inode == os.fstat(sock.fileno()).st_ino
+        assert tunnel.proxy == sock.getpeername()
+
+
 def test_it_is_read_as_it_is_written() -> None:
-    tunnels = [Tunnelled(("::1", 1), Target("2001:db8::1", 443), ("192.0.2.1", 2))]
+    tunnels = [Tunnelled(("::1", 1), ("::1", 1080), Target("2001:db8::1", 443), ("192.0.2.1", 2))]
     assert decoded(encoded(tunnels)) == tunnels
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{}x", b"[1]", b'[["a",1,"a b:1","c",2]]', b"[[1,2,3,4,5]]"]
+    "data", [b"", b"{}x", b"[1]", b'[["a",1,"b",2,"a b:1","c",2]]', b"[[1,2,3,4,5,6,7]]"]
 )
 def test_what_somebody_else_says(data: bytes) -> None:
     with pytest.raises((ValueError, TypeError, AttributeError)):
