@@ -118,15 +118,15 @@ class Carrier(Observed):
                 self._manager.release(exchange, now)
                 self._tell()
 
-    def leave(self, exchange: Driven, *, whole: bool) -> Taken | None:  # noqa: ARG002  for those who override
+    def leave(self, exchange: Driven, now: float, *, whole: bool) -> Taken | None:  # noqa: ARG002  for those who override
         """Let a response end; return the connection as it is after its last byte.
 
         Args:
             exchange: the one that ends.
+            now: when it does: what is seen only now had come before.
             whole: whether its body came to its end.
         """
         if exchange in self.transfers.under_way:
-            now = time.monotonic()
             if exchange.engaged:
                 self.look(now)
                 self._manager.endings.tell_untold()

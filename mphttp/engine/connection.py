@@ -181,11 +181,11 @@ class Connection(Carrier):
             if self.reader.multipath and not self.reader.unacknowledged:
                 self._watch.arrived_at = time.monotonic()
 
-    def leave(self, exchange: Driven, *, whole: bool) -> Taken | None:
+    def leave(self, exchange: Driven, now: float, *, whole: bool) -> Taken | None:
         """Let a response end; return the connection as it is after its last byte."""
         if whole:
-            self._watch.whole_at = time.monotonic()
-        return super().leave(exchange, whole=whole)
+            self._watch.whole_at = now
+        return super().leave(exchange, now, whole=whole)
 
     @property
     def before(self) -> Taken:

@@ -281,7 +281,7 @@ class Exchange(Driven):
             account.ended_at = ended_at
             account.whole = whole or (self.answered and self.received == self.length)
             stepping.end(ended_at)
-            account.after = carrier.leave(self, whole=account.whole)
+            account.after = carrier.leave(self, ended_at, whole=account.whole)
         if not self._started:
             stepping.skip()
         elif stepping.prompt or not self.engaged:

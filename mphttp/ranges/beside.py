@@ -127,8 +127,8 @@ class PartsBeside(PartsCarrier):
         """Return the bytes of the body that have come."""
         return self.bytes_received()
 
-    def _leave_first(self, exchange: Driven, state: Taken | None) -> Taken | None:  # noqa: ARG002  the connection's is what counts
-        return self.first.leave(exchange, whole=self.assembly.first_read_whole)
+    def _leave_first(self, exchange: Driven, now: float, state: Taken | None) -> Taken | None:  # noqa: ARG002  the connection's is what counts
+        return self.first.leave(exchange, now, whole=self.assembly.first_read_whole)
 
 
 def beside(

@@ -152,17 +152,17 @@ class PartsCarrier(Carrier):
         """Return the bytes that lie ready for the application, in order."""
         return self.assembly.unread()
 
-    def leave(self, exchange: Driven, *, whole: bool) -> Taken | None:
+    def leave(self, exchange: Driven, now: float, *, whole: bool) -> Taken | None:
         """Let the response end, and all further connections with it."""
         if self.assembly.shared or self.assembly.first_error:
-            self.look(time.monotonic())  # what happened at the very end is to be told, too
-        state = super().leave(exchange, whole=whole)
+            self.look(now)  # what happened at the very end is to be told, too
+        state = super().leave(exchange, now, whole=whole)
         _end(self._parts.workers, self.assembly)
         if self.assembly.shared:
             self.look(time.monotonic())  # those that have ended just now, the last one among them
-        return self._leave_first(exchange, state)
+        return self._leave_first(exchange, now, state)
 
-    def _leave_first(self, exchange: Driven, state: Taken | None) -> Taken | None:  # noqa: ARG002  for those who override
+    def _leave_first(self, exchange: Driven, now: float, state: Taken | None) -> Taken | None:  # noqa: ARG002  for those who override
         """Let the first connection be ready for the next response."""
         after = state.first if isinstance(state, State) else None
         self.first.passed_by(after, whole=self.assembly.first_read_whole)

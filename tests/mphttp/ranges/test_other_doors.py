@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import requests
 
 from mphttp import Report
 from mphttp.curl import CurlSession, Limits
+from mphttp.ranges.carrier import PartsCarrier
 from mphttp.strategies import NDiffPorts
 from tests.lab.any_door import CLIENTS, Stopped
 from tests.lab.leaks import eventually
@@ -54,6 +56,24 @@ def read(
 
     report: Report = made.read(origin.url, take)
     return report
+
+
+def test_what_the_engine_had_no_time_to_see_is_in_the_report(
+    door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections that have brought bytes, though it hadn't looked since it asked for them."""
+    look = PartsCarrier.look
+
+    def look_at_the_end(carrier: PartsCarrier, now: float) -> None:
+        if not threading.current_thread().name.startswith("mphttp"):
+            look(carrier, now)
+
+    monkeypatch.setattr(PartsCarrier, "look", look_at_the_end)
+    body = bytearray()
+    with client(door) as made, Origin(whole) as origin:
+        report = read(made, origin, body)
+    assert body == BODY
+    assert sum(subflow.bytes_received for subflow in report.subflows[1:]) > 0
 
 
 @pytest.mark.parametrize(
