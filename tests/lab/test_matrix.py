@@ -92,7 +92,7 @@ COMBINATIONS = sorted({*product(WAYS, PROTOCOLS)} - {("requests", "HTTP/2")})  #
 
 STRATEGIES = {
     # New subflows in place of those before, on the same path; no more than the server takes.
-    Refresh(SIZE // 3): lambda paths: 2 <= len(paths) <= 3 and set(paths) == {"wifi"},
+    Refresh(SIZE // 3 + 1): lambda paths: 2 <= len(paths) <= 3 and set(paths) == {"wifi"},
     DelayedByContentLength(SIZE // 2): lambda paths: paths == ["wifi", "lte"],
     # The first path alone takes longer.
     Deadline(0.1): lambda paths: paths == ["wifi", "lte"],
