@@ -166,8 +166,9 @@ def test_a_strict_transfer_raises(lab: LabClient) -> None:
 
 
 @pytest.mark.parametrize("origin", [names.ORIGIN, names.ORIGIN_TLS])
-def test_a_second_response_starts_clean(opened: Opened, origin: str) -> None:
+def test_a_second_response_starts_clean(lab: LabClient, opened: Opened, origin: str) -> None:
     """On the same connection, whose second subflow went with the response that opened it."""
+    lab.change("wifi", rate="4mbit")  # so that there is time for a second subflow
     with CurlSession(verify=trust()) as session:
         first = session.fetch(url(SIZE, origin=origin), FullMesh()).report
         assert [subflow.path for subflow in first.subflows] == ["wifi", "lte"]

@@ -24,8 +24,9 @@ SIZE = 1_000_000
 
 
 @pytest.mark.parametrize("origin", [names.ORIGIN, names.ORIGIN_TLS])
-def test_a_second_response_starts_clean(opened: Opened, origin: str) -> None:
+def test_a_second_response_starts_clean(lab: LabClient, opened: Opened, origin: str) -> None:
     """On the same connection, whose second subflow went with the response that opened it."""
+    lab.change("wifi", rate="4mbit")  # so that there is time for a second subflow
     with make_client(FullMesh()) as client:
         first = fetch(client, url(SIZE, origin=origin))
         assert [subflow.path for subflow in first.subflows] == ["wifi", "lte"]
