@@ -40,6 +40,7 @@ def test_a_second_response_starts_clean(lab: LabClient, opened: Opened, origin: 
 
 
 def test_every_response_opens_its_own_second_subflow(lab: LabClient) -> None:
+    lab.change("wifi", rate="4mbit")  # so that there is time for it
     with make_client(FullMesh()) as client:
         reports = [fetch(client, url(SIZE // 2)) for _ in range(4)]
     assert len({report.subflows[0].local for report in reports}) == 1
