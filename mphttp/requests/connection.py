@@ -308,7 +308,9 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
             self._response.body.be_last()  # as `http.client` leaves the socket to the response
             super().close()
         else:
-            connection.close(super().close)
+            sock, self.sock = self.sock, None
+            super().close()  # now: this may have another socket before the engine lets go of this
+            connection.close(lambda: None if sock is None else sock.close())
 
 
 class HTTPSConnection(HTTPConnection, urllib3.connection.HTTPSConnection):
