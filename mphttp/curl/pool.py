@@ -7,7 +7,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import pycurl
 
@@ -18,18 +18,10 @@ from .forked import know
 from .request import CurlRequest
 from .transfer import Transfer
 
+if TYPE_CHECKING:
+    from mphttp.transports.protocols import Limits
+
 Origin = tuple[bytes, bytes, int | None]
-
-
-class PoolLimits(Protocol):
-    """What httpx and httpx2 call `Limits`."""
-
-    @property
-    def max_connections(self) -> int | None: ...
-    @property
-    def max_keepalive_connections(self) -> int | None: ...
-    @property
-    def keepalive_expiry(self) -> float | None: ...
 
 
 class NoPlace(Exception):
@@ -116,7 +108,7 @@ class Pool:
         limits: how many lanes there may be, how many free ones are kept, and for how long.
     """
 
-    def __init__(self, make: Callable[[], Channel], limits: PoolLimits) -> None:
+    def __init__(self, make: Callable[[], Channel], limits: Limits) -> None:
         self._make = make
         self._keep = limits.max_keepalive_connections
         self._expiry = limits.keepalive_expiry
