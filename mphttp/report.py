@@ -236,7 +236,7 @@ class Report:
             "status": self.status,
             "bytes": self.bytes,
             "bytes_sent": self.bytes_sent,
-            "seconds": round(self.seconds, 6),
+            "seconds": self.seconds,
             "sha256": self.sha256,
             "protocol": self.protocol,
             "mechanism": self.mechanism,

@@ -48,4 +48,4 @@ def _sample(report: Report) -> Sample:
     received = Counter[str]()
     for subflow in report.subflows:
         received[subflow.path] += subflow.bytes_received
-    return Sample(round(report.seconds, 6), dict(received))
+    return Sample(report.seconds, dict(received))

@@ -56,8 +56,11 @@ class Told:
 
     @property
     def seconds(self) -> float:
-        """Seconds from the request to the end of the response, or to now."""
-        return (self._account.ended_at or time.monotonic()) - self.sent_at
+        """Seconds from the request to the end of the response, or to now.
+
+        As exact as the times of events and subflows: one that ended with the response ended then.
+        """
+        return round((self._account.ended_at or time.monotonic()) - self.sent_at, 6)
 
     @property
     def protocol(self) -> str:

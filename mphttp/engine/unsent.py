@@ -30,9 +30,8 @@ class Unsent:
     def __init__(self, request: Request) -> None:
         self.url = request.url
         self.events: list[Event] = []
-        self.seconds = time.monotonic() - request.made_at
-        at = round(self.seconds, 6)
-        self.problems = tuple(Problem(at, what, hint) for what, hint in request.problems)
+        self.seconds = round(time.monotonic() - request.made_at, 6)
+        self.problems = tuple(Problem(self.seconds, what, hint) for what, hint in request.problems)
         self._strategy = request.strategy
 
     @property

@@ -40,11 +40,9 @@ SECOND_ADDRESS, SECOND_PORT = "10.78.0.9", 9009
 
 def ended(report: Report, path: str) -> bool:
     """Tell whether every subflow on a path was closed before the response ended."""
-    return all(
-        subflow.closed_at is not None and subflow.closed_at < report.seconds
-        for subflow in report.subflows
-        if subflow.path == path
-    )
+    on_path = [subflow for subflow in report.subflows if subflow.path == path]
+    assert on_path
+    return all(s.closed_at is not None and s.closed_at < report.seconds for s in on_path)
 
 
 class TestHandover:
