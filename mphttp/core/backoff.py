@@ -50,7 +50,6 @@ class _Rest:
     seconds: float
     what: str
     hint: str
-    limit: bool
 
 
 class Backoff:
@@ -58,6 +57,7 @@ class Backoff:
 
     def __init__(self) -> None:
         self._rests: dict[Pair, _Rest] = {}
+        self._limits: dict[Pair, _Rest] = {}
         self._worked: dict[Pair, float] = {}
 
     def failed(
@@ -86,30 +86,34 @@ class Backoff:
             lived: seconds since it was established.
         """
         proven = proven or (not harmful and now < self._worked.get(pair, -math.inf) + _FORGIVEN)
-        before = self._rests.get(pair)
+        # On their own: that one is opened ends the wait for room, and says nothing of what kills.
+        rests = self._limits if proven and refused else self._rests
+        before = rests.get(pair)
         long_ago = before is not None and harmful and now >= before.since + _REMEMBERED
         anew = before is None or lived >= _FORGIVEN or long_ago
         failures = 1 if before is None or anew else before.failures + 1
         unproven = _FIRST_HARMFUL if harmful else _FIRST
         first = (_FIRST_LIMIT if refused else _FIRST_PROVEN) if proven else unproven
         rest = 0.0 if proven and failures == 1 else min(_LONGEST, first * 2.0 ** (failures - 1))
-        if len(self._rests) >= _MOST_PAIRS:
-            self._rests = {p: r for p, r in self._rests.items() if now < r.since + _LONGEST}
-        self._rests[pair] = _Rest(failures, now, rest, what, hint, proven and refused)
+        if len(rests) >= _MOST_PAIRS:
+            for old in [p for p, r in rests.items() if now >= r.since + _LONGEST]:
+                del rests[old]
+        rests[pair] = _Rest(failures, now, rest, what, hint)
 
     def explain(self, pair: Pair, what: str, hint: str) -> None:
         """Take that more is known of the last failure."""
-        if pair in self._rests:
-            self._rests[pair].what, self._rests[pair].hint = what, hint
+        for rests in (self._rests, self._limits):
+            if pair in rests:
+                rests[pair].what, rests[pair].hint = what, hint
 
     def opened(self, pair: Pair) -> None:
         """Take that a subflow was opened: a limit isn't reached any more."""
-        if pair in self._rests and self._rests[pair].limit:
-            del self._rests[pair]
+        self._limits.pop(pair, None)
 
     def worked(self, pair: Pair, now: float) -> None:
         """Take that a subflow brought data until it was closed on purpose."""
         self._rests.pop(pair, None)
+        self._limits.pop(pair, None)
         if len(self._worked) >= _MOST_PAIRS:
             self._worked.clear()
         self._worked[pair] = now
@@ -122,11 +126,13 @@ class Backoff:
             now: the time.
             alone: whether the connection has no subflow.
         """
-        rest = self._rests.get(pair)
-        if rest is None:
-            return None
-        seconds = min(rest.seconds, _WHERE_NONE_IS_LEFT) if alone else rest.seconds
-        return None if now >= rest.since + seconds else OpenRefused(rest.what, hint=rest.hint)
+        for rest in (self._rests.get(pair), self._limits.get(pair)):
+            if rest is None:
+                continue
+            seconds = min(rest.seconds, _WHERE_NONE_IS_LEFT) if alone else rest.seconds
+            if now < rest.since + seconds:
+                return OpenRefused(rest.what, hint=rest.hint)
+        return None
 
 
 class Joins:

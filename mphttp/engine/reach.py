@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import threading
 import time
 from functools import lru_cache
 
@@ -12,6 +13,7 @@ from mphttp.kernel.addresses import family, unmapped
 from mphttp.kernel.errors import KernelError
 from mphttp.kernel.interfaces.honoured import left_by
 from mphttp.kernel.interfaces.paths import path_of
+from mphttp.kernel.interfaces.since import RoutingChanges
 from mphttp.kernel.values import FourTuple, Path, SocketAddress
 
 from .paths import paths_to_any, usable_paths
@@ -19,14 +21,51 @@ from .paths import paths_to_any, usable_paths
 _KNOWN_FOR = 1.0
 """Seconds for which the list of paths is taken as it was."""
 _SHARED_FOR = 0.2
-"""Seconds for which another connection's list is as good as one's own."""
+"""Seconds for which another connection's list is as good as one's own, if no route has changed."""
 _MOST_SHARED = 64
 
 _Peer = tuple[SocketAddress, tuple[SocketAddress, ...], tuple[str, ...] | None]
-_shared: dict[_Peer, tuple[float, list[Path]]] = {}
-"""When the paths to peers were asked for last, and what they were: the kernel is asked by several
-messages, which would be half of what a short-lived connection costs here."""
-os.register_at_fork(after_in_child=_shared.clear)  # the child may be in another network
+
+
+class _Shared:
+    """The paths to peers as they were found last, until a route or an interface changes.
+
+    The kernel is asked for them by several messages, which would be half of what a short-lived
+    connection costs here. Any thread may call.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: after a fork, the child may be in another network."""
+        self._lock = threading.Lock()
+        self._found: dict[_Peer, tuple[float, list[Path]]] = {}
+        self._changes: RoutingChanges | None = None
+
+    def listen(self) -> None:
+        """Hear of changes from now on; where that isn't possible, nothing is shared."""
+        with self._lock, contextlib.suppress(KernelError):
+            self._changes = self._changes or RoutingChanges()
+
+    def put(self, peer: _Peer, found: list[Path], now: float) -> None:
+        """Keep the paths to a peer."""
+        with self._lock:
+            if len(self._found) >= _MOST_SHARED:
+                self._found.clear()
+            if self._changes is not None:
+                self._found[peer] = now, found
+
+    def get(self, peer: _Peer) -> tuple[float, list[Path]]:
+        """Return when the paths to a peer were found, and what they are; never and none else."""
+        with self._lock:
+            if self._changes is None or self._changes.any():
+                self._found.clear()
+            return self._found.get(peer, (-math.inf, []))
+
+
+_shared = _Shared()
+os.register_at_fork(after_in_child=_shared.forget)
 
 
 class Reach:
@@ -60,13 +99,12 @@ class Reach:
     def find(self) -> list[Path] | None:
         """Ask the kernel which paths reach the peer; None where it doesn't tell."""
         now = time.monotonic()
+        _shared.listen()
         try:
             found = paths_to_any(self.remote, self.also_at, self.names)
         except KernelError:
             return None
-        if len(_shared) >= _MOST_SHARED:
-            _shared.clear()
-        _shared[self._peer] = now, found
+        _shared.put(self._peer, found, now)
         return found
 
     @property
@@ -79,8 +117,10 @@ class Reach:
         Args:
             now: of `time.monotonic`, in seconds.
         """
-        at, found = _shared.get(self._peer, (-math.inf, []))
-        if self._until != -math.inf or now >= at + _SHARED_FOR:
+        if self._until != -math.inf:
+            return False
+        at, found = _shared.get(self._peer)
+        if now >= at + _SHARED_FOR:
             return False
         self.take(found, at)
         return True

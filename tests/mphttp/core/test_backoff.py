@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +64,22 @@ def test_where_nothing_is_left_the_rest_is_short() -> None:
     assert backoff.refusal(LTE, 20.4, alone=True) is not None
     assert backoff.refusal(LTE, 20.5, alone=True) is None
     assert backoff.refusal(LTE, 20.5, alone=False) is not None
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=6))
+def test_what_is_killed_now_before_and_now_after_it_is_there(turns: list[bool]) -> None:
+    """A refusal beside data looks like a limit: that one is opened then excuses no killing."""
+    backoff, opened = Backoff(), 0
+    backoff.worked(LTE, 0.0)
+    for n, refused in zip(range(400), cycle(turns), strict=False):
+        now = n * 0.05
+        if backoff.refusal(LTE, now, alone=False) is not None:
+            continue
+        if not refused:
+            backoff.opened(LTE)
+            opened += 1
+        backoff.failed(LTE, "reset", "", now, proven=True, refused=refused)
+    assert opened <= 6  # at 0, 0, 1, 3, 7 and 15 of 20 seconds, or later
 
 
 @given(st.lists(st.sampled_from(["closed", "limit"]), max_size=200))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from mphttp.engine.reach import Reach
 from mphttp.kernel.values import SocketAddress
+from tests.kernel.namespaces import Net, ip
 
 HERE = SocketAddress("127.0.0.1", 9)
 
@@ -39,3 +42,25 @@ def test_who_has_a_list_asks_anew() -> None:
     first.find()
     assert not second.known(now)
     assert not second.recall(now)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "link set c2 down",
+        "link set c2 name lte",
+        "address add 10.0.3.1/24 dev c2",
+        "route add 192.0.2.0/24 dev c2",
+        "rule add from 10.0.2.1 table 7",
+        "route add fd77::/64 dev c2",
+    ],
+)
+def test_what_was_found_before_a_change_is_found_anew(net: Net, change: str) -> None:
+    """Else a connection would begin without an interface that has come back."""
+    peer = SocketAddress("10.0.1.2", 80)
+    first = Reach(peer, None)
+    first.take(first.find(), time.monotonic())
+    ip(change)
+    assert not Reach(peer, None).recall(time.monotonic())
+    first.find()
+    assert Reach(peer, None).recall(time.monotonic())
