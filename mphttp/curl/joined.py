@@ -44,7 +44,7 @@ class Joined:
         self._paused = False
         self._position = 0  # as long as libcurl alone brings something
         self._broke: tuple[int, str] | None = None
-        self._descriptor = assembly.fileno()
+        self._descriptor = assembly.news.fileno()
         loop.watch(self._descriptor, look)
 
     @property
@@ -54,11 +54,11 @@ class Joined:
 
     def rest(self) -> None:
         """Take that the caller does something else."""
-        self._assembly.pausing()
+        self._assembly.first.rest(time.monotonic())
 
     def wait(self) -> None:
         """Take that the caller waits for what comes."""
-        self._assembly.reading()
+        self._assembly.first.wait(time.monotonic())
 
     def came(self, chunk: bytes) -> None:
         """Take what libcurl brought."""
@@ -73,7 +73,7 @@ class Joined:
 
     def look(self) -> None:
         """Give what others brought, and let libcurl do what is wanted of the first response."""
-        self._assembly.seen()
+        self._assembly.news.seen()
         if self._assembly.passing:
             return
         self._assembly.start(self._position)
@@ -97,7 +97,7 @@ class Joined:
         if not self._runs:
             if assembly.done or assembly.stuck:
                 self._loop.end(self._easy)
-        elif assembly.first_read_whole:
+        elif assembly.first.read_whole:
             """libcurl is about to say so."""
         elif assembly.first_is_over:
             self._loop.end(self._easy)

@@ -78,7 +78,7 @@ class PartsBeside(PartsCarrier):
             case SetOption(subflow):
                 return subflow.id < 0
             case _:  # where the first response is over, so is the connection
-                return not self.assembly.first_fetches
+                return not self.assembly.first.goes_on
 
     def _stands_for(self, subflow_id: int, now: float) -> bool:
         """Tell whether a subflow is the connection's last, without which others bring the rest."""
@@ -128,7 +128,7 @@ class PartsBeside(PartsCarrier):
         return self.bytes_received()
 
     def _leave_first(self, exchange: Driven, now: float, state: Taken | None) -> Taken | None:  # noqa: ARG002  the connection's is what counts
-        return self.first.leave(exchange, now, whole=self.assembly.first_read_whole)
+        return self.first.leave(exchange, now, whole=self.assembly.first.read_whole)
 
 
 def beside(

@@ -114,7 +114,7 @@ class PartsCarrier(Carrier):
         if not self.assembly.orphaned or self._parts.works or self.assembly.stuck:
             self._recovery.rest()
             return None
-        if busy := self.assembly.busy_for:
+        if busy := self.assembly.refusals.busy_for:
             self._recovery.rest()
             return now + busy
         allowed = self.transfers.under_way[0].ways_on(path.name for path in self.paths())
@@ -122,7 +122,7 @@ class PartsCarrier(Carrier):
             opening, had = self._parts.opening(now), self.assembly.delivered()
             step = self._recovery.step(allowed, opening, had, now)
             if step.over:
-                self.assembly.give_up("no path is left that brings the rest")
+                self.assembly.refusals.give_up("no path is left that brings the rest")
             if step.path is None or self._open(step.path):
                 return step.again_at
 
@@ -140,7 +140,7 @@ class PartsCarrier(Carrier):
 
     def look(self, now: float) -> None:
         """Read all connections, and take what is new."""
-        for what in self.assembly.told_waits():
+        for what in self.assembly.refusals.told():
             self._trouble(what)
         super().look(now)
 
@@ -154,7 +154,7 @@ class PartsCarrier(Carrier):
 
     def leave(self, exchange: Driven, now: float, *, whole: bool) -> Taken | None:
         """Let the response end, and all further connections with it."""
-        if self.assembly.shared or self.assembly.first_error:
+        if self.assembly.shared or self.assembly.first.error:
             self.look(now)  # what happened at the very end is to be told, too
         state = super().leave(exchange, now, whole=whole)
         _end(self._parts.workers, self.assembly)
@@ -165,13 +165,13 @@ class PartsCarrier(Carrier):
     def _leave_first(self, exchange: Driven, now: float, state: Taken | None) -> Taken | None:  # noqa: ARG002  for those who override
         """Let the first connection be ready for the next response."""
         after = state.first if isinstance(state, State) else None
-        self.first.passed_by(after, whole=self.assembly.first_read_whole)
+        self.first.passed_by(after, whole=self.assembly.first.read_whole)
         return state
 
     def fail(self, error: Exception) -> None:
         """Take a fault of ours: the strategies end, the bytes go on."""
         super().fail(error)
-        self.assembly.give_up(str(error))
+        self.assembly.refusals.give_up(str(error))
 
     def after_fork(self) -> None:
         """Leave everything to the parent process, where the threads are."""

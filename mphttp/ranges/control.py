@@ -100,14 +100,14 @@ class PartsControl:
     def take(self) -> State:
         """Take down the state of all connections."""
         assembly = self._assembly
-        over = (assembly.shared or bool(assembly.first_error)) and not assembly.first_fetches
+        over = (assembly.shared or bool(assembly.first.error)) and not assembly.first.goes_on
         try:
             taken: Taken = self._first.reader.all()
         except KernelError:  # it is closed
             taken, over = self._first.before, True
-        why = self._assembly.first_error if over else None
+        why = self._assembly.first.error if over else None
         rows = tuple(worker.row() for worker in self.workers)
-        least = self._had + assembly.first_brought
+        least = self._had + assembly.first.brought
         return State(taken, why, rows, assembly.delivered(), least)
 
     def info(self) -> ConnectionInfo:
@@ -128,7 +128,7 @@ class PartsControl:
             KernelError: there may be no other connection now, or no thread is to be had for it.
         """
         self._check(path)
-        alone = not self._assembly.first_fetches and all(w.closed for w in self.workers)
+        alone = not self._assembly.first.goes_on and all(w.closed for w in self.workers)
         if not alone and not _places.take(self._server):
             host, port = self._server
             raise KernelError(
@@ -152,15 +152,15 @@ class PartsControl:
 
     def _check(self, path: Path) -> None:
         assembly = self._assembly
-        if assembly.alone:
-            raise KernelError(f"the first connection goes on alone: {assembly.alone}")
-        if assembly.busy_for:
-            wait = f"{assembly.busy_for:.0f} s"
+        if assembly.refusals.alone:
+            raise KernelError(f"the first connection goes on alone: {assembly.refusals.alone}")
+        if assembly.refusals.busy_for:
+            wait = f"{assembly.refusals.busy_for:.0f} s"
             raise KernelError(f"the server is busy, and asks to be left alone for {wait}")
-        if assembly.first_fetches and assembly.left < LEAST_SHARE:
+        if assembly.first.goes_on and assembly.left() < LEAST_SHARE:
             raise KernelError("what is missing is here sooner than another connection")
         there = sum(w.path.name == path.name and not w.closed for w in self.workers)
-        first = assembly.first_fetches and path.address in self._first_hosts
+        first = assembly.first.goes_on and path.address in self._first_hosts
         if there + first >= MOST_PER_PATH:
             raise KernelError(f"{MOST_PER_PATH} connections are on {path.name} already")
 

@@ -143,6 +143,33 @@ class Source:
         return sum(fetch.left for fetch in self.fetches)
 
 
+@dataclass(eq=False, slots=True)
+class First(Source):
+    """The first response, as a source.
+
+    Args:
+        planned: whether others may help it.
+        ended: whether it was to end before that was known, or while it went on.
+        error: why it ended too early, or "".
+        brought: bytes of the body that it brought.
+    """
+
+    planned: bool = False
+    ended: bool = False
+    error: str = ""
+    brought: int = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it brings more."""
+        return bool(self.fetches) if self.planned else not self.ended
+
+    @property
+    def read_whole(self) -> bool:
+        """Whether it was read to its own end, if others are to help."""
+        return not self.goes_on and not self.error and not self.ended
+
+
 class Plan:
     """The parts of one body.
 
@@ -178,6 +205,10 @@ class Plan:
             self._sources.remove(source)
         source.fetches.clear()
 
+    def others(self) -> list[Source]:
+        """Return the connections that are there besides the first response."""
+        return [source for source in self._sources if not source.streams]
+
     @property
     def complete(self) -> bool:
         """Whether every byte is here."""
@@ -188,6 +219,11 @@ class Plan:
         return any(not self.have.covers(f.position, f.stop) for f in source.fetches)
 
     # What came.
+
+    def ahead(self, position: int) -> int:
+        """Return how many bytes are here from an offset on, in order."""
+        gaps = self.have.missing(position, self.length)
+        return (gaps[0][0] if gaps else self.length) - position
 
     def new(self, source: Source, count: int) -> list[Interval]:
         """Return which of the bytes that a source brings next aren't here yet."""

@@ -71,7 +71,7 @@ class Reader:
         while not self.assembly.done:
             data = self.assembly.ready() or self._more(first)
             if data:
-                self.assembly.pausing()
+                self.assembly.first.rest(time.monotonic())
                 return data
             self.check()
         return b""
@@ -92,7 +92,7 @@ class Reader:
                 first.over()
             self.assembly.wait(self.slice)
             return b""
-        self.assembly.reading()
+        self.assembly.first.wait(time.monotonic())
         try:
             part = first.read(self.slice)
         except first.failures as error:

@@ -158,12 +158,12 @@ class Worker:
         self.source.latency = max(0.001, told.rtt)
 
     def _bring_parts(self) -> None:
-        while not self._stop and not self._assembly.closed:
+        while not self._unwanted:
             try:
                 self._ask()
                 if not self.source.fetches:
                     self._opened()
-                    self._assembly.idle(_LOOK_EVERY)
+                    self._assembly.news.idle(_LOOK_EVERY)
                     continue
                 data = self._link.read()
                 self._opened()
@@ -172,6 +172,10 @@ class Worker:
                 self._refused(refused)
             except Ended:
                 self._connect_later()
+
+    @property
+    def _unwanted(self) -> bool:
+        return self._stop or self._assembly.news.closed
 
     def _ask(self) -> None:
         for fetch in self._assembly.assign(self.source):
@@ -184,19 +188,19 @@ class Worker:
 
     def _refused(self, refused: Refused) -> None:
         """Wait if the server asks for that, with a connection that is open; else it is the end."""
-        self._assembly.refused(refused.refusal)
+        self._assembly.refusals.refused(refused.refusal)
         if refused.refusal.wait is None or self.state is State.OPENING:
             raise refused
-        self._assembly.waits(refused.refusal.what)
+        self._assembly.refusals.waits(refused.refusal.what)
         self._connect_later()
 
     def _connect_later(self) -> None:
         """Connect again, not before the server allows it; what was asked for is anybody's."""
         self._assembly.give_back(self.source)
         self._let_go()
-        while not self._stop and not self._assembly.closed and self._assembly.busy_for:
-            self._assembly.idle(self._assembly.busy_for)
-        if not self._stop and not self._assembly.closed:
+        while not self._unwanted and (wait := self._assembly.refusals.busy_for):
+            self._assembly.news.idle(wait)
+        if not self._unwanted:
             self._connect()
 
     def _let_go(self) -> None:

@@ -88,7 +88,7 @@ class Joined:
 
     def end(self) -> None:
         """Let the connection be used again, if the first response was read to its end."""
-        if self._reader.assembly.passing or self._reader.assembly.first_read_whole:
+        if self._reader.assembly.passing or self._reader.assembly.first.read_whole:
             self._sock.settimeout(self._timeout)
         else:
             self.over()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from types import ModuleType
@@ -141,7 +142,7 @@ class AsyncJoinedBody(_Joined):
         while not assembly.done:
             data = assembly.ready() or await self._more()
             if data:
-                assembly.pausing()
+                assembly.first.rest(time.monotonic())
                 return data
             reader.check()
         return b""
@@ -152,10 +153,10 @@ class AsyncJoinedBody(_Joined):
             if assembly.first_is_over:
                 await self._body.aclose()
             with anyio.move_on_after(self._reader.slice):
-                await anyio.wait_readable(assembly.fileno())
-                assembly.seen()
+                await anyio.wait_readable(assembly.news.fileno())
+                assembly.news.seen()
             return b""
-        assembly.reading()
+        assembly.first.wait(time.monotonic())
         try:
             part = await self._body.part(self._reader.slice)
         except self._core.ReadTimeout:

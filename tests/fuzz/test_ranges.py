@@ -18,7 +18,7 @@ import requests
 from hypothesis import strategies as st
 
 from mphttp.engine import engine
-from mphttp.ranges import assembly, control, recovery
+from mphttp.ranges import control, recovery, refusals
 from mphttp.strategies import DelayedByContentLength, FullMesh, Handover, NDiffPorts, Strategy
 from tests.lab.any_door import CLIENTS
 from tests.lab.leaks import Opened, eventually
@@ -209,7 +209,7 @@ def read(server: Server, url: str, body: bytearray) -> Any:
 
 def test_ranges(fuzz: Fuzz[Server], monkeypatch: pytest.MonkeyPatch) -> None:
     """No wrong byte is called whole, nothing hangs, and nothing is left."""
-    monkeypatch.setattr(assembly, "_LEAST_WAIT", 0.1)
+    monkeypatch.setattr(refusals, "_LEAST_WAIT", 0.1)
     monkeypatch.setattr(control, "OPEN_TIMEOUT", 0.5)
     for name in ("_ASKED", "_STAGGER", "_PAUSE"):
         monkeypatch.setattr(recovery, name, 0.05)

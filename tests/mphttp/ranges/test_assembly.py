@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -89,11 +90,11 @@ def test_a_reader_who_is_slow_with_the_first_response_holds_all_back(assembly: M
     made = assembly(unread)
     source = helped(made)
     unread.count = 1_000_000
-    made.reading()
+    made.first.wait(time.monotonic())
     made.from_first(BODY[:1000])
-    made.pausing()
+    made.first.rest(time.monotonic())
     assert not made.assign(source)
-    made.reading()
+    made.first.wait(time.monotonic())
     assert made.assign(source)
 
 
@@ -193,7 +194,7 @@ def test_the_first_response_is_not_kept_from_a_reader_by_a_full_disk(assembly: M
     fetch = made.assign(source)[0]
     with pytest.raises(OSError, match="what comes early can't be kept: No space left on device"):
         made.bring(source, BODY[fetch.start : fetch.stop])
-    assert made.alone == "what comes early can't be kept: No space left on device"
+    assert made.refusals.alone == "what comes early can't be kept: No space left on device"
     made.part_with(source)
     while not made.done:
         position = made._position
@@ -204,23 +205,23 @@ def test_the_first_response_is_not_kept_from_a_reader_by_a_full_disk(assembly: M
 
 def test_a_longer_wish_to_be_left_alone_counts(assembly: Make) -> None:
     made = assembly()
-    made.refused(Refusal("busy", 100.0))
-    made.refused(Refusal("busy", 0.0))
-    assert 90 < made.busy_for <= 100
+    made.refusals.refused(Refusal("busy", 100.0))
+    made.refusals.refused(Refusal("busy", 0.0))
+    assert 90 < made.refusals.busy_for <= 100
     assert not made.assign(helped(made))
 
 
 def test_a_server_that_wants_no_wait_gets_one(assembly: Make) -> None:
     made = assembly()
-    made.refused(Refusal("busy", 0.0))
-    assert made.busy_for > 0.5
+    made.refusals.refused(Refusal("busy", 0.0))
+    assert made.refusals.busy_for > 0.5
 
 
 def test_nothing_is_kept_after_the_end(assembly: Make) -> None:
     """Not even of what is still on its way."""
     made = assembly()
     source = helped(made)
-    made.fileno()
+    made.news.fileno()
     bring_all(made, source, most=MEMORY + (1 << 20))
     made.assign(source)
     before = len(os.listdir("/proc/self/fd"))
@@ -233,11 +234,11 @@ def test_nothing_is_kept_after_the_end(assembly: Make) -> None:
 def test_a_child_process_waits_for_no_lock_of_its_parents(assembly: Make) -> None:
     """A thread of the parent's may have held it at the fork, and doesn't exist here."""
     made = assembly()
-    made.fileno()
+    made.news.fileno()
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with made._news:
+        with made.news:
             held.set()
             done.wait(20)
 
