@@ -157,7 +157,7 @@ class HTTP2Connection(HTTP2):
             self._forget(number)
             self._write()
             self._news.notify_all()
-            over = self._multiplex.idle and self._multiplex.leaving
+            over = self._multiplex.streams.idle and self._multiplex.leaving
         if over:
             self.close()
 
@@ -299,7 +299,7 @@ class AsyncHTTP2Connection(HTTP2):
         self._forget(number)
         self._write()
         self._tell()
-        if self._multiplex.idle and self._multiplex.leaving:
+        if self._multiplex.streams.idle and self._multiplex.leaving:
             await self.aclose()
 
     async def aclose(self) -> None:

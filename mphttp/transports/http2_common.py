@@ -68,7 +68,7 @@ class HTTP2:
 
     def _forget(self, number: int) -> None:
         self._multiplex.forget(number)
-        if self._multiplex.idle and self._keepalive_expiry is not None:
+        if self._multiplex.streams.idle and self._keepalive_expiry is not None:
             self._expire_at = time.monotonic() + self._keepalive_expiry
 
     def _write(self) -> bool:
@@ -125,7 +125,7 @@ class HTTP2:
             raise self._core.ConnectionNotAvailable
 
     def _room(self) -> bool | None:
-        return self._multiplex.room or not self.is_available() or None
+        return self._multiplex.streams.room or not self.is_available() or None
 
     def _opened(self, request: CoreRequest) -> int:
         if not self.is_available():
@@ -183,7 +183,7 @@ class HTTP2:
 
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
-        return not self._closed and self._begun and self._multiplex.idle
+        return not self._closed and self._begun and self._multiplex.streams.idle
 
     def is_closed(self) -> bool:
         """Whether it is of no use any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .fields import Head, check_trailers, response_head
-from .http2_errors import Code, Ended, Malformed, Unsendable
+from .http2_errors import Code, Ended, Malformed, Unsendable, words
 from .windows import LARGEST_WINDOW, ReceiveWindow
 
 FIRST_WINDOW = 1 << 18
@@ -144,6 +144,14 @@ class Stream:
             self._end()
         self.unread += data
         return len(data)
+
+    def take_reset(self, code: int) -> None:
+        """Take in that the server broke it off."""
+        if not self.reset:
+            self.reset = True
+            untouched = code == Code.REFUSED_STREAM and self.head is None
+            what = f"the server reset the stream: {words(code)}"
+            self.error = Ended(what, untouched=untouched)
 
     def _end(self) -> None:
         assert self.head is not None

@@ -306,7 +306,7 @@ async def _with_tasks(sock: socket.socket) -> list[Any]:
 
 def _check(connection: HTTP2Connection | AsyncHTTP2Connection) -> None:
     """No place is lost, and what waits to be sent is bounded."""
-    assert connection._multiplex.idle
+    assert connection._multiplex.streams.idle
     assert len(connection._multiplex.out) < 1 << 20
 
 

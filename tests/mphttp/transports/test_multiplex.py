@@ -99,7 +99,7 @@ def test_a_request_and_its_response() -> None:
     assert pair.ours.head(number) == (200, [(b"x", b"1")])
     assert body(pair.ours, number) == b"12345"
     pair.ours.forget(number)
-    assert pair.ours.idle
+    assert pair.ours.streams.idle
     assert pair.exchange() == []
 
 
@@ -122,15 +122,15 @@ def test_responses_don_t_mix(parts: list[tuple[int, bytes]]) -> None:
 def test_the_first_request_goes_alone_until_the_server_has_told() -> None:
     multiplex = Multiplex()
     multiplex.begin()
-    assert multiplex.room
+    assert multiplex.streams.room
     multiplex.open(b"GET", b"https", b"/", HOST)
-    assert not multiplex.room
+    assert not multiplex.streams.room
     server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
     server.update_settings({h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 3})
     server.initiate_connection()
     server.receive_data(said(multiplex))
     multiplex.receive(server.data_to_send())
-    assert multiplex.room
+    assert multiplex.streams.room
 
 
 def test_a_stream_that_is_given_up_is_reset() -> None:
@@ -141,7 +141,7 @@ def test_a_stream_that_is_given_up_is_reset() -> None:
     (reset,) = pair.exchange()
     assert isinstance(reset, h2.events.StreamReset)
     assert reset.error_code == h2.errors.ErrorCodes.CANCEL
-    assert pair.ours.idle
+    assert pair.ours.streams.idle
 
 
 def test_what_nobody_read_is_given_back_to_the_windows() -> None:
@@ -291,7 +291,7 @@ def test_a_header_that_is_none_is_refused() -> None:
     pair = Pair()
     with pytest.raises(Unsendable):
         pair.ours.open(b"GET", b"https", b"", HOST)
-    assert pair.ours.idle
+    assert pair.ours.streams.idle
 
 
 def say(multiplex: Multiplex, number: int, data: bytes) -> None:
@@ -351,7 +351,7 @@ def test_tables_that_change_size_for_ever() -> None:
         told = SettingsFrame(settings={SettingsFrame.HEADER_TABLE_SIZE: size % 7 * 100})
         pair.ours.receive(told.serialize())
         said(pair.ours)
-    assert len(pair.ours._tables) == 2
+    assert len(pair.ours._writer._tables) == 2
 
 
 @pytest.mark.slow
@@ -406,7 +406,7 @@ def test_no_number_of_readers_that_don_t_read_stops_another() -> None:
             pair.exchange()
     for number in numbers:
         filled(pair, number)
-    assert sum(len(stream.unread) for stream in pair.ours._streams.values()) < 1 << 26
+    assert sum(len(stream.unread) for stream in pair.ours.streams.by_number.values()) < 1 << 26
     reads = pair.get()
     pair.answer(reads, end=False)
     came = 0
@@ -469,7 +469,7 @@ def test_a_request_that_says_more_than_one_thing(
     pair = Pair()
     with pytest.raises(Unsendable):
         pair.ours.open(method, b"https", target, [*HOST, *more])
-    assert pair.ours.idle
+    assert pair.ours.streams.idle
     assert said(pair.ours) == b""
 
 
@@ -489,7 +489,7 @@ def test_secrets_are_kept_out_of_the_table() -> None:
     said(pair.ours)
     secrets = [(b"Authorization", b"Basic c2VjcmV0"), (b"Cookie", b"a=1"), (b"X", b"1")]
     pair.ours.open(b"GET", b"https", b"/", [*HOST, *secrets])
-    assert [name for name, _ in pair.ours._encoder.header_table.dynamic_entries] == [
+    assert [name for name, _ in pair.ours._writer._encoder.header_table.dynamic_entries] == [
         b"x",
         b":authority",
     ]
