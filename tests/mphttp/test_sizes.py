@@ -9,7 +9,7 @@ import pytest
 
 import mphttp
 
-ROOMS = ("core", "engine", "http", "network", "ranges", "testing")
+ROOMS = ("core", "engine", "http", "network", "ranges", "testing", "transports")
 METHODS, ATTRIBUTES = 25, 15
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

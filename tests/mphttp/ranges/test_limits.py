@@ -144,10 +144,11 @@ class WithoutThread(Strategy):
 
 def test_a_connection_that_gets_no_thread_takes_no_place() -> None:
     words = "another connection needs a thread: can't start new thread"
-    case = Case(right, words, until=asked(1))
+    case = Case(right, until=asked(1))  # of the last one, after all the words
     with Origin() as origin:
-        download(DOORS["httpx"], origin, case, strategy=WithoutThread())
+        report = download(DOORS["httpx"], origin, case, strategy=WithoutThread())
     assert origin.connections == 2
+    assert any(words in problem.what for problem in report.problems)
 
 
 def test_no_more_connections_to_a_host_than_its_share() -> None:
