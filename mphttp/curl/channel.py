@@ -130,7 +130,7 @@ class Channel:
                 self._loop.add(easy)
             elif transfer.goes_on(code, words):
                 self._without_first.add(transfer)
-                self._sockets.sweep(transfer.attempt.copies)
+                self._sockets.sweep(transfer.hop.attempt.copies)
             else:
                 self._end(transfer, code, words)
         self._leave_dead_paths()
@@ -141,10 +141,10 @@ class Channel:
         """Let transfers go on to the next path whose connection has no answer on this one."""
         now = time.monotonic()
         for easy, transfer in list(self._transfers.items()):
-            if transfer.connected or not self._sockets.waits_in_vain(transfer.attempt, now):
+            if transfer.hop.connected or not self._sockets.waits_in_vain(transfer.hop.attempt, now):
                 continue
             self._loop.remove(easy)
-            self._sockets.sweep(transfer.attempt.copies)
+            self._sockets.sweep(transfer.hop.attempt.copies)
             if transfer.tries_again(pycurl.E_OPERATION_TIMEDOUT, "no answer in time"):
                 self._loop.add(easy)
             else:
@@ -153,23 +153,23 @@ class Channel:
     def _lose(self, error: BaseException) -> None:
         """Begin anew where libcurl and its loop have lost each other; what is on its way ends."""
         for transfer in list(self._transfers.values()):
-            transfer.failure = transfer.failure or error
+            transfer.guard.fails(error)
             self._end(transfer, 0, "")
         lost, self._loop = self._loop, Loop()
         lost.close(self._sockets.sweep, looks_up=False)
 
     def _end(self, transfer: Transfer, code: int, words: str) -> None:
-        self._looks_up |= transfer.unresolved
+        self._looks_up |= transfer.hop.unresolved
         self._transfers.pop(transfer.easy, None)
         self._without_first.discard(transfer)
         transfer.end(code, words)
         # Those that are kept, libcurl may close at any time; that is seen when all is quiet.
-        self._sockets.sweep(transfer.attempt.copies if self._transfers else None)
+        self._sockets.sweep(transfer.hop.attempt.copies if self._transfers else None)
 
     def give_up(self, transfer: Transfer) -> None:
         """End a transfer of which nobody wants the rest; its connection is reset."""
         if not transfer.done:
-            self._looks_up |= transfer.unresolved
+            self._looks_up |= transfer.hop.unresolved
             transfer.give_up()
             self._transfers.pop(transfer.easy, None)
             self._without_first.discard(transfer)

@@ -85,7 +85,7 @@ class Errors:
 
 def _name(code: int, transfer: Transfer, proxied: bool) -> str:
     timed_out = code == pycurl.E_OPERATION_TIMEDOUT
-    if not transfer.connected:
+    if not transfer.hop.connected:
         if timed_out:
             return "ConnectTimeout"
         if proxied and transfer.easy.getinfo(pycurl.HTTP_CONNECTCODE) >= 300:

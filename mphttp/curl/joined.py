@@ -16,7 +16,57 @@ _PIECES = 16
 """Pieces of at most 128 KiB that others brought, given at one look."""
 
 
-class Joined:
+class Alone:
+    """A body that libcurl brings alone.
+
+    Args:
+        give: takes each piece of it.
+    """
+
+    def __init__(self, give: Callable[[bytes], object]) -> None:
+        self._give = give
+
+    @property
+    def heard_at(self) -> float:
+        """When something came last that libcurl doesn't know of, of `time.monotonic`."""
+        return 0.0
+
+    @property
+    def overdue(self) -> bool:
+        """Whether others have been silent for long, where the first response broke off."""
+        return False
+
+    def rest(self) -> None:
+        """Take that the caller does something else."""
+
+    def wait(self) -> None:
+        """Take that the caller waits for what comes."""
+
+    def came(self, chunk: bytes) -> None:
+        """Take what libcurl brought."""
+        self._give(chunk)
+
+    def look(self) -> None:
+        """Give what others brought, and let libcurl do what is wanted of the first response."""
+
+    def goes_on(self, code: int, words: str) -> bool:  # noqa: ARG002  for those who override
+        """Tell whether others bring the rest, now that libcurl is done.
+
+        Args:
+            code: its error code, 0 for none.
+            words: what it says of it.
+        """
+        return False
+
+    def outcome(self, code: int, words: str) -> tuple[int, str]:
+        """Return libcurl's error code and words as they are for the whole body."""
+        return code, words
+
+    def close(self) -> None:
+        """Look no more."""
+
+
+class Joined(Alone):
     """Puts both in order.
 
     Args:
@@ -38,7 +88,7 @@ class Joined:
         self._assembly = assembly
         self._easy = easy
         self._loop = loop
-        self._give = give
+        super().__init__(give)
         self._look = look
         self._runs = True  # libcurl goes on with the first response
         self._paused = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ParamSpec, Protocol, TypeVar
 
 import pycurl
 
@@ -19,7 +19,18 @@ _OF_CONTENT = frozenset({"digest", "expect", "last-modified", "trailer", "transf
 _UNASKED = frozenset({"accept", "content-type", "expect", "user-agent"})
 """What libcurl adds by itself; here it is sent only if it was asked for."""
 
-Wrap = Callable[[Callable[..., Any], Any], Any]
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+Refusal = TypeVar("Refusal")
+
+
+class Wrap(Protocol):
+    """Makes a callback safe."""
+
+    def __call__(
+        self, function: Callable[Arguments, Answer], refusal: Refusal
+    ) -> Callable[Arguments, Answer | Refusal]:
+        """Return a function that gives libcurl the refusal where the other one raises."""
 
 
 class WrongLength(ValueError):
@@ -165,7 +176,7 @@ class Message:
 
         Args:
             easy: the handle.
-            wrap: makes a callback safe: from a function, and what libcurl gets when it raises.
+            wrap: makes a callback safe.
 
         Raises:
             ValueError: a header has signs that can't be sent.

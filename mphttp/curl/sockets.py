@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 import pycurl
 
@@ -25,6 +25,15 @@ from mphttp.network.dial import multipath_socket, prepare, start_on
 from mphttp.network.hosts import Hosts
 from mphttp.network.race import PATIENCE
 from mphttp.network.start import Start
+
+
+class Address(Protocol):
+    """What OPENSOCKETFUNCTION is given: one of the peer's addresses."""
+
+    @property
+    def family(self) -> int: ...
+    @property
+    def addr(self) -> tuple[str, int, *tuple[int, ...]]: ...
 
 
 @dataclass(slots=True)
@@ -87,7 +96,7 @@ class Sockets:
         self._connections: dict[FourTuple, _Known] = {}
         self._fresh: socket.socket | None = None
 
-    def make(self, attempt: Attempt, address: Any) -> socket.socket | int:
+    def make(self, attempt: Attempt, address: Address) -> socket.socket | int:
         """Make a socket for one of the peer's addresses; SOCKET_BAD where there can't be one.
 
         Args:
@@ -102,7 +111,7 @@ class Sockets:
             return pycurl.SOCKET_BAD
         return self._fresh
 
-    def _made(self, attempt: Attempt, address: Any) -> socket.socket:
+    def _made(self, attempt: Attempt, address: Address) -> socket.socket:
         remote = SocketAddress(str(address.addr[0]), int(address.addr[1]))
         self._hosts.of_family(remote.host, [(address.family, 0, 0, "", remote)])
         with attempt.request:

@@ -68,7 +68,7 @@ class PulledBody:
             self._wait(transfer, lambda: transfer.head is not None)
             self._trace(transfer)
             # What libcurl has against the body, the reader hears who comes to it.
-            if transfer.head is None or not isinstance(transfer.failure, pycurl.error | None):
+            if transfer.head is None or not isinstance(transfer.guard.failure, pycurl.error | None):
                 self._check(transfer)
         assert transfer.head is not None
         response = self.library.Response(
@@ -91,7 +91,7 @@ class PulledBody:
 
     def _trace(self, transfer: Transfer) -> None:
         """Tell a request's "trace" what a proxy said to CONNECT, as the httpx transport does."""
-        trace, answer = self._request.extensions.get("trace"), transfer.attempt.proxy_answer
+        trace, answer = self._request.extensions.get("trace"), transfer.hop.attempt.proxy_answer
         if trace is not None and answer:
             trace("connection.ask_proxy.complete", {"return_value": answer})
 
@@ -100,7 +100,7 @@ class PulledBody:
         assert transfer is not None
         while True:
             while parts:
-                transfer.rests()
+                transfer.body.rest()
                 yield parts.popleft()
             if transfer.done:
                 break
@@ -132,7 +132,7 @@ class PulledBody:
         """Step until something is there, or the transfer has ended."""
         asked_at = time.monotonic()
         assert self._lane is not None
-        transfer.waits()
+        transfer.body.wait()
         while not there() and not transfer.done:
             left = self._left(transfer, asked_at)
             try:
@@ -149,7 +149,7 @@ class PulledBody:
         uploads = transfer.uploads()
         limits = self._request.extensions.get("timeout", {})
         limit: float | None = limits.get("write" if uploads else "read")
-        if not transfer.connected or limit is None:
+        if not transfer.hop.connected or limit is None:
             return _LONG
         left = max(transfer.heard_at, asked_at) + limit - time.monotonic()
         if left <= 0:
@@ -157,7 +157,7 @@ class PulledBody:
         return left
 
     def _check(self, transfer: Transfer) -> None:
-        error = transfer.failure
+        error = transfer.guard.failure
         if error is not None:
             mapped = self._errors.of(error, transfer)
             raise mapped from (None if mapped is error else error)

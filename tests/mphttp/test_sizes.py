@@ -9,7 +9,16 @@ import pytest
 
 import mphttp
 
-ROOMS = ("core", "engine", "http", "network", "ranges", "testing", "transports")
+ROOMS = (
+    "core",
+    "curl",
+    "engine",
+    "http",
+    "network",
+    "ranges",
+    "testing",
+    "transports",
+)
 METHODS, ATTRIBUTES = 25, 15
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
