@@ -11,28 +11,29 @@ import http.client
 import io
 import socket
 import ssl
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mphttp.engine import Connection, Exchange, Request
 from mphttp.engine.request import current_request
-from mphttp.network.framing import FRAME, MOST_FRAMES, size_of_chunk
+from mphttp.network.framing import MOST_FRAMES
 from mphttp.network.tls import is_cut
 from mphttp.report import Report
 
 from .early import Early
+from .framing import Framing
 from .patience import Patience
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
     from mphttp.ranges.sharing import Shared
 
     from .joined import Joined
 
 _BUFFER = 64 * 1024
 """Bytes that one system call can bring; the usual 8 KiB take eight of them."""
-_UNKNOWN = sys.maxsize
 _MOST_INTERIM = 100
 """Interim responses before the response itself; more is a server that would never answer."""
 _START = b"HTTP/"
@@ -55,35 +56,28 @@ class Body(io.RawIOBase):
         patience: with heads and the like.
 
     Attributes:
-        chunked: whether lines of chunks are to come.
+        framing: where in what comes the body is.
         surplus: bytes that came after the body, or weren't read: none of the next response's.
     """
 
     def __init__(
         self,
         raw: io.RawIOBase,
-        receive: Callable[[Any], int],
+        receive: Callable[[WriteableBuffer], int],
         connection: Connection,
         patience: Patience,
     ) -> None:
-        self.chunked = False
+        self.framing = Framing()
         self.surplus = 0
         self._patience: Patience | None = patience
         self._start = b""
-        self._begun = False
-        self._until_closed = False
-        self._frames = 0
         self._seen = 0
-        self._trailers_from: int | None = None
         self._raw = raw
         self._receive = receive
         self._connection = connection
         self._exchange: Exchange | None = None
         self._is_last = False
         self._came = 0
-        self._not_body = 0  # of what came: the head, and the frames of the chunks so far
-        self._part_ends = 0  # where in the body the chunk ends, or all of it where there are none
-        self._length = _UNKNOWN
         self._joined: Joined | None = None
 
     def join(self, joined: Joined) -> None:
@@ -97,15 +91,8 @@ class Body(io.RawIOBase):
         self._patience = None  # it has its own
 
     def begin(self, *, chunked: bool, until_closed: bool) -> None:
-        """Record that the head is over.
-
-        Args:
-            chunked: whether the body comes in chunks (RFC 9112, section 7.1).
-            until_closed: whether it ends with the connection.
-        """
-        self._begun = True
-        self.chunked = chunked
-        self._until_closed = until_closed
+        """Record that the head is over (`Framing.begin`)."""
+        self.framing.begin(chunked=chunked, until_closed=until_closed)
         if self._patience is not None:
             self._patience.renew()
 
@@ -118,81 +105,44 @@ class Body(io.RawIOBase):
             head: bytes that came before the body.
         """
         self._exchange = exchange
-        if length is not None:
-            self._length = length
-        self._not_body = head
-        self._part_ends = 0 if self.chunked else self._length
+        self.framing.follows(head, length)
 
     def count(self) -> None:
-        """Count what came with the head.
+        """Count what came of the body.
 
         Raises:
             StrategyProblem: the transfer is strict, and something doesn't work.
         """
-        if self._exchange is not None:
-            self._count(self._exchange)
-
-    def begin_chunk(self, line: bytes, consumed: int) -> None:
-        """Take the line before a chunk; whoever reads it would take `int`'s word for its size.
-
-        Args:
-            line: as it came.
-            consumed: bytes that came up to its end.
-
-        Raises:
-            StrategyProblem: the transfer is strict, and something doesn't work.
-            http.client.HTTPException: it gives no size, or such lines are longer than all that
-                they announce.
-        """
-        if not line:  # the connection has ended, which whoever reads it sees
+        exchange = self._exchange
+        if exchange is None:
             return
-        if not line.endswith(b"\n"):  # of "0" and "0a", nobody knows which it would have been
-            raise http.client.HTTPException("the connection ended within the line of a chunk")
-        try:
-            size = size_of_chunk(line.removesuffix(b"\n").removesuffix(b"\r"))
-        except ValueError as error:
-            raise http.client.HTTPException(str(error)) from None
-        self._frames = max(0, self._frames + len(line) - FRAME - 2 * size)
-        if self._frames > MOST_FRAMES:
-            raise http.client.HTTPException("the frames of the chunks are too long")
-        self._not_body = consumed - self._part_ends
-        self._part_ends += size
-        if size == 0:
-            self._length = self._part_ends
-            self._trailers_from = consumed
-            self.chunked = False
-        if self._exchange is not None:
-            self._count(self._exchange)
+        exchange.received = self.framing.body(self._came)
+        if exchange.received >= self.framing.length:
+            # The last byte is here, whenever it is asked for: then it's too late for an error.
+            self._exchange = None
+            self.framing.chunked = False
+            exchange.finish(whole=True)
+            if self._joined is not None:
+                self._joined.end()
+                self._joined = None
+            exchange.check()
+        elif exchange.received >= exchange.threshold:
+            exchange.crossed()
 
-    def check_end(self, line: bytes, consumed: int) -> None:
-        """Look at what follows a chunk's data, which nobody else does.
-
-        Args:
-            line: two bytes.
-            consumed: bytes that came up to their end.
-
-        Raises:
-            http.client.HTTPException: they are no end of a line, but data.
-        """
-        over = consumed - len(line) == self._not_body + self._part_ends
-        if over and not b"\r\n".startswith(line):
-            raise http.client.HTTPException("a chunk is longer than its size says")
-
-    def readinto(self, buffer: Any, /) -> int:
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
         came = self._received(buffer)
         self._came += came
-        if not self._begun:
+        if not self.framing.begun:
             self._check_start(buffer, came)
-        elif self._trailers_from is not None:
-            if self._came - self._trailers_from > MOST_FRAMES + _BUFFER:
-                raise http.client.HTTPException("the trailers are too long")
-        elif self._exchange is not None:
-            if came == 0 and self._part_ends == _UNKNOWN:
-                self._length = self._came - self._not_body
-            self._count(self._exchange)
+        elif self.framing.trailers(self._came) > MOST_FRAMES + _BUFFER:
+            raise http.client.HTTPException("the trailers are too long")
+        elif self.framing.in_body:
+            if came == 0:
+                self.framing.ended(self._came)
+            self.count()
         return came
 
-    def _received(self, buffer: Any) -> int:
+    def _received(self, buffer: WriteableBuffer) -> int:
         try:
             if self._patience is None:
                 return self._receive(buffer)
@@ -202,38 +152,24 @@ class Body(io.RawIOBase):
         except ssl.SSLError as error:
             if not is_cut(error):
                 raise
-            if self._until_closed:  # RFC 9112, section 9.8
+            if self.framing.until_closed:  # RFC 9112, section 9.8
                 words = "peer closed connection without TLS close_notify: the body may be cut short"
                 raise ConnectionResetError(words) from error
             return 0
 
     def _progressed(self) -> bool:
         """Return whether more of the body is there than at the last time."""
-        if not self._begun or self._trailers_from is not None:
+        if not self.framing.in_body:
             return False
         before, self._seen = self._seen, self._exchange.received if self._exchange else self._came
         return self._seen > before
 
-    def _check_start(self, buffer: Any, came: int) -> None:
+    def _check_start(self, buffer: WriteableBuffer, came: int) -> None:
         """Look at how a head starts: a server of another protocol may wait for us now."""
         if len(self._start) < len(_START):
-            self._start += bytes(buffer[:came])
+            self._start += bytes(memoryview(buffer)[:came])
             if not _START.startswith(self._start[: len(_START)]):
                 raise http.client.BadStatusLine(repr(self._start[:40]))
-
-    def _count(self, exchange: Exchange) -> None:
-        exchange.received = min(self._came - self._not_body, self._part_ends)
-        if exchange.received >= self._length:
-            # The last byte is here, whenever it is asked for: then it's too late for an error.
-            self._exchange = None
-            self.chunked = False
-            exchange.finish(whole=True)
-            if self._joined is not None:
-                self._joined.end()
-                self._joined = None
-            exchange.check()
-        elif exchange.received >= exchange.threshold:
-            exchange.crossed()
 
     def readable(self) -> bool:
         return True
@@ -290,16 +226,17 @@ class BufferedBody(io.BufferedReader):
         line = super().readline(most)
         if len(line) > _LONGEST_LINE:
             raise http.client.LineTooLong("line")
-        if self._body.chunked:
-            self._body.begin_chunk(line, self.tell())
+        if self._body.framing.chunked and line:  # else the connection has ended, as the reader sees
+            self._body.framing.begin_chunk(line, self.tell())
+            self._body.count()
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _AT_ONCE:
             return self._read_in_pieces(size)
         data = super().read(size)
-        if size == _END_OF_LINE and self._body.chunked:
-            self._body.check_end(data, self.tell())
+        if size == _END_OF_LINE and self._body.framing.chunked:
+            self._body.framing.check_end(data, self.tell())
         return data
 
     def _read_in_pieces(self, size: int) -> bytes:
