@@ -17,11 +17,10 @@ import pytest
 import requests
 from hypothesis import strategies as st
 
-from mphttp.engine import engine
 from mphttp.ranges import control, recovery, refusals
 from mphttp.strategies import DelayedByContentLength, FullMesh, Handover, NDiffPorts, Strategy
 from tests.lab.any_door import CLIENTS
-from tests.lab.leaks import Opened, eventually
+from tests.lab.leaks import Opened, eventually, start
 from tests.mphttp.ranges.origins import BODY, OTHER, SIZE, TAG, Asked, Origin, Peer
 from tests.mphttp.transports.doors import DOORS
 
@@ -230,5 +229,5 @@ def test_ranges(fuzz: Fuzz[Server], monkeypatch: pytest.MonkeyPatch) -> None:
         assert time.monotonic() - began < LONGEST
         eventually(opened.own, {"descriptors": 0, "threads": 0})
 
-    engine.start()  # its thread and its descriptors are the process's, for good
+    start()
     fuzz(_servers, download, examples=3)

@@ -15,7 +15,7 @@ from mphttp.kernel import KernelError
 from mphttp.kernel.bpf import program
 from mphttp.lab import LabClient, names
 
-from .leaks import Opened, capabilities, eventually, sockets_at
+from .leaks import Opened, capabilities, eventually, sockets_at, start
 from .middleboxes import in_server
 
 _CLOSE_TIMEOUT = Path("/proc/sys/net/mptcp/close_timeout")
@@ -43,7 +43,7 @@ def _joins_forgotten() -> None:
 @pytest.fixture
 def opened(lab: LabClient, _short_goodbye: None) -> Iterator[Opened]:
     """Watch what the test opens, and check that nothing of it is left after it."""
-    engine.start()  # its thread and its descriptors are the process's, for good
+    start()
     with suppress(KernelError):  # only the initial user namespace's root may
         program.check()  # as above
     opened = Opened()

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from mphttp.engine import engine, reach
+
 # include/net/tcp_states.h
 _CONNECTED = {"01", "02", "08"}  # established, SYN sent, close wait
 _SILENT = {"06", "07", "0A"}  # time wait, closed, listening
@@ -42,6 +44,12 @@ def capabilities() -> int:
 def threads() -> int:
     """Count threads, but for those that trio keeps for a while, idle: they have its name again."""
     return sum(not thread.name.startswith("Trio thread ") for thread in threading.enumerate())
+
+
+def start() -> None:
+    """Make what a process has for good: the engine, and what tells it of changed routes."""
+    engine.start()
+    reach._shared.listen()
 
 
 class Opened:

@@ -16,6 +16,7 @@ ROOMS = (
     "http",
     "network",
     "ranges",
+    "requests",
     "testing",
     "transports",
 )

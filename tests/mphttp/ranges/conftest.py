@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mphttp.engine import engine
-from tests.lab.leaks import Opened, eventually
+from tests.lab.leaks import Opened, eventually, start
 from tests.mphttp.transports.doors import DOORS, Door
 
 
@@ -20,7 +19,7 @@ def door(request: pytest.FixtureRequest) -> Door:
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     """Check that no thread, socket or temporary file outlives the test."""
-    engine.start()  # its thread and its descriptors are the process's, for good
+    start()
     opened = Opened()
     yield
     eventually(opened.own, {"descriptors": 0, "threads": 0})

@@ -14,9 +14,9 @@ import pytest
 import requests
 import trustme
 
-from mphttp.engine import Connection, engine
+from mphttp.engine import Connection
 from mphttp.requests import MultipathAdapter
-from tests.lab.leaks import eventually
+from tests.lab.leaks import eventually, start
 
 from .servers import Proxy, Server
 
@@ -28,7 +28,7 @@ Open = Callable[..., requests.Session]
 @pytest.fixture(scope="package", autouse=True)
 def _engine() -> None:
     """Start what the process has for good; what other tests left goes before these begin."""
-    engine.start()
+    start()
     gc.collect()
 
 
