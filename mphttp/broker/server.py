@@ -8,15 +8,11 @@ closes.
 from __future__ import annotations
 
 import errno
-import heapq
-import itertools
 import resource
-import select
 import socket
 import struct
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from mphttp.kernel.broker.messages import Answer, EventTold, Hello, Lost, Refused
 from mphttp.kernel.broker.wire import decode_request, encode_answer
@@ -25,24 +21,23 @@ from mphttp.kernel.path_manager.tables import EventType
 
 from .descriptor import MOST_PASSED, Received, receive
 from .disposal import Disposal
+from .log import Log, WriteLine
 from .namespace import Namespace
 from .namespaces import Namespaces
-from .rules import Rules, TokenBucket
+from .rules import Rules
 from .service import Client, Service
-from .users import User, Users
+from .turns import PAUSE, Turns
+from .users import Users
+from .watchers import Watched, Watchers
 
 _CREDENTIALS = struct.Struct("3i")  # struct ucred
 _ACCEPTS = 16  # in one turn
 _EVENTS = 16  # messages in one turn
-_PAUSE = 0.05  # seconds, while a user's descriptors wait to be closed
 _SHORT = 0.5  # seconds, while there are no descriptors, no threads or no memory
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _OWN = 16  # descriptors that the broker needs for itself
 _NOBODY = -1  # whose descriptors are closed where it isn't known whose they are
 _MOST = 1 << 20  # descriptors, where there is no limit (the kernel's default for it)
-_LINES = 200  # of the log in a second, about all users
-
-Log = Callable[[str], None]
 
 
 class Server:
@@ -61,46 +56,43 @@ class Server:
         listener: socket.socket,
         namespaces: Namespaces,
         rules: Rules,
-        log: Log,
+        log: WriteLine,
         claim: Callable[[int], None] | None = None,
     ) -> None:
         self._listener = listener
         self._namespaces = namespaces
         self._rules = rules
-        self._log = log
+        self._log = Log(log)
         self._claim = claim
         self._service = Service(namespaces, rules)
         self._users = Users(rules)
         self._disposal = Disposal()
         self._clients: dict[int, Client] = {}
-        self._watchers: dict[tuple[Namespace, int], set[Client]] = {}
+        self._watchers = Watchers(self._users)
         self._sources: dict[int, Namespace] = {}
-        self._paused: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()
-        self._lines = TokenBucket(_LINES, time.monotonic())
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._most_descriptors = _MOST if most == resource.RLIM_INFINITY else most
-        self._poll = select.epoll()
+        self._turns = Turns()
         listener.setblocking(False)
-        self._poll.register(listener, select.EPOLLIN)
+        self._turns.add(listener.fileno())
         self._stopped = False
-        self._woken, self._waker = socket.socketpair()
-        self._waker.setblocking(False)
-        self._poll.register(self._woken, select.EPOLLIN)
+        self._wakers = woken, waker = socket.socketpair()
+        waker.setblocking(False)
+        self._turns.add(woken.fileno())
         self._hear(namespaces.own)
 
     def run(self) -> None:
         """Serve until `stop`; what was begun is brought to its end."""
         while not self._stopped:
             try:
-                for fd, _ in self._poll.poll(self._sleep()):
+                for fd in self._turns.wait(_SHORT if self._disposal.short else None):
                     self._on_ready(fd)
-                self._resume()
+                self._turns.resume()
                 if self._disposal.short:
                     self._disposal.help()
             except Exception as error:  # such as no memory: everybody else's service goes on
-                self._tell_rarely(f"trouble: {error!r}")
-                time.sleep(_PAUSE)
+                self._log.line(f"trouble: {error!r}")
+                time.sleep(PAUSE)
 
     def stop(self, *_signal: object) -> None:
         """End `run` when it wakes; the handler of a signal."""
@@ -108,7 +100,7 @@ class Server:
 
     def waker(self) -> int:
         """The descriptor that wakes it, for `signal.set_wakeup_fd`: any thread gets a signal."""
-        return self._waker.fileno()
+        return self._wakers[1].fileno()
 
     def _on_ready(self, fd: int) -> None:
         if fd == self._listener.fileno():
@@ -123,7 +115,7 @@ class Server:
     def _accept(self) -> None:
         for _ in range(_ACCEPTS):
             if self._disposal.all_waiting() >= self._rules.closings or not self._room():
-                self._pause(self._listener.fileno())
+                self._turns.pause(self._listener.fileno())
                 return
             try:
                 sock, _ = self._listener.accept()
@@ -139,8 +131,8 @@ class Server:
 
     def _wait_for_more(self, error: OSError) -> None:
         """Take nobody for a while."""
-        self._tell_rarely(f"no client can be taken now: {error.strerror}")
-        self._pause(self._listener.fileno(), time.monotonic() + _SHORT)
+        self._log.line(f"no client can be taken now: {error.strerror}")
+        self._turns.pause(self._listener.fileno(), time.monotonic() + _SHORT)
 
     def _room(self) -> bool:
         """Whether all descriptors that one message can have would find a place.
@@ -162,7 +154,7 @@ class Server:
             self._refuse(client, CallRefused("too many processes are connected to the broker"))
             self._disposal.close(number, [sock.detach()])
             return
-        self._poll.register(sock, select.EPOLLIN)
+        self._turns.add(sock.fileno())
         user.clients += 1
         self._clients[sock.fileno()] = client
 
@@ -171,10 +163,10 @@ class Server:
         user = self._users.find(client.user, now)
         waiting = self._disposal.waiting(client.user)
         if waiting >= self._rules.closings_per_user or not self._room():
-            self._pause(client.sock.fileno())
+            self._pause(client)
             return
         if not user.requests.take(now):
-            self._pause(client.sock.fileno(), user.requests.next_time(now))
+            self._pause(client, user.requests.next_time(now))
             return
         try:
             received = receive(client.sock, self._rules.message_bytes)
@@ -186,7 +178,7 @@ class Server:
         try:
             self._answer(client, received)
         except Exception as error:  # a fault of ours must not end everybody's service
-            self._tell_rarely(f"user {client.user} process {client.process}: a bug: {error!r}")
+            self._log.about(client, f"a bug: {error!r}")
             self._drop(client)
         finally:
             if received.descriptors:
@@ -211,36 +203,20 @@ class Server:
         if outcome.claims is not None and self._claim is not None:
             self._claim(outcome.claims)
         if outcome.watch is not None:
-            self._watch(client, outcome.watch)
+            self._hear(outcome.watch[0])
+            self._watchers.add(client, outcome.watch)
         if isinstance(outcome.answer, Refused):
             self._refuse(client, outcome.answer.error())
             return
         if outcome.effect is not None:
-            self._tell_effect(client, user, outcome.effect)
+            self._log.effect(client, user, outcome.effect)
         self._send(client, outcome.answer)
 
     def _refuse(self, client: Client, error: KernelError) -> None:
         now = time.monotonic()
         if self._users.find(client.user, now).refusals.take(now):
-            self._tell_rarely(f"user {client.user} process {client.process}: refused: {error}")
+            self._log.about(client, f"refused: {error}")
         self._send(client, Refused.of(error))
-
-    # The log.
-
-    def _tell_effect(self, client: Client, user: User, effect: str) -> None:
-        """Log what was done, or that it was one of many."""
-        now = time.monotonic()
-        if not user.effects.take(now):
-            user.untold += 1
-            return
-        more = f" ({user.untold} more before that)" if user.untold else ""
-        user.untold = 0
-        self._tell_rarely(f"user {client.user} process {client.process}: {effect}{more}")
-
-    def _tell_rarely(self, line: str) -> None:
-        """Log a line, unless there were very many."""
-        if self._lines.take(time.monotonic()):
-            self._log(line)
 
     def _send(self, client: Client, answer: Answer) -> None:
         try:
@@ -252,18 +228,14 @@ class Server:
         fd = client.sock.fileno()
         if self._clients.pop(fd, None) is None:
             return
-        with suppress(FileNotFoundError):  # paused
-            self._poll.unregister(fd)
-        for watched in client.watched:
-            self._unwatch(client, watched)
-        user = self._users.find(client.user, time.monotonic())
-        user.clients -= 1
-        user.watched -= len(client.watched)
-        client.watched.clear()
+        self._turns.remove(fd)
+        for watched in list(client.watched):
+            self._watchers.remove(client, watched)
+        self._users.find(client.user, time.monotonic()).clients -= 1
         self._disposal.close(client.user, [client.sock.detach()])
         for namespace in self._namespaces.leave(client):
             if self._sources.pop(namespace.fileno(), None) is not None:
-                self._poll.unregister(namespace.fileno())
+                self._turns.remove(namespace.fileno())
             namespace.close()
 
     # Events.
@@ -271,20 +243,7 @@ class Server:
     def _hear(self, namespace: Namespace) -> None:
         if namespace.fileno() not in self._sources:
             self._sources[namespace.fileno()] = namespace
-            self._poll.register(namespace.fileno(), select.EPOLLIN)
-
-    def _watch(self, client: Client, watched: tuple[Namespace, int]) -> None:
-        self._hear(watched[0])
-        if watched not in client.watched:
-            client.watched.add(watched)
-            self._users.find(client.user, time.monotonic()).watched += 1
-            self._watchers.setdefault(watched, set()).add(client)
-
-    def _unwatch(self, client: Client, watched: tuple[Namespace, int]) -> None:
-        watchers = self._watchers[watched]
-        watchers.discard(client)
-        if not watchers:
-            del self._watchers[watched]
+            self._turns.add(namespace.fileno())
 
     def _tell_events(self, fd: int) -> None:
         for _ in range(_EVENTS):
@@ -300,10 +259,10 @@ class Server:
             for token, payload in events:
                 self._tell((namespace, token), payload)
 
-    def _tell(self, watched: tuple[Namespace, int], payload: bytes) -> None:
-        for client in list(self._watchers.get(watched, ())):
+    def _tell(self, watched: Watched, payload: bytes) -> None:
+        for client in self._watchers.of(watched):
             if payload[0] == EventType.CLOSED:  # the token may be another connection's soon
-                self._forget(client, watched)
+                self._watchers.remove(client, watched)
             self._send(client, EventTold(payload))
 
     def _tell_lost(self, namespace: Namespace) -> None:
@@ -311,38 +270,11 @@ class Server:
         for client in list(self._clients.values()):
             concerned = [watched for watched in client.watched if watched[0] is namespace]
             for watched in concerned:
-                self._forget(client, watched)
+                self._watchers.remove(client, watched)
             if concerned:
                 self._send(client, Lost())
 
-    def _forget(self, client: Client, watched: tuple[Namespace, int]) -> None:
-        client.watched.discard(watched)
-        self._users.find(client.user, time.monotonic()).watched -= 1
-        self._unwatch(client, watched)
-
-    # Those who wait.
-
-    def _pause(self, fd: int, until: float | None = None) -> None:
-        """Read nothing more from a client for a while, or take no client."""
-        when = time.monotonic() + _PAUSE if until is None else until
-        self._poll.unregister(fd)
-        client = self._clients.get(fd)
-
-        def resume() -> None:
-            if client is self._clients.get(fd):
-                self._poll.register(fd, select.EPOLLIN)
-
-        heapq.heappush(self._paused, (when, next(self._order), resume))
-
-    def _resume(self) -> None:
-        now = time.monotonic()
-        while self._paused and self._paused[0][0] <= now:
-            self._paused[0][-1]()  # if that fails, it is tried again
-            heapq.heappop(self._paused)
-
-    def _sleep(self) -> float | None:
-        longest = _SHORT if self._disposal.short else None
-        if not self._paused:
-            return longest
-        until = max(0.0, self._paused[0][0] - time.monotonic())
-        return until if longest is None else min(until, longest)
+    def _pause(self, client: Client, until: float | None = None) -> None:
+        """Read nothing more from a client for a while."""
+        fd = client.sock.fileno()
+        self._turns.pause(fd, until, lambda: client is self._clients.get(fd))

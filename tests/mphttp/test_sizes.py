@@ -10,6 +10,7 @@ import pytest
 import mphttp
 
 ROOMS = (
+    "broker",
     "core",
     "curl",
     "engine",
