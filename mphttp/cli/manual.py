@@ -13,7 +13,7 @@ from mphttp import __version__
 from .environment import Environment
 from .exits import ExitCode, unwritable, usage
 from .parser import COMMANDS, whole
-from .variables import VARIABLES
+from .variables import FILES, VARIABLES
 
 _DATE = "2026-11-30"
 _WIDTH = 78
@@ -147,9 +147,10 @@ def _exits(epilog: str) -> Iterator[str]:
 
 
 def _environment() -> Iterator[str]:
-    yield ".SH ENVIRONMENT"
-    for names, meaning in VARIABLES.items():
-        yield from (".TP", f"\\fB{_text(names)}\\fR", *_lines(meaning))
+    for title, entries in (("ENVIRONMENT", VARIABLES), ("FILES", FILES)):
+        yield f".SH {title}"
+        for names, meaning in entries.items():
+            yield from (".TP", f"\\fB{_text(names)}\\fR", *_lines(meaning))
 
 
 def _lines(text: str, *, filled: bool = True) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from mphttp.cli.exits import ExitCode
 from mphttp.cli.manual import pages
 from mphttp.cli.parser import COMMANDS
-from mphttp.cli.variables import VARIABLES
+from mphttp.cli.variables import CLIENTS, VARIABLES
 
 
 def tool(name: str) -> str:
@@ -70,6 +70,7 @@ def test_help_for_one_option(run) -> None:
     assert b"mphttp get: -Z, --parallel\n" in run("help", "-Z").out
     assert b"show what there is now" in run("help", "watch").out
     assert all(name.encode() in run("help", "environment").out for name in VARIABLES)
+    assert set(CLIENTS) <= set(VARIABLES)
     assert b"mphttp [-h]" in run("help").out
     wrong = run("help", "dedline")
     assert wrong.code == ExitCode.USAGE
