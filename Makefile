@@ -7,6 +7,7 @@ venv := .venv
 runs := $(venv)/.runs
 develops := $(venv)/.develops
 other_report := $(venv)/other.xml
+lab_tests := $(venv)/bin/pytest --labs 3 --junit-xml=$(venv)/lab.xml
 quick_marks := not lab and not guest and not slow
 
 # Debian keeps nginx and ip where an ordinary user's PATH doesn't look.
@@ -25,13 +26,13 @@ demo: $(runs)
 test: $(develops)
 	scripts/packages
 	$(venv)/bin/pytest -n 3 -m "not lab and not guest and not more" --junit-xml=$(other_report)
-	scripts/lab_tests $(venv) "lab and not more"
+	$(lab_tests) -m "lab and not more"
 
 test-all: $(develops)
 	scripts/packages
 	$(LOOK) $(venv)/bin/pytest -n 3 -m "not lab and not guest" --junit-xml=$(other_report) \
 		-o cache_dir=$(venv)/other.cache
-	scripts/lab_tests $(venv) lab
+	$(LOOK) $(lab_tests) -m lab -o cache_dir=$(venv)/lab.cache
 
 # All but the tests that need a laboratory, or more than a moment; more of them wait than compute.
 quick: $(develops)

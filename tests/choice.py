@@ -43,6 +43,15 @@ def mark_more(items: Iterable[pytest.Item]) -> None:
                     item.add_marker(pytest.mark.more)
 
 
+def longest_first(item: pytest.Item) -> float:
+    """Return a key by which tests that are allowed more time than others come before them.
+
+    Nobody is to wait in the end for one that began last.
+    """
+    mark = item.get_closest_marker("timeout")
+    return -float(mark.args[0]) if mark else 0.0
+
+
 def client_of(item: pytest.Item) -> str:
     """Return which client a test is for, or ""."""
     names = (getattr(value, "name", value) for value in _parameters(item))

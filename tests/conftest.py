@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
+from shlex import join
 from typing import Any
 
 import hypothesis
@@ -20,12 +22,12 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)  # `make quick`
 hypothesis.settings.load_profile("untimed")
 
-_OUTSIDE = "needs two real paths: mphttp lab run -- pytest tests/lab"
+_OUTSIDE = "needs two real paths: pytest --labs 1 tests/lab"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--share", metavar="N/M", help="run the N-th of M shares of the files: scripts/lab_tests"
+        "--labs", type=int, metavar="N", help="run tests in N labs side by side (make test)"
     )
 
 
@@ -44,21 +46,28 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, lambda *_: None)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> Generator[None]:
-    """Let marks make their choice; then take one share, and skip what needs the lab.
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Let xdist start each of its processes in a lab of its own.
 
-    A second look at what failed (--last-failed) takes all of it: pytest doesn't even read the other
-    files then, so that the shares would be others.
+    Tests of the lab wait for slow links most of the time, so that several do well side by side. One
+    that is done takes tests from another. What failed before is looked at again in one alone.
     """
+    labs = config.getoption("--labs")
+    if not labs or hasattr(config, "workerinput"):
+        return
+    command = [sys.executable, "-m", "mphttp", "lab", "run", "--", sys.executable]
+    config.option.numprocesses = None
+    config.option.dist = "worksteal"
+    config.option.tx = [f"{1 if config.getoption('lf') else labs}*popen//python={join(command)}"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Let marks make their choice; the longest come first, and what needs the lab is skipped."""
     choice.mark_more(items)
     yield
-    share = config.getoption("--share")
-    if share is not None and not config.getoption("lf"):
-        number, _, shares = share.partition("/")
-        _keep_share(items, int(number) - 1, int(shares))
+    items.sort(key=choice.longest_first)
     if names.INSIDE in os.environ:
         return
     for item in items:
@@ -86,16 +95,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell what was left out; what was skipped and why, `-ra` tells."""
     if words := choice.told(terminalreporter.config.stash[_left_out]):
         terminalreporter.write_line(words)
-
-
-def _keep_share(items: list[pytest.Item], number: int, shares: int) -> None:
-    """Keep a share of the files, with as many tests as each other share."""
-    loads = [0] * shares
-    share_of = dict[str, int]()
-    for file, tests in Counter(str(item.path) for item in items).most_common():
-        share_of[file] = loads.index(min(loads))
-        loads[share_of[file]] += tests
-    items[:] = [item for item in items if share_of[str(item.path)] == number]
 
 
 @pytest.fixture
