@@ -27,7 +27,7 @@ _MOST_SHARED = 64
 _Peer = tuple[SocketAddress, tuple[SocketAddress, ...], tuple[str, ...] | None]
 
 
-class _Shared:
+class KnownPaths:
     """The paths to peers as they were found last, until a route or an interface changes.
 
     The kernel is asked for them by several messages, which would be half of what a short-lived
@@ -64,8 +64,8 @@ class _Shared:
             return self._found.get(peer, (-math.inf, []))
 
 
-_shared = _Shared()
-os.register_at_fork(after_in_child=_shared.forget)
+known_paths = KnownPaths()
+os.register_at_fork(after_in_child=known_paths.forget)
 
 
 class Reach:
@@ -99,12 +99,12 @@ class Reach:
     def find(self) -> list[Path] | None:
         """Ask the kernel which paths reach the peer; None where it doesn't tell."""
         now = time.monotonic()
-        _shared.listen()
+        known_paths.listen()
         try:
             found = paths_to_any(self.remote, self.also_at, self.names)
         except KernelError:
             return None
-        _shared.put(self._peer, found, now)
+        known_paths.put(self._peer, found, now)
         return found
 
     @property
@@ -119,7 +119,7 @@ class Reach:
         """
         if self._until != -math.inf:
             return False
-        at, found = _shared.get(self._peer)
+        at, found = known_paths.get(self._peer)
         if now >= at + _SHARED_FOR:
             return False
         self.take(found, at)

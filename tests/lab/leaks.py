@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mphttp.engine import engine, reach
+from mphttp.engine import engine
+from mphttp.engine.reach import known_paths
 
 # include/net/tcp_states.h
 _CONNECTED = {"01", "02", "08"}  # established, SYN sent, close wait
@@ -49,7 +50,7 @@ def threads() -> int:
 def start() -> None:
     """Make what a process has for good: the engine, and what tells it of changed routes."""
     engine.start()
-    reach._shared.listen()
+    known_paths.listen()
 
 
 class Opened:
