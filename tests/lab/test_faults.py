@@ -249,6 +249,7 @@ def test_a_subflow_reset_while_the_other_drains(lab: LabClient) -> None:
     def moves_to_lte(transfer: Transfer) -> Steps:
         yield Open(LTE)
         yield Until(received=SIZE // 2)
+        lab.change("wifi", rate="1mbit")  # so that what is under way takes long
         yield Close(transfer.subflows[0])
         drains.set()
         yield Until(event="subflow_closed")

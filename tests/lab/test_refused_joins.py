@@ -22,11 +22,12 @@ SIZE = 3_000_000
 
 
 def insists(transfer: Transfer) -> Steps:
-    """Ask for a subflow on LTE all the time."""
+    """Ask for a subflow on LTE whenever there is none."""
     while True:
         try:
             yield Open(LTE)
-            yield Until(event="subflow_closed", elapsed=transfer.elapsed + 0.05)
+            while any(subflow.path == LTE for subflow in transfer.subflows):
+                yield Until(event="subflow_closed", elapsed=transfer.elapsed + 0.05)
         except OpenFailed:
             yield Until(elapsed=transfer.elapsed + 0.02)
 

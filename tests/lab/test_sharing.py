@@ -51,6 +51,7 @@ def test_every_response_opens_its_own_second_subflow(lab: LabClient) -> None:
 
 def test_the_only_subflow_that_is_left_is_no_backup(lab: LabClient) -> None:
     """Refresh has replaced what the connection began with; the next response builds on the rest."""
+    lab.change("wifi", rate="4mbit")  # so that there is time for it
     with make_client(Refresh(SIZE // 2)) as client:
         first, second = (fetch(client, url(SIZE)) for _ in range(2))
     assert first.subflows[0].closed_at is not None
