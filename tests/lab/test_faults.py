@@ -23,7 +23,7 @@ from mphttp import Deadline, FullMesh, SinglePath
 from mphttp.cli.exits import ExitCode
 from mphttp.kernel.hints import ALLOW_NETLINK
 from mphttp.lab import LabClient, names
-from mphttp.strategies import Close, Open, OpenFailed, Steps, Transfer, Until
+from mphttp.strategies import Close, Handover, Open, OpenFailed, Steps, Strategy, Transfer, Until
 from tests import sandbox
 
 from .any_door import CLIENTS, any_client
@@ -276,6 +276,19 @@ def test_an_idle_connection_that_is_reset(lab: LabClient, opened: Opened, door: 
         second = fetch_by(client, url(SIZE))
     assert second.subflows[0].local != first.subflows[0].local
     assert second.seconds < 10
+
+
+@pytest.mark.parametrize("strategy", [Handover(), Deadline(8), FullMesh()], ids=lambda s: s.name)
+@pytest.mark.parametrize("door", CLIENTS)
+def test_an_idle_connection_whose_path_falls_silent(
+    lab: LabClient, door: str, strategy: Strategy
+) -> None:
+    """Nobody is told; the next request gets through, and so does its response."""
+    with any_client(door, strategy) as client:
+        fetch_by(client, url(1000))
+        lab.blackhole("wifi")
+        report = fetch_by(client, url(SIZE))
+    assert carried(report, "lte") >= SIZE
 
 
 @pytest.fixture
