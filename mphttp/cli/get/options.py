@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 from ..environment import Environment
 from ..exits import table, usage
@@ -27,6 +27,7 @@ With several URLs, -o, -O and --sha256 count for one each, in order; what fails 
 others, and the exit code is the last failure's."""
 
 
+@cache
 def parser(*, sends: bool = False) -> Parser:
     """Return the parser of `mphttp get`, or of `mphttp put`."""
     if sends:

@@ -159,6 +159,7 @@ def test_what_was_said_unasked_is_nobodys_answer(tmp_path: Path, asked: socket.s
         requests.close()
 
 
+@pytest.mark.slow
 def test_one_that_stalls_costs_its_time_once(
     tmp_path: Path, asked: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

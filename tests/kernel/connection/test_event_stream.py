@@ -245,6 +245,7 @@ def test_without_events_looks_tell(net: Net) -> None:
         assert list(stream) == [ConnectionClosed()]
 
 
+@pytest.mark.slow
 def test_a_retransmission_timeout_is_told(net: Net) -> None:
     """What is sent into a link that is cut isn't acknowledged: TCP_INFO tells."""
     client, _ = net.connection()

@@ -76,6 +76,7 @@ def test_a_session_survives_its_path(net: Net, tmp_path: Path, strategy: str) ->
         assert longest_gap(client, lambda: blackhole("c1")) < 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ['"handover"', '"handover"\nstandby = true'])
 def test_a_session_in_which_only_the_server_speaks_survives_its_path(
     net: Net, tmp_path: Path, strategy: str

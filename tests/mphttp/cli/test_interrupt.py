@@ -58,6 +58,7 @@ def test_a_limit_that_begins_anew_grants_more() -> None:
         assert left > LATER
 
 
+@pytest.mark.slow
 def test_a_limit_that_hit_where_exceptions_are_dropped_is_told_again() -> None:
     with pytest.raises(TimeIsOver), time_limit(SOON):
         wait_twice()

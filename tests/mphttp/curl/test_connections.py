@@ -27,6 +27,7 @@ from tests.mphttp.requests.servers import Service, answer, chunked
 from .expected import BODY, fails
 
 
+@pytest.mark.slow
 def test_limits() -> None:
     """The kernel takes the connection, and no server does."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -55,6 +55,7 @@ def interrupted(fetch: Callable[[], bytes], alarm: Callable[[float], None], afte
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # where a socket was just being closed
 def test_it_reaches_the_caller_and_nothing_is_lost(
     serve: Serve, alarm: Callable[[float], None], capfd: pytest.CaptureFixture[str]

@@ -89,6 +89,7 @@ def test_a_path_that_answers_is_kept() -> None:
     in_child(start)
 
 
+@pytest.mark.slow
 def test_who_wants_one_path_has_no_other() -> None:
     """Others may have to be paid for."""
 

@@ -72,6 +72,7 @@ def test_as_long_as_one_works_the_body_comes_whole(
     simulation.run(within=3 * alone + 60)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     length=st.integers(2 * MB, 30 * MB),

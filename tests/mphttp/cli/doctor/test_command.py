@@ -101,6 +101,7 @@ def test_a_server_without_mptcp_is_told_apart(run, server) -> None:
     assert result.code == ExitCode.MISSING
 
 
+@pytest.mark.slow
 def test_a_server_with_mptcp_is_told_apart(run, mptcp_server) -> None:
     (told,) = run("doctor", "--json", "--max-time", "1", mptcp_server).json["server"]
     assert (told["path"], told["protocol"], told["error"]) == ("lo", "mptcp", "")

@@ -155,6 +155,7 @@ def test_no_connection_is_tried_again(run, nobody, waits) -> None:
     assert "Connection refused; trying again in 2 s (2 of 2)" in result.err
 
 
+@pytest.mark.slow
 def test_max_time_is_for_each_attempt(run, server, waits, tmp_path: Path) -> None:
     output = ("-o", str(tmp_path / "file"))
     options = ("--retry", "2", "--retry-delay", "100ms", "--max-time", "300ms", *output)

@@ -45,7 +45,8 @@ def big(_: bytes, connection: socket.socket) -> None:
     connection.sendall(whole(bytes(4 << 20)))
 
 
-@pytest.mark.parametrize("backend", ["httpx", pytest.param("curl", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
 def test_a_standard_output_that_nobody_reads(backend: str) -> None:
     with raw_server(big) as server:
         reading, writing = os.pipe()
