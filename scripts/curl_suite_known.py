@@ -43,7 +43,6 @@ KNOWN: dict[str, tuple[int, ...]] = {
     "`-w`: `certs`": (417,),
     "`-w`: `header_json`": (1671,),
     "`-w`: names of hosts beyond ASCII": (2046, 2047),
-    "`Expect: 100-continue` before a large body": (154, 357, 1070, 1129, 1130, 1131),
     "a server of HTTP/1.0": (1071, 1072, 1073, 1074),
     "`-n` and a user in the URL": (682, 683, 685),
     "`-n` and a quoted password": (679, 680),

@@ -97,6 +97,10 @@ def sent(
         if session is not None:
             session.prepare(request, first)
         response = _answer(transport, request, tell)
+        if response.status_code == 417 and "expect" in request.headers:  # RFC 9110, 10.1.1
+            _let_go(response)
+            del request.headers["expect"]
+            response = _answer(transport, request, tell)
         if session is not None:
             session.learn(response)
         return response

@@ -120,6 +120,7 @@ class Transfer:
         self.hop.message.apply(self.easy, self._sending)
         self._deadlines.apply(self.easy)
         setopt = self.easy.setopt
+        setopt(pycurl.MAXREDIRS, 0)  # so that it doesn't send what 417 refused once more by itself
         setopt(pycurl.OPENSOCKETFUNCTION, self.guard(self._on_socket, pycurl.SOCKET_BAD))
         setopt(pycurl.SOCKOPTFUNCTION, self.guard(self._on_copy, pycurl.SOCKOPT_ERROR))
         setopt(pycurl.PREREQFUNCTION, self.guard(self._on_sending, pycurl.PREREQFUNC_ABORT))
@@ -186,6 +187,12 @@ class Transfer:
             words: what it says of it.
         """
         code, words = self.body.outcome(code, words)
+        if (
+            code == pycurl.E_TOO_MANY_REDIRECTS
+            and self.head is not None
+            and self.head.status == 417
+        ):
+            code = 0
         if self.guard.failure is None:
             self.guard.failure = self._fault(code, words)
         self._finish(whole=self.guard.failure is None)

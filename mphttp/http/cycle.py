@@ -21,6 +21,9 @@ _MOST_INTERIM = 100
 _START = b"HTTP/"
 """What every response begins with (RFC 9112, section 4)."""
 _UNTIL_CLOSED = 2**62  # bytes
+CONTINUES_WITHIN = 1.0
+"""Seconds for which a body waits for "100 Continue"; curl's. No server has to send it to those that
+it doesn't know (RFC 9110, 10.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,11 @@ class Head:
     headers: list[tuple[bytes, bytes]]
     switched: bool
     raw: bytes
+
+    @property
+    def spares_body(self) -> bool:
+        """Whether a body that waited needn't be sent any more (RFC 9110, 10.1.1)."""
+        return self.status >= 300
 
     @property
     def refuses(self) -> bool:
@@ -101,6 +109,11 @@ class Cycle:
             h11.LocalProtocolError: it is shorter than the head said.
         """
         return self._h11.send(h11.EndOfMessage()) or b""
+
+    @property
+    def expects(self) -> bool:
+        """Whether the body waits for the server's word (Expect: 100-continue)."""
+        return self._h11.client_is_waiting_for_100_continue
 
     # The response.
 

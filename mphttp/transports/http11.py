@@ -7,7 +7,7 @@ import enum
 import time
 
 from mphttp.engine import Exchange
-from mphttp.http.cycle import ConnectionLost, Cycle, Head
+from mphttp.http.cycle import CONTINUES_WITHIN, ConnectionLost, Cycle, Head
 from mphttp.network.stream import AsyncMultipathStream, MultipathStream
 from mphttp.network.time_limit import TimeLimit
 
@@ -164,6 +164,11 @@ class HTTP11Connection(_HTTP11):
         timeout = timeout_of(request, "write")
         with step(request, "http11.send_request_headers"):
             pending = cycle.request(request.url.target, request.headers)
+        if cycle.expects:
+            self._stream.write(pending, timeout)
+            pending, early = b"", self._permission(cycle)
+            if early is not None and early.spares_body:
+                return early
         with step(request, "http11.send_request_body"):
             for chunk in request.stream:  # the first goes out with the head
                 _count(exchange, chunk)
@@ -191,6 +196,15 @@ class HTTP11Connection(_HTTP11):
         if left and early is not None and not early.refuses:
             self._stream.write(bytes(left), timeout)
         return early
+
+    def _permission(self, cycle: Cycle) -> Head | None:
+        """Wait for the word that a body may follow; return a response that came in its place."""
+        limit = TimeLimit(CONTINUES_WITHIN)
+        with contextlib.suppress(self._core.ReadTimeout):
+            while (head := cycle.head()) is None and cycle.expects:
+                cycle.receive(self._stream.read(_READ, limit.left()))
+            return head
+        return None
 
     def _head(self, cycle: Cycle, timeout: float | None) -> Head:
         limit = TimeLimit(timeout)  # for interim responses, too, and a head byte by byte
@@ -260,6 +274,11 @@ class AsyncHTTP11Connection(_HTTP11):
         timeout = timeout_of(request, "write")
         async with step_async(request, "http11.send_request_headers"):
             pending = cycle.request(request.url.target, request.headers)
+        if cycle.expects:
+            await self._stream.write(pending, timeout)
+            pending, early = b"", await self._permission(cycle)
+            if early is not None and early.spares_body:
+                return early
         async with step_async(request, "http11.send_request_body"):
             async with closing(aiter(request.stream)) as parts:
                 async for chunk in parts:  # the first goes out with the head
@@ -289,6 +308,15 @@ class AsyncHTTP11Connection(_HTTP11):
         if left and early is not None and not early.refuses:
             await self._stream.write(bytes(left), timeout)
         return early
+
+    async def _permission(self, cycle: Cycle) -> Head | None:
+        """Wait for the word that a body may follow; return a response that came in its place."""
+        limit = TimeLimit(CONTINUES_WITHIN)
+        with contextlib.suppress(self._core.ReadTimeout):
+            while (head := cycle.head()) is None and cycle.expects:
+                cycle.receive(await self._stream.read(_READ, limit.left()))
+            return head
+        return None
 
     async def _head(self, cycle: Cycle, timeout: float | None) -> Head:
         limit = TimeLimit(timeout)  # for interim responses, too, and a head byte by byte

@@ -105,4 +105,4 @@ def _without_content(request: httpx.Request) -> httpx.Request:
     )
 
 
-_FRAMING = (b"content-length", b"transfer-encoding")
+_FRAMING = (b"content-length", b"transfer-encoding", b"expect")

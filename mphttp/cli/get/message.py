@@ -47,6 +47,7 @@ class Message:
         follow: how redirects are followed; None if they aren't.
         scheme: how user and password are told; None is Basic.
         chunked: whether the body is sent in chunks, though its length may be known.
+        expects: whether the body waits until the server says that it wants it.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Message:
     follow: Follow | None = None
     scheme: Scheme | None = None
     chunked: bool = False
+    expects: bool = False
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -98,6 +100,7 @@ class Message:
         auth = None if self.scheme in ("digest", "any") else self.login
         defaults |= {"Authorization": basic(*auth)} if auth else {}
         defaults |= {"Accept-Encoding": offered()} if self.compressed else {}
+        defaults |= {"Expect": "100-continue"} if self.expects else {}
         media_type = self.content.media_type if self.content is not None else ""
         defaults |= {"Content-Type": media_type} if media_type else {}
         request.headers.update(defaults)
@@ -179,6 +182,7 @@ def message(
         follow=follow if settings.location or settings.location_trusted else None,
         scheme=_scheme(settings),
         chunked=chunked,
+        expects=not settings.http2 and _expects(settings, content),
     )
 
 
@@ -189,6 +193,17 @@ def _implied(settings: Settings, content: Content | None) -> str:
     if content is None:
         return "GET"
     return "PUT" if settings.upload_file else "POST"
+
+
+_LARGE = 1 << 20
+"""Bytes of a form beyond which the server is asked whether it wants it; curl's."""
+
+
+def _expects(settings: Settings, content: Content | None) -> bool:
+    """Whether the server is asked by "Expect: 100-continue" before a body, as curl does it."""
+    if content is None or content.size == 0:
+        return False
+    return content.size is None or bool(settings.upload_file) or content.size > _LARGE
 
 
 def _own(

@@ -46,6 +46,8 @@ class Seen:
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
+    unexpected: int = 0
+    """The status that answers "Expect: 100-continue", 0 for "100 Continue"."""
 
     @property
     def url(self) -> str:
@@ -71,6 +73,17 @@ class _Handler(BaseHTTPRequestHandler):
         if name.startswith("do_"):
             return self._any
         raise AttributeError(name)
+
+    def handle_expect_100(self) -> bool:
+        seen: Seen = self.server.seen  # type: ignore[attr-defined]
+        if not seen.unexpected:
+            return super().handle_expect_100()
+        fields = {name.lower(): value for name, value in self.headers.items()}
+        seen.requests.append(Request(self.command, self.path, fields, b""))
+        self.send_response(seen.unexpected)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return False
 
     def _any(self) -> None:
         fields = {name.lower(): value for name, value in self.headers.items()}

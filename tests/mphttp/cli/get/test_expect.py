@@ -1,0 +1,55 @@
+"""`Expect: 100-continue` as curl sends it, by each backend and by curl itself."""
+
+from __future__ import annotations
+
+import pytest
+
+BODY = b"GET /body HTTP/1.1\r\n\r\n"
+"""A body that the server would take for a request, if it came unasked."""
+LARGE = b"x" * ((1 << 20) + 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "content", "expected"),
+    [
+        (("-T", "file"), BODY, "100-continue"),
+        (("-T", "file"), b"", None),
+        (("-T", "file", "-H", "Expect:"), BODY, None),
+        (("-d", "@file"), BODY, None),
+        (("-d", "@file", "-H", "Expect: 100-continue"), BODY, "100-continue"),
+        (("-d", "@file"), LARGE, "100-continue"),
+        (("-d", "@file"), LARGE[1:], None),
+        (("-d", "@file", "-H", "Transfer-Encoding: chunked"), BODY, None),
+        (("-F", "name=@file"), LARGE, "100-continue"),
+    ],
+)
+def test_it_is_sent_where_curl_sends_it(client, seen, tmp_path, words, content, expected) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert client(*words, seen.url + "/a").code == 0
+    (request,) = seen.requests
+    assert request["expect"] == expected
+    kept = content.translate(None, b"\r\n") if "-d" in words else content
+    assert kept in request.body
+
+
+def test_an_answer_in_its_place_spares_the_body(client, seen, tmp_path) -> None:
+    (tmp_path / "file").write_bytes(BODY)
+    seen.unexpected = 404
+    done = client("-i", "-T", "file", seen.url + "/a")
+    assert done.code == 0
+    assert done.out.startswith(b"HTTP/1.1 404")
+    assert [request.target for request in seen.requests] == ["/a"]
+
+
+@pytest.mark.parametrize("words", [("-T", "file"), ("-T", "-")])
+def test_what_417_refuses_is_sent_without_it(client, seen, tmp_path, words) -> None:
+    (tmp_path / "file").write_bytes(BODY)
+    seen.unexpected = 417
+    done = client("-i", *words, seen.url + "/a", stdin=BODY)
+    assert done.code == 0
+    assert done.out.startswith(b"HTTP/1.1 417")
+    assert b"HTTP/1.1 200 OK" in done.out
+    assert [(one["expect"], one.body) for one in seen.requests] == [
+        ("100-continue", b""),
+        (None, BODY),
+    ]
