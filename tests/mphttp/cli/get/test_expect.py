@@ -10,7 +10,7 @@ LARGE = b"x" * ((1 << 20) + 1)
 
 
 @pytest.mark.parametrize(
-    ("words", "content", "expected"),
+    "case",
     [
         (("-T", "file"), BODY, "100-continue"),
         (("-T", "file"), b"", None),
@@ -23,7 +23,8 @@ LARGE = b"x" * ((1 << 20) + 1)
         (("-F", "name=@file"), LARGE, "100-continue"),
     ],
 )
-def test_it_is_sent_where_curl_sends_it(client, seen, tmp_path, words, content, expected) -> None:
+def test_it_is_sent_where_curl_sends_it(client, seen, tmp_path, case) -> None:
+    words, content, expected = case
     (tmp_path / "file").write_bytes(content)
     assert client(*words, seen.url + "/a").code == 0
     (request,) = seen.requests
