@@ -11,7 +11,7 @@ from .downloads import carried, download, fetch, make_client, url
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fast")]
 
-SIZE = 2_000_000
+SIZE = 3_000_000
 EVENT = "path_held_up"
 
 

@@ -167,10 +167,11 @@ def test_what_cannot_go_together(client: Client, seen: Seen, words: str) -> None
     assert seen.requests == []
 
 
-def test_two_files_for_one_url(run, seen: Seen) -> None:
+def test_two_files_for_one_url(run, seen: Seen, tmp_path: Path) -> None:
     """curl drops the second one in silence."""
-    Path("lines").write_bytes(b"x")
-    result = run("get", "-T", "lines", "-T", "lines", f"{seen.url}/x")
+    file = tmp_path / "lines"
+    file.write_bytes(b"x")
+    result = run("get", "-T", str(file), "-T", str(file), f"{seen.url}/x")
     assert (result.code, seen.requests) == (ExitCode.USAGE, [])
 
 
