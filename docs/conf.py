@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from importlib.metadata import version as version_of
 from typing import Any
 
-from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 from mphttp.cli.exits import ExitCode
@@ -76,16 +77,37 @@ _TABLES = {
 }
 
 
+def _table(titles: Sequence[str], *rows: Sequence[str]) -> str:
+    lines = (f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *rows))
+    return "\n".join(lines)
+
+
 def _tables(*told: Any) -> None:
     """Put what the command line knows of itself into a page, where a comment names the table."""
     source: list[str] = told[-1]
-    for name, (titles, *rows) in _TABLES.items():
-        lines = (f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *rows))
-        source[0] = source[0].replace(f"<!-- table: {name} -->", "\n".join(lines))
+    for name, table in _TABLES.items():
+        source[0] = source[0].replace(f"<!-- table: {name} -->", _table(*table))
+
+
+def _states(*told: Any) -> None:
+    """Show Mermaid's diagrams of states, which pages on the web draw, as tables."""
+    source: list[str] = told[-1]
+    source[0] = re.sub(
+        r"```mermaid\nstateDiagram-v2\n(.*?)```", _table_of_states, source[0], flags=re.DOTALL
+    )
+
+
+def _table_of_states(diagram: re.Match[str]) -> str:
+    arrows = re.findall(r"(\w+) --> (\w+): (\w+)", diagram[1])
+    after = {(before, cause): state for before, state, cause in arrows}
+    states = dict.fromkeys(before for before, _, _ in arrows)
+    causes = dict.fromkeys(cause for _, _, cause in arrows)
+    rows = ([f"**{one}**", *(after.get((one, cause), "") for cause in causes)] for one in states)
+    return _table(("", *causes), *rows)
 
 
 def setup(app: Sphinx) -> None:
     """Add what pages and docstrings here need."""
     app.connect("autodoc-process-docstring", _pictures, priority=400)  # before napoleon's
     app.connect("source-read", _tables)
-    app.add_lexer("mermaid", TextLexer)  # pages on the web draw it; here it can be read
+    app.connect("source-read", _states)
