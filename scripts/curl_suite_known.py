@@ -44,8 +44,6 @@ KNOWN: dict[str, tuple[int, ...]] = {
     "`-w`: `header_json`": (1671,),
     "`-w`: names of hosts beyond ASCII": (2046, 2047),
     "a server of HTTP/1.0": (1071, 1072, 1073, 1074),
-    "`-n` and a user in the URL": (682, 683, 685),
-    "`-n` and a quoted password": (679, 680),
     "SOCKS5 and a user that is too long": (716,),
     "HTTP/1.2 and above": (129,),
     "a line of a head of nearly 100 KiB": (1154,),

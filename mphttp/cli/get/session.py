@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import netrc
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure
-from ..redirect import basic
+from ..redirect import basic, in_url
 from ..url import origin
 from .cookies import Cookies, read_cookies
+from .logins import Entry, login_of, read_entries
 from .settings import Settings
 from .target import target
 
@@ -23,11 +24,11 @@ class Session:
 
     Args:
         cookies: what is sent to whom.
-        logins: user and password by the names of hosts; "" stands for all others.
+        logins: of a netrc file.
     """
 
     cookies: Cookies = field(default_factory=lambda: Cookies(keep=False))
-    logins: dict[str, tuple[str, str]] = field(default_factory=dict)
+    logins: tuple[Entry, ...] = ()
 
     def prepare(self, request: httpx.Request, first: httpx.Request) -> None:
         """Add what a request needs beside its own fields.
@@ -38,9 +39,15 @@ class Session:
         """
         here = origin(request.url) == origin(first.url)
         self.cookies.send(request, own=first.headers.get("cookie") if here else None, first=here)
-        login = self.logins.get(request.url.host) or self.logins.get("")
         downgraded = first.url.scheme == "https" and request.url.scheme != "https"
-        if login and any(login) and not downgraded and "authorization" not in request.headers:
+        named = in_url(request.url)
+        told = request.headers.get("authorization")
+        # A user in the URL has a password there, or in the file.
+        unsaid = told is None if named is None else told == basic(*named) and not named[1]
+        if downgraded or not unsaid:
+            return
+        login = login_of(self.logins, request.url.host, named and named[0])
+        if login is not None:
             request.headers["authorization"] = basic(*login)
 
     def learn(self, response: httpx.Response) -> None:
@@ -87,15 +94,10 @@ def _netrc(environment: Environment) -> str:
     return os.path.join(environment.environ.get("HOME") or os.path.expanduser("~"), ".netrc")
 
 
-def _logins(name: str) -> dict[str, tuple[str, str]]:
+def _logins(name: str) -> tuple[Entry, ...]:
     if not os.path.exists(name):
-        return {}
+        return ()
     try:
-        hosts = netrc.netrc(name).hosts
-    except (OSError, netrc.NetrcParseError, UnicodeError) as error:
-        reason = error.msg if isinstance(error, netrc.NetrcParseError) else error
-        raise Failure(ExitCode.READ, f"{name} can't be used: {reason}") from error
-    return {
-        "" if host == "default" else host.lower(): (login, password or "")
-        for host, (login, _, password) in hosts.items()
-    }
+        return read_entries(Path(name).read_text("utf-8", "surrogateescape"))
+    except (OSError, ValueError) as error:
+        raise Failure(ExitCode.READ, f"{name} can't be used: {error}") from error

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from pathlib import Path
 
 import httpx
 import pytest
 
 from mphttp.cli.exits import ExitCode
+from mphttp.cli.get.logins import Entry
 from mphttp.cli.get.session import Session
 
 from .seen import Answer, Client, Seen, serving
 
+USERS = "machine 127.0.0.1 login me password one\nmachine 127.0.0.1 login you password two"
 NETRC = "machine 127.0.0.1 login me password secret\ndefault login any password thing\n"
 BASIC = "Basic bWU6c2VjcmV0"
 
@@ -127,6 +130,30 @@ def test_a_netrc_for_others(client: Client, seen: Seen) -> None:
 
 
 @pytest.mark.parametrize(
+    ("netrc", "user", "told"),
+    [
+        ('machine 127.0.0.1 login me password "a \\"\\n\\r\\t\\b" # it', "", 'me:a "\n\r\tb'),
+        (USERS, "", "me:one"),
+        (USERS, "me@", "me:one"),
+        (USERS, "you@", "you:two"),
+        ("machine 127.0.0.1 password three", "me@", "me:three"),
+        ("macdef m\nmachine 127.0.0.1\n\ndefault password four login me", "", "me:four"),
+    ],
+)
+def test_what_netrc_says_of_a_user(client: Client, seen: Seen, netrc, user, told) -> None:
+    Path(".netrc").write_text(netrc + "\n")
+    assert client("--netrc-optional", f"http://{user}127.0.0.1:{seen.port}/x").code == 0
+    assert seen.requests[0]["authorization"] == f"Basic {b64encode(told.encode()).decode()}"
+
+
+def test_the_password_of_another_user_stays_in_netrc(run, tmp_path, seen: Seen) -> None:
+    (tmp_path / ".netrc").write_text(USERS + "\n")
+    url = f"http://somebody@127.0.0.1:{seen.port}/"
+    assert run("get", "-n", url, environ={"HOME": str(tmp_path)}).code == 0
+    assert seen.requests[0]["authorization"] == f"Basic {b64encode(b'somebody:').decode()}"
+
+
+@pytest.mark.parametrize(
     ("first", "then", "told"),
     [
         ("https://a/", "https://b/", True),
@@ -139,13 +166,13 @@ def test_a_netrc_for_others(client: Client, seen: Seen) -> None:
 def test_a_login_of_netrc_after_a_redirect(first: str, then: str, told: bool) -> None:
     """For each host its own, and never in clear after TLS."""
     request = httpx.Request("GET", then)
-    session = Session(logins={"b": ("me", "secret")})
+    session = Session(logins=(Entry("b", "me", "secret"),))
     session.prepare(request, httpx.Request("GET", first))
     assert request.headers.get("authorization") == (BASIC if told else None)
 
 
 def test_a_netrc_that_cannot_be_read_tells_no_password(run, tmp_path, seen: Seen) -> None:
-    (tmp_path / ".netrc").write_text("machine a login b password secret nonsense\n")
+    (tmp_path / ".netrc").write_text('machine a login b password "secret\n')
     result = run("get", "-n", seen.url, environ={"HOME": str(tmp_path)})
     assert (result.code, seen.requests) == (ExitCode.READ, [])
     assert "secret" not in result.err
