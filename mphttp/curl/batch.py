@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-import httpx
 import pycurl
 
 from mphttp.engine.request import checked_strategy
@@ -53,6 +52,8 @@ class Running:
         Raises:
             BaseException: what ended it too early.
         """
+        import httpx  # only whoever has a response needs it
+
         transfer = self.transfer
         transfer.check()
         assert transfer.head is not None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO
-
-import httpx
+from typing import IO, TYPE_CHECKING
 
 from mphttp.report import Report
 
 from .request import Target
+
+if TYPE_CHECKING:
+    import httpx
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urljoin
 
-import httpx
 import pycurl
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -146,6 +145,8 @@ def _ipv6(text: str) -> tuple[str, str]:
 
 
 def _idna(name: str) -> str:
+    import httpx  # for names that aren't ASCII alone
+
     try:
         return httpx.URL(scheme="http", host=name).raw_host.decode("ascii")
     except (httpx.InvalidURL, UnicodeError) as error:
