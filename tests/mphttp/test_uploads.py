@@ -145,7 +145,7 @@ def refuse(sock: socket.socket, *, interim: bytes = b"") -> None:
     while b"\r\n\r\n" not in came:
         came += sock.recv(65536)
     sock.sendall(interim + b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
-    answered.wait(10)
+    answered.wait(30)  # longer than any client waits, so that this end helps none
 
 
 answered = threading.Event()
