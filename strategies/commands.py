@@ -137,3 +137,7 @@ class CommandFailed(Exception):
 
 class OpenFailed(CommandFailed):
     """A subflow was refused, reset, or never answered."""
+
+
+class PathRests(OpenFailed):
+    """A path held up the others a moment ago, and isn't used in any way until it has rested."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mphttp.kernel.errors import KernelError, OpenRefused
+from mphttp.kernel.errors import OpenRefused
 from mphttp.kernel.values import SocketAddress
+from mphttp.strategies import OpenFailed, PathRests
 
 from .backoff import PROVEN, Backoff, Joins, Pair
 from .subflow import SubflowRecord
@@ -34,11 +35,19 @@ class Failures:
         self._harm = Backoff() if harm is None else harm
         self._backoff = Backoff()
 
-    def refusal(self, address: str, remote: SocketAddress, now: float) -> KernelError | None:
-        """Return what an open fails with as long as an address pair rests, or None."""
+    def refusal(
+        self, address: str, remote: SocketAddress, now: float
+    ) -> tuple[OpenFailed, str] | None:
+        """Return what an open fails with as long as an address pair rests, and the hint; or None.
+
+        What was refused or killed may be opened in another way meanwhile; what did harm may not.
+        """
         pair, alone = (address, remote), not self._table.alive()
-        refusal = self._backoff.refusal(pair, now, alone=alone)
-        return refusal or self._harm.refusal(pair, now, alone=alone)
+        if (harm := self._harm.refusal(pair, now, alone=alone)) is not None:
+            return PathRests(str(harm)), harm.hint
+        if (refusal := self._backoff.refusal(pair, now, alone=alone)) is not None:
+            return OpenFailed(str(refusal)), refusal.hint
+        return None
 
     def failed(
         self, record: SubflowRecord, what: str, hint: str, now: float, *, refused: bool = False

@@ -85,7 +85,7 @@ class Openings:
                 return
         resting = self._failures.refusal(call.path.address, call.remote, now)
         if resting is not None:
-            self._outbox.fail(transfer, OpenFailed(str(resting)), resting.hint)
+            self._outbox.fail(transfer, *resting)
             return
         self._opens.append(_Open([transfer], call, now + _READY_WITHIN))
         self._outbox.put(call)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mphttp.core import SubflowRecord
 from mphttp.report import Problem
-from mphttp.strategies import Event, Open, Path, SinglePath, Subflow
+from mphttp.strategies import Event, Open, Path, PathRests, SinglePath, Subflow
 from mphttp.strategies.commands import Command
 
 from .otherwise import Otherwise
@@ -147,6 +147,10 @@ class Driven(Viewed):
 
     def fail(self, error: Exception, hint: str = "") -> None:
         """Tell the report that a command failed, and the strategy, unless it is done otherwise."""
+        if isinstance(error, PathRests):
+            self.problem(str(error), hint)
+            self._stepping.fail(error)
+            return
         self.problem(str(error), self._otherwise.hint(hint))
         bodiless = self._progress.length == 0
         if self._otherwise.keep(error, answered=self._progress.answered, bodiless=bodiless):

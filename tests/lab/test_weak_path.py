@@ -38,7 +38,13 @@ def test_a_path_that_holds_up_the_other_is_ended(strategy: Strategy) -> None:
     assert all("--path" in problem.hint for problem in told)
 
 
-@pytest.mark.usefixtures("_weak")
+@pytest.fixture
+def _long_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what held up others rest for longer than a busy machine takes for the first body."""
+    monkeypatch.setattr("mphttp.core.backoff._FIRST_HARMFUL", 60.0)
+
+
+@pytest.mark.usefixtures("_weak", "_long_rest")
 def test_what_held_up_one_response_rests_in_the_next() -> None:
     with make_client(FullMesh()) as client:
         fetch(client, url(SIZE))
@@ -47,7 +53,7 @@ def test_what_held_up_one_response_rests_in_the_next() -> None:
     assert any("held up" in problem.what for problem in report.problems)
 
 
-@pytest.mark.usefixtures("_weak")
+@pytest.mark.usefixtures("_weak", "_long_rest")
 def test_what_held_up_one_connection_rests_in_another() -> None:
     download(FullMesh(), url(SIZE))
     report = download(FullMesh(), url(SIZE // 10))
