@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -12,15 +13,18 @@ from .common import Multipath, longest_piece, pieces
 from .host import AsHostErrors
 from .origin import AsyncOriginConnection
 from .pool import AsyncPool
-from .protocols import HostRequest, HostResponse, Stream
+from .protocols import HostRequest, HostResponse, Limits, Stream
 
 
 class AsynchronousTransport(Multipath):
     """`httpx.AsyncBaseTransport`, whichever httpx that is; `stream` is its AsyncByteStream."""
 
-    _connection = AsyncOriginConnection
-    _kind_of_pool = AsyncPool
     stream: ClassVar[type[AsynchronousBody]]
+
+    def _fill_pool(self, limits: Limits) -> None:
+        make = partial(AsyncOriginConnection, options=self._options)
+        most, idle = limits.max_connections, limits.max_keepalive_connections
+        self._pool = AsyncPool(self.host.httpcore, make, most, idle)
 
     async def handle_async_request(self, request: HostRequest) -> HostResponse:
         """Send a request and return its response."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -12,15 +13,18 @@ from .common import Multipath, longest_piece, pieces
 from .host import AsHostErrors
 from .origin import OriginConnection
 from .pool import Pool
-from .protocols import HostRequest, HostResponse, Stream
+from .protocols import HostRequest, HostResponse, Limits, Stream
 
 
 class BlockingTransport(Multipath):
     """`httpx.BaseTransport`, whichever httpx that is; `stream` is its SyncByteStream."""
 
-    _connection = OriginConnection
-    _kind_of_pool = Pool
     stream: ClassVar[type[BlockingBody]]
+
+    def _fill_pool(self, limits: Limits) -> None:
+        make = partial(OriginConnection, options=self._options)
+        most, idle = limits.max_connections, limits.max_keepalive_connections
+        self._pool = Pool(self.host.httpcore, make, most, idle)
 
     def handle_request(self, request: HostRequest) -> HostResponse:
         """Send a request and return its response."""

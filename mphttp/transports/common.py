@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mphttp.engine import Connection, Exchange, Request
 from mphttp.engine.request import Parts, checked_multipath, checked_paths, checked_strategy, plain
@@ -24,7 +24,7 @@ from mphttp.strategies import Strategy
 from .asked import fields_of, port_of
 from .body import Body
 from .host import Host
-from .origin import AsyncOriginConnection, Options, OriginConnection
+from .origin import Options
 from .protocols import HostRequest, HostResponse, Limits, Stream
 from .protocols import Request as CoreRequest
 from .protocols import Response as CoreResponse
@@ -55,8 +55,6 @@ class Multipath:
     """
 
     host: ClassVar[Host]
-    _connection: ClassVar[type[OriginConnection | AsyncOriginConnection]]
-    _kind_of_pool: ClassVar[type[Any]]
 
     def __init__(
         self,
@@ -86,7 +84,7 @@ class Multipath:
         limits = limits or httpx.Limits(max_connections=100, max_keepalive_connections=20)
         names = checked_paths(paths)
         tls = httpx.create_ssl_context(verify=verify, cert=cert, trust_env=trust_env)
-        self._options = options = Options(
+        self._options = Options(
             host=self.host,
             dialer=Dialer(
                 self.host.errors,
@@ -102,12 +100,11 @@ class Multipath:
             retries=retries,
             keepalive_expiry=limits.keepalive_expiry,
         )
-        self._pool = self._kind_of_pool(
-            self.host.httpcore,
-            lambda origin: self._connection(origin, options),
-            limits.max_connections,
-            limits.max_keepalive_connections,
-        )
+        self._fill_pool(limits)
+
+    def _fill_pool(self, limits: Limits) -> None:
+        """Make the pool of connections, as `_options` have them."""
+        raise NotImplementedError
 
     def _proxy(self, proxy: object) -> Proxy | None:
         if proxy is None:

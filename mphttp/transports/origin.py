@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import anyio
 
@@ -24,6 +24,9 @@ from .http11 import AsyncHTTP11Connection, HTTP11Connection
 from .protocols import Origin
 from .protocols import Request as CoreRequest
 from .protocols import Response as CoreResponse
+
+if TYPE_CHECKING:
+    from .http2 import AsyncHTTP2Connection, HTTP2Connection
 
 _ANOTHER_S = "the connection that another request makes isn't there in time"
 
@@ -51,7 +54,22 @@ class Options:
     keepalive_expiry: float | None = None
 
 
-class _Origin:
+class _Inner(Protocol):
+    """What speaks over a stream, for threads or for event loops."""
+
+    def is_available(self) -> bool: ...
+    def is_closed(self) -> bool: ...
+    def is_idle(self) -> bool: ...
+    def has_expired(self) -> bool: ...
+    def can_multiplex(self) -> bool: ...
+    def info(self) -> str: ...
+
+
+S = TypeVar("S", MultipathStream, AsyncMultipathStream)
+I = TypeVar("I", bound=_Inner)  # noqa: E741
+
+
+class _Origin(Generic[S, I]):
     """What both kinds of connection know of themselves (httpcore.ConnectionInterface)."""
 
     def __init__(self, origin: Origin, options: Options) -> None:
@@ -59,7 +77,7 @@ class _Origin:
         self._route: Route = options.routes.to(origin.scheme, origin.host, origin.port)
         self._options = options
         self._core = options.host.httpcore
-        self._inner: Any = None
+        self._inner: I | None = None
         self._failed = False
 
     def can_handle_request(self, origin: Origin) -> bool:
@@ -69,7 +87,7 @@ class _Origin:
     def is_available(self) -> bool:
         """Whether it can take a request, as far as is known."""
         if self._inner is not None:
-            return bool(self._inner.is_available())
+            return self._inner.is_available()
         # Where it may turn out to speak HTTP/2, several can wait for that.
         return self._may_be_http2 and not self._failed
 
@@ -83,30 +101,30 @@ class _Origin:
 
     def can_multiplex(self) -> bool:
         """Whether several requests can be under way at once."""
-        return self._inner is not None and bool(self._inner.can_multiplex())
+        return self._inner is not None and self._inner.can_multiplex()
 
     def has_expired(self) -> bool:
         """Whether it should be closed."""
-        return self._failed if self._inner is None else bool(self._inner.has_expired())
+        return self._failed if self._inner is None else self._inner.has_expired()
 
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
-        return self._failed if self._inner is None else bool(self._inner.is_idle())
+        return self._failed if self._inner is None else self._inner.is_idle()
 
     def is_closed(self) -> bool:
         """Whether it is of no use any more."""
-        return self._failed if self._inner is None else bool(self._inner.is_closed())
+        return self._failed if self._inner is None else self._inner.is_closed()
 
     def info(self) -> str:
         """Say it in a few words, as httpcore's connections do."""
         if self._inner is None:
             return "CONNECTION FAILED" if self._failed else "CONNECTING"
-        return str(self._inner.info())
+        return self._inner.info()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} [{self.info()}]>"
 
-    def _chosen(self, stream: MultipathStream | AsyncMultipathStream) -> Any:
+    def _chosen(self, stream: S) -> I:
         """Make the connection that speaks what was agreed on."""
         try:
             return self._speaking(stream)
@@ -114,23 +132,20 @@ class _Origin:
             stream.close_now()
             raise
 
-    def _speaking(self, stream: MultipathStream | AsyncMultipathStream) -> Any:
-        host, expiry = self._options.host, self._options.keepalive_expiry
+    def _speaking(self, stream: S) -> I:
+        raise NotImplementedError
+
+    def _speaks_http2(self, stream: S) -> bool:
+        """Tell whether HTTP/2 was agreed on, or there is nothing else."""
         tls = stream.get_extra_info("ssl_object")
         agreed = tls is not None and tls.selected_alpn_protocol() == "h2"
-        if agreed or (self._options.http2 and not self._options.http1):
-            if stream.inside:
-                hint = "http1=True, or another proxy"
-                what = "HTTP/2 can't be spoken within the TLS of an https:// proxy"
-                raise self._core.ConnectError(f"{what} (hint: {hint})")
-            from .http2 import AsyncHTTP2Connection, HTTP2Connection
-
-            if isinstance(stream, MultipathStream):
-                return HTTP2Connection(stream, host, expiry)
-            return AsyncHTTP2Connection(stream, host, expiry)
-        if isinstance(stream, MultipathStream):
-            return HTTP11Connection(stream, host, expiry)
-        return AsyncHTTP11Connection(stream, host, expiry)
+        if not agreed and (self._options.http1 or not self._options.http2):
+            return False
+        if stream.inside:
+            hint = "http1=True, or another proxy"
+            what = "HTTP/2 can't be spoken within the TLS of an https:// proxy"
+            raise self._core.ConnectError(f"{what} (hint: {hint})")
+        return True
 
     def _endpoint(self, request: CoreRequest) -> Endpoint:
         """Return how this origin is reached, with the protocols that may be spoken."""
@@ -155,7 +170,7 @@ class _Origin:
         )
 
 
-class OriginConnection(_Origin):
+class OriginConnection(_Origin[MultipathStream, "HTTP11Connection | HTTP2Connection"]):
     """One that blocks."""
 
     def __init__(self, origin: Origin, options: Options) -> None:
@@ -164,13 +179,21 @@ class OriginConnection(_Origin):
 
     def handle_request(self, request: CoreRequest) -> CoreResponse:
         """Connect if that is still to be done, send the request, and return the response."""
-        if self._inner is None:
+        inner = self._inner
+        if inner is None:
             with self._in_turn(request):
-                self._connect_once(request)
-        response: CoreResponse = self._inner.handle_request(self.as_proxied(request))
-        return response
+                inner = self._connect_once(request)
+        return inner.handle_request(self.as_proxied(request))
 
-    def _connect_once(self, request: CoreRequest) -> None:
+    def _speaking(self, stream: MultipathStream) -> HTTP11Connection | HTTP2Connection:
+        host, expiry = self._options.host, self._options.keepalive_expiry
+        if not self._speaks_http2(stream):
+            return HTTP11Connection(stream, host, expiry)
+        from .http2 import HTTP2Connection
+
+        return HTTP2Connection(stream, host, expiry)
+
+    def _connect_once(self, request: CoreRequest) -> HTTP11Connection | HTTP2Connection:
         if self._failed:  # for another that has waited here, too: nobody counts this one now
             raise self._core.ConnectionNotAvailable
         if self._inner is None:
@@ -179,6 +202,7 @@ class OriginConnection(_Origin):
             except BaseException:
                 self._failed = True
                 raise
+        return self._inner
 
     @contextmanager
     def _in_turn(self, request: CoreRequest) -> Iterator[None]:
@@ -211,7 +235,9 @@ class OriginConnection(_Origin):
             self._inner.close()
 
 
-class AsyncOriginConnection(_Origin):
+class AsyncOriginConnection(
+    _Origin[AsyncMultipathStream, "AsyncHTTP11Connection | AsyncHTTP2Connection"]
+):
     """One that doesn't block the event loop."""
 
     def __init__(self, origin: Origin, options: Options) -> None:
@@ -220,11 +246,21 @@ class AsyncOriginConnection(_Origin):
 
     async def handle_async_request(self, request: CoreRequest) -> CoreResponse:
         """Connect if that is still to be done, send the request, and return the response."""
-        if self._inner is None:
+        inner = self._inner
+        if inner is None:
             async with self._in_turn(request):
-                await self._connect_once(request)
-        response: CoreResponse = await self._inner.handle_async_request(self.as_proxied(request))
-        return response
+                inner = await self._connect_once(request)
+        return await inner.handle_async_request(self.as_proxied(request))
+
+    def _speaking(
+        self, stream: AsyncMultipathStream
+    ) -> AsyncHTTP11Connection | AsyncHTTP2Connection:
+        host, expiry = self._options.host, self._options.keepalive_expiry
+        if not self._speaks_http2(stream):
+            return AsyncHTTP11Connection(stream, host, expiry)
+        from .http2 import AsyncHTTP2Connection
+
+        return AsyncHTTP2Connection(stream, host, expiry)
 
     @asynccontextmanager
     async def _in_turn(self, request: CoreRequest) -> AsyncIterator[None]:
@@ -239,7 +275,9 @@ class AsyncOriginConnection(_Origin):
         finally:
             self._lock.release()
 
-    async def _connect_once(self, request: CoreRequest) -> None:
+    async def _connect_once(
+        self, request: CoreRequest
+    ) -> AsyncHTTP11Connection | AsyncHTTP2Connection:
         if self._failed:  # for another that has waited here, too: nobody counts this one now
             raise self._core.ConnectionNotAvailable
         if self._inner is None:
@@ -248,6 +286,7 @@ class AsyncOriginConnection(_Origin):
             except BaseException:  # also when the task is cancelled
                 self._failed = True
                 raise
+        return self._inner
 
     async def _connect_patiently(self, request: CoreRequest) -> AsyncMultipathStream:
         for delay in _delays(self._options.retries):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mphttp.engine import Exchange
 from mphttp.network.stream import AsyncMultipathStream, MultipathStream
 
@@ -22,7 +20,7 @@ class _Upgraded:
         self._stream = stream
         self._exchange = exchange
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
     def _came(self, data: bytes) -> bytes:
