@@ -9,6 +9,7 @@ import pycurl
 
 from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
+from mphttp.transports.protocols import HostRequest
 
 from .message import WrongLength
 from .transfer import WEIRD_REPLY, Transfer
@@ -50,7 +51,7 @@ class Errors:
         proxied: whether the connection goes to a proxy.
     """
 
-    def __init__(self, library: ModuleType, request: httpx.Request, *, proxied: bool) -> None:
+    def __init__(self, library: ModuleType, request: HostRequest, *, proxied: bool) -> None:
         self._library = library
         self._request = request
         self._proxied = proxied

@@ -8,12 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import ParamSpec
 
 import pycurl
 
 from .forked import leave
 
+_Arguments = ParamSpec("_Arguments")
 _LONGEST = 0.25
 """Seconds that one step may last, so that another thread can close the transport in between."""
 
@@ -173,7 +174,12 @@ class Loop:
             done += failed
         return done
 
-    def _act(self, function: Callable[..., object], *arguments: Any) -> None:
+    def _act(
+        self,
+        function: Callable[_Arguments, object],
+        *arguments: _Arguments.args,
+        **named: _Arguments.kwargs,
+    ) -> None:
         """Call libcurl, and raise what its callbacks of ours couldn't.
 
         A signal that comes while libcurl is at work is handled as the next callback begins, before
@@ -182,7 +188,7 @@ class Loop:
         """
         with _signals_kept() as kept:
             try:
-                function(*arguments)
+                function(*arguments, **named)
             except pycurl.error:
                 self.sound = False
                 raise
@@ -194,7 +200,7 @@ class Loop:
                 if failure is not None:
                     raise failure
 
-    def _on_watch(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
+    def _on_watch(self, what: int, descriptor: int, _multi: object, _data: object) -> None:
         try:
             self._watch(what, descriptor)
         except BaseException as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 
 from mphttp.engine.request import Multipath, checked_multipath, checked_paths, checked_strategy
 from mphttp.strategies import Strategy
@@ -14,7 +14,7 @@ from .batch import Batch, Outcome, Running
 from .channel import Channel
 from .request import CurlRequest
 from .response import CurlResponse
-from .settings import Settings
+from .settings import Given, Settings
 from .stepping import Stepper
 from .transfer import Transfer
 
@@ -52,7 +52,7 @@ class CurlSession:
         strict: bool = False,
         stepping: Stepping = "engine",
         multipath: Multipath = "auto",
-        **settings: Any,
+        **settings: Unpack[Given],
     ) -> None:
         if stepping not in ("engine", "callback"):
             raise ValueError(f"stepping must be 'engine' or 'callback', not {stepping!r}")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from urllib.parse import SplitResult, urlsplit
 
 import pycurl
@@ -23,6 +23,19 @@ BUFFER = 100 * 1024
 Cert = str | tuple[str, str] | tuple[str, str, str]
 _PROXIES = {"http", "https", "socks", "socks4", "socks4a", "socks5", "socks5h"}
 _HTTP = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+
+
+class Given(TypedDict, total=False):
+    """Fields of `Settings`, as far as a caller gives them."""
+
+    verify: str | os.PathLike[str] | bool
+    cert: Cert | None
+    proxy: str | None
+    proxy_headers: Sequence[tuple[str, str]]
+    http2: bool
+    keep: int
+    hosts: Hosts
+    tunnel: bool
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ class Settings:
     tunnel: bool = False
 
     def __post_init__(self) -> None:
-        given: Any = self.verify
+        given: object = self.verify
         if isinstance(given, ssl.SSLContext) or not isinstance(given, bool | str | os.PathLike):
             raise ValueError(
                 "verify must be True, False or the path of certificates: libcurl has a TLS of its "
@@ -74,7 +87,7 @@ class Settings:
         for name, value in self.proxy_headers:
             check_field(name, value)
         version = pycurl.CURL_HTTP_VERSION_2TLS if self.http2 else pycurl.CURL_HTTP_VERSION_1_1
-        options: dict[int, Any] = {
+        options: dict[int, object] = {
             pycurl.NOSIGNAL: 1,
             pycurl.PROTOCOLS: _HTTP,
             pycurl.REDIR_PROTOCOLS: _HTTP,
@@ -90,8 +103,8 @@ class Settings:
             **self._trust(),
             **self._certificate(),
         }
-        for option, value in options.items():
-            easy.setopt(option, value)
+        for option, setting in options.items():
+            easy.setopt(option, setting)
         if self.hosts.addresses:
             easy.setopt(pycurl.RESOLVE, list(_addresses(self.hosts)))
         if self.hosts.instead:
@@ -128,16 +141,16 @@ class Settings:
         """Where the certificates are that are trusted."""
         return _trusted() if isinstance(self.verify, bool) else Path(self.verify)
 
-    def _trust(self) -> dict[int, Any]:
+    def _trust(self) -> dict[int, object]:
         if self.verify is False:
-            peer = {pycurl.SSL_VERIFYPEER: 0, pycurl.PROXY_SSL_VERIFYPEER: 0}
+            peer: dict[int, object] = {pycurl.SSL_VERIFYPEER: 0, pycurl.PROXY_SSL_VERIFYPEER: 0}
             return peer | {pycurl.SSL_VERIFYHOST: 0, pycurl.PROXY_SSL_VERIFYHOST: 0}
         place = self._place
         if place.is_dir():
             return {pycurl.CAPATH: str(place), pycurl.PROXY_CAPATH: str(place)}
         return {pycurl.CAINFO: str(place), pycurl.PROXY_CAINFO: str(place)}
 
-    def _certificate(self) -> dict[int, Any]:
+    def _certificate(self) -> dict[int, object]:
         if self.cert is None:
             return {}
         parts = (self.cert,) if isinstance(self.cert, str) else self.cert

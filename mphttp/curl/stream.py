@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 import pycurl
 
 from mphttp.strategies import Strategy
+from mphttp.transports.protocols import HostRequest
 
 from .errors import Errors
 from .pool import Lane, NoPlace, Pool
@@ -38,7 +39,7 @@ class PulledBody:
 
     library: ModuleType
 
-    def __init__(self, request: httpx.Request, pool: Pool, *, errors: Errors) -> None:
+    def __init__(self, request: HostRequest, pool: Pool, *, errors: Errors) -> None:
         self._request = request
         self._errors = errors
         self._pool = pool

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from mphttp.engine.request import Multipath, checked_multipath, checked_paths, checked_strategy
 from mphttp.network.hosts import SYSTEM, Hosts
 from mphttp.strategies import Strategy
 from mphttp.transports.asked import fields_of
+from mphttp.transports.protocols import HostRequest, HostResponse
 
 from .channel import Channel
 from .errors import Errors
@@ -59,6 +60,7 @@ class PulledTransport:
         self._proxied = proxy is not None
         limits = limits or self.library.Limits(max_connections=100, max_keepalive_connections=20)
         keep = limits.keepalive_expiry
+        told = (None, []) if proxy is None else self._proxy(proxy)
         settings = Settings(
             verify=verify,
             cert=cert,
@@ -66,13 +68,14 @@ class PulledTransport:
             hosts=hosts,
             tunnel=tunnel,
             keep=2**31 - 1 if keep is None else max(1, round(keep)),
-            **({} if proxy is None else self._proxy(proxy)),
+            proxy=told[0],
+            proxy_headers=told[1],
         )
         names = checked_paths(paths)
         chosen = checked_multipath(multipath)
         self._pool = Pool(lambda: Channel(settings, names, strict=strict, multipath=chosen), limits)
 
-    def handle_request(self, request: Any) -> Any:
+    def handle_request(self, request: HostRequest) -> HostResponse:
         """Send a request and return its response."""
         strategy = checked_strategy(request.extensions.get("strategy", self._strategy))
         errors = Errors(self.library, request, proxied=self._proxied)
@@ -90,22 +93,18 @@ class PulledTransport:
     def close(self) -> None:
         self._pool.close()
 
-    def _proxy(self, proxy: str | httpx.URL | httpx.Proxy) -> dict[str, Any]:
-        """Return the settings that a proxy needs."""
+    def _proxy(self, proxy: str | httpx.URL | httpx.Proxy) -> tuple[str, list[tuple[str, str]]]:
+        """Return a proxy's URL, and what it alone is told."""
         given = proxy if isinstance(proxy, self.library.Proxy) else self.library.Proxy(url=proxy)
         user = ""
         if given.raw_auth is not None:
             user = ":".join(quote(part, safe="") for part in given.raw_auth) + "@"
-        return {
-            "proxy": f"{given.url.scheme}://{user}{given.url.netloc.decode('ascii')}",
-            "proxy_headers": [
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in given.headers.raw
-            ],
-        }
+        url = f"{given.url.scheme}://{user}{given.url.netloc.decode('ascii')}"
+        headers = given.headers.raw
+        return url, [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
-def _wanted(request: httpx.Request, library: ModuleType) -> CurlRequest:
+def _wanted(request: HostRequest, library: ModuleType) -> CurlRequest:
     """Say to libcurl what is asked for.
 
     Raises:
@@ -133,7 +132,7 @@ def _wanted(request: httpx.Request, library: ModuleType) -> CurlRequest:
     )
 
 
-def _content(request: httpx.Request, library: ModuleType) -> bytes | Iterable[bytes]:
+def _content(request: HostRequest, library: ModuleType) -> bytes | Iterable[bytes]:
     assert isinstance(request.stream, library.SyncByteStream)
     sized = "Content-Length" in request.headers
     if sized and isinstance(request.stream, library.ByteStream):

@@ -105,7 +105,7 @@ def _place(name: str, text: str, number: int, key: str) -> str:
     return f"{name}, line {line_of_rule}" if line_of_rule else name
 
 
-def _rule(table: Mapping[str, Any], user_id: Callable[[str], int]) -> Rule:
+def _rule(table: Mapping[str, object], user_id: Callable[[str], int]) -> Rule:
     paths = tuple(_texts(table, "paths"))
     return Rule(
         strategy=_strategy(table),
@@ -117,7 +117,7 @@ def _rule(table: Mapping[str, Any], user_id: Callable[[str], int]) -> Rule:
     )
 
 
-def _all(table: Mapping[str, Any], key: str) -> list[Any]:
+def _all(table: Mapping[str, object], key: str) -> list[object]:
     """Return what a key has: one thing, or a list."""
     given = table.get(key, [])
     if isinstance(given, list) and not given and key in table:
@@ -125,32 +125,32 @@ def _all(table: Mapping[str, Any], key: str) -> list[Any]:
     return given if isinstance(given, list) else [given]
 
 
-def _texts(table: Mapping[str, Any], key: str) -> Iterator[str]:
+def _texts(table: Mapping[str, object], key: str) -> Iterator[str]:
     for one in _all(table, key):
         if not isinstance(one, str) or not one:
             raise _Wrong(key, f"{key} must be a name, or a list of names, not {one!r}")
         yield one
 
 
-def _ports(table: Mapping[str, Any]) -> Iterator[int]:
+def _ports(table: Mapping[str, object]) -> Iterator[int]:
     for port in _all(table, "port"):
         if type(port) is not int or not 1 <= port <= _MOST_PORT:
             raise _Wrong("port", f"{port!r} is no port", f"a number from 1 to {_MOST_PORT}")
         yield port
 
 
-def _users(table: Mapping[str, Any], user_id: Callable[[str], int]) -> Iterator[int]:
+def _users(table: Mapping[str, object], user_id: Callable[[str], int]) -> Iterator[int]:
     for user in _all(table, "user"):
         if type(user) is int and user >= 0:
             yield user
             continue
         try:
-            yield user_id(user)
-        except (KeyError, TypeError, ValueError):
+            yield user_id(user if isinstance(user, str) else "")
+        except (KeyError, ValueError):
             raise _Wrong("user", f"there is no user {user!r}", "`id NAME` tells") from None
 
 
-def _networks(table: Mapping[str, Any]) -> Iterator[Network]:
+def _networks(table: Mapping[str, object]) -> Iterator[Network]:
     for text in _texts(table, "destination"):
         try:
             yield ipaddress.ip_network(text, strict=False)
@@ -159,7 +159,7 @@ def _networks(table: Mapping[str, Any]) -> Iterator[Network]:
             raise _Wrong("destination", what, 'such as "192.0.2.7" or "2001:db8::/32"') from None
 
 
-def _strategy(table: Mapping[str, Any]) -> Strategy:
+def _strategy(table: Mapping[str, object]) -> Strategy:
     named = table.get("strategy")
     if not isinstance(named, str) or not named:
         raise _Wrong("strategy", "it names no strategy", 'strategy = "handover", for one')
@@ -189,7 +189,7 @@ def _kind(name: str) -> type[Strategy]:
         raise _Wrong("strategy", str(error)) from None
 
 
-def _made(kind: type[Strategy], given: Mapping[str, Any]) -> Strategy:
+def _made(kind: type[Strategy], given: Mapping[str, object]) -> Strategy:
     types = {field.name: str(field.type) for field in fields(kind)}
     values = {key: _value(key, value, types[key]) for key, value in given.items() if key in types}
     try:
@@ -199,7 +199,7 @@ def _made(kind: type[Strategy], given: Mapping[str, Any]) -> Strategy:
         raise _Wrong(key, f"{kind.name}: {error}") from None
 
 
-def _value(key: str, value: Any, kind: str) -> Any:
+def _value(key: str, value: object, kind: str) -> Any:
     """Read "4MiB" and "10s" as people write them, where the parameter is a number."""
     if not isinstance(value, str) or "str" in kind:
         return value
