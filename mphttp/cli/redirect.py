@@ -71,6 +71,7 @@ def sent(
     tell: Tell = lambda _: None,
     session: Session | None = None,
     auth: httpx.Auth | None = None,
+    proxy_auth: Callable[[httpx.URL], httpx.Auth | None] = lambda _: None,
 ) -> httpx.Response:
     """Send a request, and follow where the answer leads.
 
@@ -81,6 +82,7 @@ def sent(
         tell: gets each request before it is sent, and the head of each answer.
         session: sees each request before that, and each answer.
         auth: authenticates with the origin of the request, and with no other.
+        proxy_auth: returns what authenticates with the proxy that a URL is asked through, or None.
 
     Returns:
         the last answer, its body unread; those before it are its `history`, without their bodies.
@@ -105,9 +107,13 @@ def sent(
             session.learn(response)
         return response
 
+    def through(request: httpx.Request) -> httpx.Response:
+        known = proxy_auth(request.url)  # what the proxy is told goes no further: into a copy
+        return _authenticated(answer, request if known is None else _copy(request), known)
+
     while True:
         here = origin(request.url) == origin(first.url) or (follow is not None and follow.trusted)
-        response = _authenticated(answer, request, auth if here else None)
+        response = _authenticated(through, request, auth if here else None)
         response.history = list(history)
         try:
             if follow is None or not is_redirect(response):
@@ -142,6 +148,16 @@ def _authenticated(
             raise
         _let_go(response)
         response = answer(following)
+
+
+def _copy(request: httpx.Request) -> httpx.Request:
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers=request.headers.copy(),
+        stream=request.stream,
+        extensions=request.extensions,
+    )
 
 
 def is_redirect(response: httpx.Response) -> bool:

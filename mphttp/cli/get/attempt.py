@@ -19,7 +19,7 @@ from ..exits import ExitCode, Failure
 from ..interrupt import Limit, Waits
 from ..printable import decoded, encoded, printable
 from ..redirect import sent
-from .authentication import authentication
+from .authentication import authentication, proxy_authentication
 from .body import Body
 from .client import Client
 from .conditions import modified, save_tag, time_condition
@@ -169,6 +169,7 @@ class Attempt:
             tell=tell,
             session=client.session,
             auth=authentication(asked),
+            proxy_auth=proxy_authentication(client.transport),
         )
         with closing(response):
             self._answered = True

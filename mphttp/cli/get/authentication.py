@@ -1,22 +1,42 @@
-"""Authentication that waits for what a server asks for: Digest, or whichever is offered."""
+"""Authentication that waits for what a server or proxy asks for: Digest, or what it offers."""
 
 from __future__ import annotations
 
 import os
 import re
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import NamedTuple
 
 import httpx
 
 from ..redirect import basic
 from .digest import Challenge, authorization, challenge_of
 from .message import Message
+from .proxies import Routes
 
 Login = tuple[str, str]
 _BASIC = re.compile(r"(?:^|,)\s*Basic(?:\s|$)", re.IGNORECASE)
 _MOST_STALE = 3
 """Nonces in a row that a server may call too old."""
+
+
+class Party(NamedTuple):
+    """How one says that it wants to know who asks (RFC 9110, 11.6 and 11.7).
+
+    Args:
+        status: of its answer.
+        asks: the field that says how it wants to be told.
+        told: the field that tells it.
+    """
+
+    status: int
+    asks: str
+    told: str
+
+
+SERVER = Party(401, "www-authenticate", "Authorization")
+PROXY = Party(407, "proxy-authenticate", "Proxy-Authorization")
 
 
 class Asked(httpx.Auth):
@@ -27,11 +47,13 @@ class Asked(httpx.Auth):
     Args:
         login: user and password.
         schemes: "digest" for nothing else; "any" for Basic, too.
+        party: who wants to know.
     """
 
-    def __init__(self, login: Login, schemes: str) -> None:
+    def __init__(self, login: Login, schemes: str, party: Party = SERVER) -> None:
         self._login = login
         self._schemes = schemes
+        self._party = party
         self._challenge: Challenge | None = None
         self._count = 0
 
@@ -46,7 +68,7 @@ class Asked(httpx.Auth):
         if response.status_code < 300 and first is not request:
             response = yield request
         stale = 0
-        while response.status_code == 401 and stale < _MOST_STALE:
+        while response.status_code == self._party.status and stale < _MOST_STALE:
             if not self._take(response, request, again=stale > 0):
                 return
             stale += 1
@@ -54,7 +76,7 @@ class Asked(httpx.Auth):
 
     def _take(self, response: httpx.Response, request: httpx.Request, *, again: bool) -> bool:
         """Take what an answer asks for; return whether that can be answered."""
-        offered = response.headers.get_list("www-authenticate")
+        offered = response.headers.get_list(self._party.asks)
         challenge = challenge_of(offered)
         if again and (challenge is None or not challenge.stale):
             return False
@@ -63,7 +85,7 @@ class Asked(httpx.Auth):
             self._answer(request)
             return True
         if self._schemes == "any" and any(map(_BASIC.search, offered)):
-            request.headers["Authorization"] = basic(*self._login)
+            request.headers[self._party.told] = basic(*self._login)
             return True
         return False
 
@@ -78,8 +100,8 @@ class Asked(httpx.Auth):
             count=self._count,
             cnonce=secrets.token_hex(8),
         )
-        request.headers.pop("authorization", None)
-        own = (b"Authorization", os.fsencode(value))
+        request.headers.pop(self._party.told, None)
+        own = (self._party.told.encode(), os.fsencode(value))
         request.headers = httpx.Headers([*request.headers.raw, own])
 
 
@@ -88,6 +110,23 @@ def authentication(message: Message) -> httpx.Auth | None:
     if message.login is None or message.scheme not in ("digest", "any"):
         return None
     return Asked(message.login, message.scheme)
+
+
+def proxy_authentication(routes: Routes) -> Callable[[httpx.URL], httpx.Auth | None]:
+    """Return what says how a proxy is answered that wants to know who asks.
+
+    Args:
+        routes: know which proxy a URL has, and whether that is told only when it asks.
+    """
+    made: dict[Login, Asked] = {}
+
+    def of(url: httpx.URL) -> httpx.Auth | None:
+        login = routes.proxies.waiting_login(url)
+        if login is None:
+            return None
+        return made.setdefault(login, Asked(login, routes.proxies.scheme or "any", PROXY))
+
+    return of
 
 
 def _without_content(request: httpx.Request) -> httpx.Request:

@@ -6,6 +6,7 @@ import importlib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol, TypedDict, Unpack
 
 import httpx
@@ -18,7 +19,7 @@ from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
-from .message import given_fields, login, sent_fields, tunnel_fields
+from .message import chosen_scheme, given_fields, login, sent_fields, tunnel_fields
 from .proxies import Proxies, Routes, chosen_proxies
 from .session import Session
 from .settings import Settings, all_options
@@ -52,12 +53,14 @@ def make_client(
     proxies = chosen_proxies(settings.proxy, settings.noproxy, environment.environ)
     if settings.proxy_user is not None:
         proxies = proxies.with_login(*login(settings.proxy_user, environment))
+    proxies = replace(proxies, scheme=chosen_scheme(settings.proxy_scheme))
     own = given_fields(settings.proxy_header, environment, silent=settings.silent)
     known = hosts(settings)
     make_transport = _BACKENDS[settings.backend](settings, proxies)
 
     def make(proxy: str | None, scheme: str) -> httpx.BaseTransport:
         tunnel = scheme == "https" or settings.proxytunnel or bool(known.instead)
+        _check_tunnel(proxies, proxy if tunnel else None)
         headers = tunnel_fields(settings, own) if tunnel else sent_fields(own)
         with _tls_files(environment):
             return make_transport(
@@ -75,6 +78,17 @@ def make_client(
     # As in curl, only connecting has a limit of its own: a slow body is no fault.
     timeout = httpx.Timeout(None, connect=settings.connect_timeout or None)
     return Client(Routes(proxies, make), timeout, session)
+
+
+def _check_tunnel(proxies: Proxies, proxy: str | None) -> None:
+    """Refuse a tunnel through a proxy that is told user and password only when it asks.
+
+    Raises:
+        Failure: it is one.
+    """
+    if proxy is not None and proxies.scheme in ("digest", "any") and proxy.startswith("http"):
+        what = "--proxy-digest and --proxy-anyauth can't be had for a tunnel, which https needs"
+        raise usage(what, "without them, -U is sent to the proxy by Basic")
 
 
 def check_backend(settings: Settings) -> None:

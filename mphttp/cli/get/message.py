@@ -180,7 +180,7 @@ def message(
         compressed=settings.compressed,
         own=tuple(_own(settings, referer, content)),
         follow=follow if settings.location or settings.location_trusted else None,
-        scheme=_scheme(settings),
+        scheme=chosen_scheme(settings.scheme),
         chunked=chunked,
         expects=not settings.http2 and _expects(settings, content),
     )
@@ -230,9 +230,9 @@ def _own(
         yield "Accept", "application/json"
 
 
-def _scheme(settings: Settings) -> Scheme | None:
-    """Return how user and password are told; of several schemes, the server chooses."""
-    given = set(settings.scheme)
+def chosen_scheme(schemes: Iterable[Scheme]) -> Scheme | None:
+    """Return how user and password are told; of several schemes, who asks for them chooses."""
+    given = set(schemes)
     return "any" if len(given) > 1 else next(iter(given), None)
 
 

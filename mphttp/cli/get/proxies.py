@@ -19,7 +19,9 @@ from urllib.parse import quote
 import httpx
 
 from ..exits import ExitCode, Failure
+from ..redirect import in_url
 from ..url import fault_of, port_of, read_url, without_userinfo
+from .settings.session import Scheme
 
 _IPv4 = ipaddress.IPv4Address
 _NUMBER = r"(?:0x[0-9a-f]+|[0-9]+)"
@@ -37,11 +39,14 @@ class Proxies:
         by_scheme: URL of the proxy for "http" and "https"; a scheme that isn't there has none.
         without: hosts that are reached without, as `no_proxy` lists them.
         login: user and password for all of them, in place of those in their URLs; or None.
+        scheme: how HTTP proxies are told them: "digest" and "any" only when they ask, and not in
+            the proxy's URL.
     """
 
     by_scheme: Mapping[str, str]
     without: tuple[str, ...] = ()
     login: tuple[str, str] | None = None
+    scheme: Scheme | None = None
 
     def with_login(self, user: str, password: str) -> Proxies:
         """Return the same, and each proxy is told this user and password."""
@@ -53,14 +58,33 @@ class Proxies:
         Raises:
             Failure: what the environment names is no proxy.
         """
-        proxy = self.by_scheme.get(url.scheme)
-        if proxy is None or excepted(url.raw_host.decode(), self.without, port_of(url)):
-            return None
-        checked = checked_proxy(proxy)
-        if self.login is None:
+        checked = self._chosen(url)
+        if checked is not None and self._waits(checked):
+            return str(httpx.URL(checked).copy_with(userinfo=b""))
+        if checked is None or self.login is None:
             return checked
         userinfo = ":".join(quote(os.fsencode(part), safe="") for part in self.login)
         return str(httpx.URL(checked).copy_with(userinfo=userinfo.encode()))
+
+    def waiting_login(self, url: httpx.URL) -> tuple[str, str] | None:
+        """Return user and password for the proxy of a URL if it is told them when it asks; or None.
+
+        Raises:
+            Failure: what the environment names is no proxy.
+        """
+        chosen = self._chosen(url)
+        if chosen is None or not self._waits(chosen):
+            return None
+        return self.login or in_url(httpx.URL(chosen))
+
+    def _chosen(self, url: httpx.URL) -> str | None:
+        proxy = self.by_scheme.get(url.scheme)
+        if proxy is None or excepted(url.raw_host.decode(), self.without, port_of(url)):
+            return None
+        return checked_proxy(proxy)
+
+    def _waits(self, proxy: str) -> bool:
+        return self.scheme in ("digest", "any") and proxy.startswith("http")
 
 
 def chosen_proxies(proxy: str | None, noproxy: str | None, environ: Mapping[str, str]) -> Proxies:
@@ -141,7 +165,7 @@ class Routes(httpx.BaseTransport):
     def __init__(
         self, proxies: Proxies, make: Callable[[str | None, str], httpx.BaseTransport]
     ) -> None:
-        self._proxies = proxies
+        self.proxies = proxies
         self._make = make
         self._transports: dict[tuple[str | None, str], httpx.BaseTransport] = {}
         self._lock = threading.Lock()
@@ -152,7 +176,7 @@ class Routes(httpx.BaseTransport):
         Raises:
             Failure: what the environment names is no proxy.
         """
-        return self._proxies.of(url)
+        return self.proxies.of(url)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         way = self.proxy_of(request.url), request.url.scheme

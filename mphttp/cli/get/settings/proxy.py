@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .option import Option, last, several, switch, value
+from .session import Scheme
 
 
 def _socks(scheme: str) -> Callable[[str], str]:
@@ -39,7 +40,24 @@ class ProxySettings:
         "--proxy-user",
         metavar="USER[:PASSWORD]",
         parse=str,
-        means="authentication with the proxy",
+        means="authentication with the proxy, by Basic or what --proxy-digest and others say",
+    )
+    proxy_scheme: tuple[Scheme, ...] = several(
+        Option(
+            ("--proxy-basic",),
+            "authenticate with the proxy by Basic, the default",
+            constant="basic",
+        ),
+        Option(
+            ("--proxy-digest",),
+            "the same by Digest, without a tunnel; of several, the proxy chooses",
+            constant="digest",
+        ),
+        Option(
+            ("--proxy-anyauth",),
+            "the same by what the proxy offers, without a tunnel, and ask without at first",
+            constant="any",
+        ),
     )
     proxytunnel: bool = switch(
         "-p", "--proxytunnel", means="ask the proxy for a tunnel (CONNECT), for http, too"

@@ -26,9 +26,6 @@ _INSTEAD = {
     "-0": "HTTP/1.1 is understood by servers of HTTP/1.0, too",
     "--stderr": "2>FILE",
     "--libcurl": "there is mphttp.curl for programs",
-    "--proxy-anyauth": "-U is sent at once, by Basic",
-    "--proxy-digest": "-U is sent at once, by Basic",
-    "--proxy-basic": "-U is sent by Basic in any case",
     "--raw": "without --compressed, bodies come as they are; chunks are undone",
 }
 """For options of curl's that aren't here."""

@@ -40,7 +40,7 @@ class Answer:
 class Seen:
     """What was asked, and what is answered for a path without its query.
 
-    A path such as `/302/a` leads to `/a`.
+    A path such as `/302/a` leads to `/a`. `after` is called once an answer has been chosen.
     """
 
     port: int = 0
@@ -48,6 +48,7 @@ class Seen:
     answers: dict[str, Answer] = field(default_factory=dict)
     unexpected: int = 0
     """The status that answers "Expect: 100-continue", 0 for "100 Continue"."""
+    after: Callable[[], None] = lambda: None
 
     @property
     def url(self) -> str:
@@ -91,6 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         seen: Seen = self.server.seen  # type: ignore[attr-defined]
         seen.requests.append(request)
         answer = seen.answer(request)
+        seen.after()
         self.send_response(answer.status)
         for name, value in answer.fields:
             self.send_header(name, value)

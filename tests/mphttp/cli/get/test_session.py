@@ -212,6 +212,56 @@ def test_a_login_for_the_proxy(client: Client, seen: Seen) -> None:
     assert seen.requests[0]["authorization"] is None
 
 
+@pytest.mark.parametrize(
+    "asks",
+    [
+        ("--proxy-digest", 'Digest realm="r", nonce="n", qop="auth"', "Digest ", b""),
+        ("--proxy-anyauth", 'Digest realm="r", nonce="n"', "Digest ", b"abc"),
+        ("--proxy-anyauth", 'Basic realm="r"', "Basic bWU6c2VjL3JldEA=", b"abc"),
+    ],
+)
+@pytest.mark.parametrize("in_url", [False, True])
+def test_a_proxy_that_asks(client: Client, seen: Seen, asks, in_url: bool) -> None:
+    option, challenge, told, first = asks
+    seen.answers["http://example.invalid/x"] = Answer(407, (("Proxy-Authenticate", challenge),))
+    user = ("-x", seen.url, "-U", "me:sec/ret@")
+    if in_url:
+        user = ("-x", seen.url.replace("//", "//me:sec%2Fret%40@"))
+    done = client("-i", *user, option, "-d", "abc", "http://example.invalid/x")
+    assert (done.code, done.out.count(b"HTTP/1.1 407")) == (0, 2)
+    assert [request.body for request in seen.requests] == [first, b"abc"]
+    assert seen.requests[0]["proxy-authorization"] is None
+    assert (seen.requests[1]["proxy-authorization"] or "").startswith(told)
+    assert [request["authorization"] for request in seen.requests] == [None, None]
+
+
+def test_what_a_proxy_is_told_stays_with_it(client: Client, seen: Seen) -> None:
+    """Not with the server that a redirect leads to, past the proxy."""
+    with serving() as other:
+        asks = 'Digest realm="r", nonce="n"'
+        first, then = "http://example.invalid/x", f"{other.url}/y"
+        seen.answers[first] = Answer(407, (("Proxy-Authenticate", asks), ("Location", then)))
+        words = ("-x", seen.url, "-U", "me:secret", "--noproxy", "127.0.0.1", "--proxy-anyauth")
+        answer = seen.answers[first]
+
+        def once() -> None:
+            seen.answers[first] = Answer(302, answer.fields)
+
+        seen.after = once
+        assert client("-L", *words, first).code == 0
+    assert len(seen.requests) == 2
+    assert [request["proxy-authorization"] for request in other.requests] == [None]
+
+
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+@pytest.mark.parametrize("words", [("-p", "http://a.invalid/"), ("https://a.invalid/",)])
+def test_a_tunnel_by_digest_is_refused(run, seen: Seen, backend: str, words) -> None:
+    given = ("-x", seen.url, "-U", "me:secret", "--proxy-digest", *words)
+    result = run("get", "--backend", backend, *given)
+    assert (result.code, seen.requests) == (ExitCode.USAGE, [])
+    assert "tunnel" in result.err
+
+
 FORM = re.compile(rb"--(?P<boundary>[^\r\n]+)\r\n")
 
 
