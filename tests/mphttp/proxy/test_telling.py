@@ -58,8 +58,8 @@ def test_the_program_behind_a_tunnel_from_a_port_that_others_use_too(
             assert other.getsockname() == place
         behind = proxied()
         (tunnel,) = [tunnel for tunnel in told() if tunnel.client == place]
-        (inode,) = behind.inodes.values()
-        assert inode == os.fstat(sock.fileno()).st_ino
+        # Beside those of other proxies on this machine.
+        assert os.fstat(sock.fileno()).st_ino in behind.inodes.values()
         assert tunnel.proxy == sock.getpeername()
 
 
