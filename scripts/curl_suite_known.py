@@ -34,7 +34,7 @@ KNOWN: dict[str, tuple[int, ...]] = {
     "`-F` with parts within parts": (1133, 1158, 1315),
     "`-F` and names with a backslash, or another type of the whole": (39, 277),
     "the file of options that is read before all": (433, 436),
-    "`-i` and `--retry`": (197, 1633, 1634, 1635),
+    "`--retry` and standard output, without `-i`": (1635,),
     "`-i`, `-D -` together": (1066, 1288),
     "`-i` and answers with a status of 1xx": (158,),
     "a body with a Content-Length that can't be": (178, 395, 415),

@@ -175,7 +175,7 @@ class Attempt:
             self._answered = True
             self.measured.stamp("starttransfer")
             self.response, self.report = response, response.extensions["multipath"]
-            self._check_status(response, ranged=held is not None)
+            self._check_status(response, body, ranged=held is not None)
             if self._unwanted(response):
                 heads = self._heads()
                 if heads:
@@ -220,11 +220,12 @@ class Attempt:
         if self._settings.etag_save is not None:
             save_tag(self._settings.etag_save, response, self._environment)
 
-    def _check_status(self, response: httpx.Response, *, ranged: bool) -> None:
+    def _check_status(self, response: httpx.Response, body: Body, *, ranged: bool) -> None:
         code = response.status_code
         what = f"the server answered {code} {response.reason_phrase}".rstrip()
         busy = Busy(what, retry_after(response.headers.get("retry-after"), datetime.now(UTC)))
         if code in STATUSES and self._patient(busy):
+            self._let_pass(response, body)
             raise busy
         if self._job.resume is not None:  # the file may only ever have the object itself
             if code not in ({200, 206, 416} if ranged else {200}):
@@ -232,6 +233,16 @@ class Attempt:
                 raise Failure(failed, what, "-L follows it" if 300 <= code < 400 else "")
         elif self._settings.fail and code >= 400 and not ranged:
             raise Failure(ExitCode.HTTP, what, "without -f, the answer's body says more")
+
+    def _let_pass(self, response: httpx.Response, body: Body) -> None:
+        """Write an answer that another attempt follows, where -i asks for all that comes."""
+        heads = self._heads()
+        if not heads or body.held.size or self._job.resume is not None:
+            return
+        body.start_over(None, heads)
+        if not self._settings.fail:
+            self._receive(response, body)
+        body.let_pass()
 
     def _take(self, response: httpx.Response, body: Body, held: Held | None) -> AskAgain | None:
         # It is kept on disk, where passwords and signatures have no place.

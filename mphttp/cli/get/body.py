@@ -34,6 +34,7 @@ class Body:
     def __init__(self, sink: Sink, held: Held, notes: Notes | None, sha256: str | None) -> None:
         self.held = held
         self._head = 0
+        self._before = 0
         self._sink = sink
         self._notes = notes
         self._wanted = sha256
@@ -58,7 +59,7 @@ class Body:
         Args:
             resumable: whether the rest of the body can be asked for.
         """
-        untouched = not self.held.size and not self._head
+        untouched = not self.held.size and self._head == self._before
         return self.held.rewindable or untouched or (resumable and self.claim is not None)
 
     def start_over(self, version: Version | None, heads: bytes = b"") -> None:
@@ -74,8 +75,8 @@ class Body:
         if self._notes is not None:
             self._notes.remove()  # first: a note must never stand beside bytes of another version
         if self.held.rewindable:
-            self._sink.cut(0)
-        self._head = 0
+            self._sink.cut(self._before)
+        self._head = self._before
         self.held = Held(0, version, rewindable=self.held.rewindable)
         if self._notes is not None and version is not None:
             self._notes.write(version)
@@ -108,6 +109,21 @@ class Body:
         """
         self._head += len(heads)
         self._sink.write(heads)
+
+    def let_pass(self) -> None:
+        """Leave a whole answer where it is, since that of another attempt follows, as in curl.
+
+        A file gives it back if it has more than heads.
+
+        Raises:
+            Failure: that can't be done.
+        """
+        self._before = self._head + self.held.size
+        if self.held.rewindable and self.held.size:
+            self._sink.cut(0)
+            self._before = 0
+        self._head = self._before
+        self.held = Held(0, rewindable=self.held.rewindable)
 
     def write(self, data: bytes) -> None:
         """Append bytes.

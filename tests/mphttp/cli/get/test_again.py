@@ -58,6 +58,25 @@ def test_with_f_the_last_answer_is_a_failure(again, thing, waits) -> None:
     assert (result.code, result.out) == (ExitCode.HTTP, b"")
 
 
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+@pytest.mark.parametrize(
+    "case",
+    [(("-i",), 3, 2), (("-i", "-f"), 3, 0), (("-i", "-o"), 1, 0), (("-if", "-o"), 3, 0)],
+)
+def test_i_writes_the_answers_of_all_attempts(
+    again, thing, tmp_path: Path, backend: str, case: tuple[tuple[str, ...], int, int]
+) -> None:
+    """As in curl, where a file gives them back but for heads alone."""
+    words, heads, bodies = case
+    file = (str(tmp_path / "x"),) if "-o" in words else ()
+    thing.refusals = [503, 429]
+    result = again("--backend", backend, *words, *file)
+    came = (tmp_path / "x").read_bytes() if file else result.out
+    assert result.code == 0
+    assert (came.count(b"HTTP/1.1 "), came.count(b"not now")) == (heads, bodies)
+    assert came.endswith(b"\r\n\r\n" + DATA)
+
+
 def test_a_status_that_says_no_is_not_tried_again(again, thing, waits) -> None:
     thing.refusals = [404]
     assert (again("-f").code, waits) == (ExitCode.HTTP, [])
