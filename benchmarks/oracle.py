@@ -4,10 +4,11 @@
     python benchmarks/oracle.py --downloads 100000 --kinds noise10 --jobs 8      needs joblib
     python benchmarks/oracle.py --lte 1 --kinds noise10
     python benchmarks/oracle.py --size 1.5 --deadlines 2.4 3.6
+    python benchmarks/oracle.py --queue 0.8
 
 Each download is 5 MB over Wi-Fi (3.8 Mbit/s) and LTE (3.0 Mbit/s), 50 ms there and back, with a
 deadline drawn evenly from 8 to 12 s, unless something else is given. The oracle knows every rate
-beforehand: over LTE it has what Wi-Fi alone doesn't bring in time, and it misses only what both
+beforehand, and the server fills no queue for it: over LTE it has what Wi-Fi alone doesn't bring in time, and it misses only what both
 together, from the start, miss.
 """
 
@@ -87,11 +88,14 @@ class Case(NamedTuple):
         size: bytes of the object.
         lte: mean rate of LTE, in bits a second.
         deadlines: seconds between which a deadline is drawn.
+        queue: seconds of a path's mean rate that the server puts into its queue, as long as it
+            uses it; 0 for none, when what can be moved is all that hasn't come.
     """
 
     size: int = SIZE
     lte: float = LTE
     deadlines: tuple[float, float] = (8.0, 12.0)
+    queue: float = 0.0
 
 
 class Result(NamedTuple):
@@ -111,17 +115,15 @@ class Result(NamedTuple):
 def download(kind: str, seed: int, names: Sequence[str], case: Case) -> Result:
     """Simulate one download with each of these rules."""
     make, size = KINDS[kind], case.size
-    traces = [
-        (name, make(name, mean, 2 * seed + n))
-        for n, (name, mean) in enumerate((("wifi", WIFI), ("lte", case.lte)))
-    ]
-    paths = [
-        SimulatedPath(name, in_bytes(trace), RTT, slow_start=True, lag=TAIL)
-        for name, trace in traces
-    ]
+    paths, ideal = [], []
+    for n, (name, mean) in enumerate((("wifi", WIFI), ("lte", case.lte))):
+        trace = in_bytes(make(name, mean, 2 * seed + n))
+        queue = case.queue * mean / 8
+        paths.append(SimulatedPath(name, trace, RTT, slow_start=True, lag=TAIL, queue=queue))
+        ideal.append(SimulatedPath(name, trace, RTT, slow_start=True, lag=TAIL))
     deadline = random.Random(seed).uniform(*case.deadlines)
-    alone = simulate(SinglePath(), paths, 100 * size, give_up_after=deadline).received
-    both = simulate(FullMesh(), paths, size, give_up_after=60).seconds
+    alone = simulate(SinglePath(), ideal, 100 * size, give_up_after=deadline).received
+    both = simulate(FullMesh(), ideal, size, give_up_after=60).seconds
     rules = []
     for rule in (RULES[name] for name in names):
         outcome = simulate(rule(deadline), paths, size, give_up_after=60)
@@ -177,9 +179,10 @@ def main() -> None:
     parser.add_argument("--size", type=float, default=SIZE / 1e6, help="of the object, in MB")
     deadlines = {"metavar": ("EARLIEST", "LATEST"), "help": "in seconds"}
     parser.add_argument("--deadlines", type=float, nargs=2, default=(8.0, 12.0), **deadlines)
+    parser.add_argument("--queue", type=float, default=0.0, help="seconds that the server queues")
     given = parser.parse_args()
     earliest, latest = given.deadlines
-    case = Case(int(given.size * 1e6), given.lte * 1e6, (earliest, latest))
+    case = Case(int(given.size * 1e6), given.lte * 1e6, (earliest, latest), given.queue)
     names = given.rules.split(";")
     seeds = range(given.first, given.first + given.downloads)
     for kind in given.kinds.split(","):

@@ -31,6 +31,10 @@ class SimulatedPath:
             segments, then twice as many each round trip (RFC 5681), also after a pause.
         lag: seconds for which a paused subflow still brings what is on its way: a round trip, and
             what a queue holds.
+        queue: bytes that the peer puts into this path's queue while it uses it, as far as there
+            are any. They come over it whatever is decided later, and no other path can bring them,
+            until it is closed or given up. Linux's scheduler does so up to the subflow's send
+            buffer (net/mptcp/protocol.c, mptcp_subflow_get_send). With this, `lag` means nothing.
     """
 
     name: str
@@ -40,6 +44,7 @@ class SimulatedPath:
     cut_at: float = math.inf
     slow_start: bool = False
     lag: float = 0.0
+    queue: float = 0.0
 
     @cached_property
     def supply(self) -> Supply:
@@ -68,6 +73,8 @@ class Carrier:
         grows_at: when its window doubles next.
         flows_from: when its data begins to come.
         flows_until: when its data ends to come, which is a while after it was paused.
+        queued: bytes that the peer has put into its queue and that haven't come.
+        queued_at: when there last was nothing queued.
     """
 
     id: int
@@ -82,6 +89,21 @@ class Carrier:
     grows_at: float = math.inf
     flows_from: float = 0.0
     flows_until: float = math.inf
+    queued: float = 0.0
+    queued_at: float = 0.0
+
+    @property
+    def waits_since(self) -> float:
+        """Since when what is queued waits for the path; infinite if nothing is."""
+        return max(self.last_data_at, self.queued_at) if self.queued > 0 else math.inf
+
+    @property
+    def room(self) -> float:
+        """Bytes that its queue may still take: in slow start, two windows in all.
+
+        So much does a sender's buffer grow to (net/ipv4/tcp_input.c, tcp_sndbuf_expand).
+        """
+        return max(0.0, min(self.path.queue, 2 * self.window) - self.queued)
 
     def start(self, now: float) -> None:
         """Begin to send, or begin again."""

@@ -3,7 +3,8 @@
 A fluid model: each path delivers its rate and shares it equally between its subflows; the peer uses
 backups only while there is no regular subflow, or all of them have been silent for a while (RFC
 8684, 3.1). Slow start and the lag between a decision and what comes of it are there for the asking
-(`slow_start`, `lag`); loss and reordering are not. The simulator shows decisions and their order of
+(`slow_start`, `lag`), and so are the queues that the sender fills (`queue`): what is in one can't be
+moved to another path, but by closing the subflow. Loss and reordering are not. The simulator shows decisions and their order of
 magnitude, the lab what really happens; benchmarks/fluid.py tells how far they are apart.
 
 Nothing happens at the changes of a trace, which is integrated beforehand: the clock jumps from one
@@ -40,6 +41,8 @@ from .simulated_path import Carrier, SimulatedPath
 _OPEN_TIMEOUT = 5.0  # seconds, as the engine's
 _STALE_AFTER = 3.0
 """Seconds of silence after which the peer turns to backups: Linux waits for 4 retransmissions."""
+_RESENT_AFTER = 1.0
+"""Seconds of silence after which what is queued comes over another path (lab, see Handover)."""
 _LOOK_AT_STALE = 0.1  # seconds, until which a subflow that works again isn't noticed
 _EXACTLY = 1e-6  # bytes more than what is waited for, or rounding could leave it short for ever
 
@@ -113,9 +116,13 @@ class _Simulation(QuietSource):
     commands: list[tuple[float, Command]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     opening: _Opening | None = None
+    unsent: float = math.inf
+    """Bytes that the peer has put into no path's queue."""
 
     def __post_init__(self) -> None:
         self.now = self.begin
+        if any(path.queue for path in self.all_paths):
+            self.unsent = float(self.length)
         start = self.strategy.connect_on(self.paths())
         first = next((path for path in self.all_paths if start == path.as_path), None)
         self._add(first or self.all_paths[0], backup=False, remote=SERVER, initial=True)
@@ -216,6 +223,7 @@ class _Simulation(QuietSource):
                 carrier = self._carrier(subflow)
                 if len(self.live) == 1:
                     raise CommandFailed("the last subflow that works can't be closed")
+                self._take_back(carrier)
                 self.live.remove(carrier)
                 self.ended.append(carrier)
                 self._tell("subflow_closed", carrier.path, carrier.id)
@@ -232,7 +240,8 @@ class _Simulation(QuietSource):
             return
         carrier.backup = backup
         if backup:
-            carrier.flows_until = self.now + carrier.path.lag
+            path = carrier.path  # with a queue, what is left is that until the peer knows
+            carrier.flows_until = self.now + (path.rtt / 2 if path.queue else path.lag)
             return
         if self.now >= carrier.flows_until:
             carrier.start(self.now)
@@ -285,10 +294,41 @@ class _Simulation(QuietSource):
         since = self.now - _STALE_AFTER
         return all(c.backup or c.last_data_at <= since for c in self.live)
 
-    def _flowing(self) -> list[Carrier]:
+    def _used(self) -> list[Carrier]:
         """Return the subflows that the peer uses now, or whose last data is on its way."""
         ready = [c for c in self.live if c.flows_from <= self.now]
         return ready if self._stale else [c for c in ready if self.now < c.flows_until]
+
+    def _flowing(self) -> list[Carrier]:
+        """Return the subflows whose data comes: what the peer uses, and what has something queued."""
+        used = self._used()
+        return [c for c in self.live if c.flows_from <= self.now and (c in used or c.queued > 0)]
+
+    def _queue(self) -> None:
+        """Let the peer put what it can into the queues of the paths that it uses.
+
+        What waits in one that is silent, it sends again over another.
+        """
+        if self.unsent == math.inf:
+            return
+        used = self._used()
+        silent = [c for c in self.live if c.waits_since + _RESENT_AFTER <= self.now]
+        heard = [c for c in used if c not in silent]
+        if heard:
+            for carrier in silent:
+                self._take_back(carrier)
+        for carrier in heard or used:
+            taken = min(carrier.room, self.unsent)
+            if carrier.queued <= 0:
+                carrier.queued_at = self.now
+            carrier.queued += taken
+            self.unsent -= taken
+
+    def _take_back(self, carrier: Carrier) -> None:
+        """Let other paths have what is in a subflow's queue."""
+        if self.unsent < math.inf:
+            self.unsent += carrier.queued
+            carrier.queued = 0.0
 
     def _next_time(self) -> float:
         """Return the next time at which the strategy or the model has something to do."""
@@ -297,6 +337,7 @@ class _Simulation(QuietSource):
             times += [c.grows_at, c.flows_from, c.flows_until]
             if not c.backup and len(self.live) > 1:
                 times.append(c.last_data_at + _STALE_AFTER)
+            times.append(c.waits_since + _RESENT_AFTER)
         if self._stale:
             times.append(self.now + _LOOK_AT_STALE)
         waiting = self._run.waiting
@@ -315,34 +356,45 @@ class _Simulation(QuietSource):
 
     def _brings(self, flowing: Sequence[Carrier], then: float) -> list[float]:
         """Return the bytes that each of these brings from now until then."""
-        brought = []
+        brought, used = [], self._used()
         for carrier in flowing:
             path = carrier.path
             sharing = 1 if len(flowing) == 1 else sum(c.path is path for c in flowing)
             came = (path.supply.by(then) - path.supply.by(self.now)) / sharing
             if carrier.window < math.inf:
                 came = min(came, carrier.window / path.rtt * (then - self.now))
-            brought.append(came)
+            most = carrier.queued + (self.unsent if carrier in used else 0.0)
+            brought.append(min(came, max(0.0, most)))
         return brought
 
     def _pass_time(self, then: float) -> None:
+        self._queue()
         flowing, missing = self._flowing(), self._wanted() - self.received
-        brought = self._brings(flowing, then)
-        if missing > 0 and sum(brought) >= missing + _EXACTLY:
-            then = self._time_of(missing + _EXACTLY, flowing, then)
-            brought = self._brings(flowing, then)
-        for carrier, came in zip(flowing, brought, strict=True):
+        if self.unsent < math.inf:
+            then = self._stop_at(self.unsent, self._used(), then)
+        then = self._stop_at(missing, flowing, then)
+        for carrier, came in zip(flowing, self._brings(flowing, then), strict=True):
             carrier.carried += came
-            self.received = min(self.received + came, float(self.length))
+            carrier.queued -= came if self.unsent < math.inf else 0.0
+            self.received += came
             if came > 0:
                 carrier.last_data_at = carrier.path.supply.last_before(then)
+        if self.received > self.length - _EXACTLY:
+            self.received = float(self.length)
         gone = [path for path in self.all_paths if self.now < path.cut_at <= then]
         self.now = then
+        self._queue()
         for path in gone:
             self._tell("path_lost", path)
         for carrier in flowing:
             if carrier.grows_at <= then:
                 carrier.grow(then)
+
+    def _stop_at(self, count: float, flowing: Sequence[Carrier], then: float) -> float:
+        """Return when these have brought so many bytes, if that is before then."""
+        if count > 0 and sum(self._brings(flowing, then)) >= count + _EXACTLY:
+            return self._time_of(count + _EXACTLY, flowing, then)
+        return then
 
     def _time_of(self, missing: float, flowing: Sequence[Carrier], then: float) -> float:
         """Return when these bring so many bytes, at the latest `then`, to the nanosecond."""
