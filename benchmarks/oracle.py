@@ -8,8 +8,8 @@
 
 Each download is 5 MB over Wi-Fi (3.8 Mbit/s) and LTE (3.0 Mbit/s), 50 ms there and back, with a
 deadline drawn evenly from 8 to 12 s, unless something else is given. The oracle knows every rate
-beforehand, and the server fills no queue for it: over LTE it has what Wi-Fi alone doesn't bring in time, and it misses only what both
-together, from the start, miss.
+beforehand, and the server fills no queue for it: over LTE it has what Wi-Fi alone doesn't bring in
+time, and it misses only what both together, from the start, miss.
 """
 
 from __future__ import annotations

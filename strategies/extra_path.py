@@ -17,6 +17,8 @@ _UNKNOWN = 0.75
 less, it is opened for needs that pass; with more, too late if it is slow."""
 _TAIL = 0.6
 """Seconds for which a paused path brings what was on its way, until that was seen once."""
+_FEW = 32 * 1024
+"""Bytes that tell nothing yet of how long they wait for others."""
 _DRAINED = 0.2
 """Seconds of silence after which nothing was left on a paused path's way."""
 _WAITS = 2.0
@@ -27,7 +29,7 @@ RETRY_AFTER = 2.0
 """Seconds until a path that couldn't be opened, or wasn't there, is looked for again."""
 _PAUSED = 0.3
 """The share of what a paused path brings at least that must be missing before it is asked again."""
-_RAMP = 3.0
+RAMP = 3.0
 """Round trips that slow start takes from what another path brings (RFC 5681, 3.1)."""
 _SETTLE = 2.0
 """Round trips after which data comes over a path that was asked for it."""
@@ -81,7 +83,7 @@ class Extra:
 
     def expected(self, seconds: float) -> float:
         """Return the bytes that it would bring in the next seconds, as far as that is known."""
-        ramp = _RAMP * self.subflow.rtt if self.subflow else 0.0
+        ramp = RAMP * self.subflow.rtt if self.subflow else 0.0
         known = self.forecast.known and not self.broken
         return self.forecast.expected(seconds - ramp) if known else 0.0
 
@@ -151,3 +153,35 @@ class Held:
     def unclear(self) -> int:
         """Bytes that came twice, or are held back in turns all the time."""
         return min(count for _, count in self._seen)
+
+
+class Ahead:
+    """How far ahead the peer puts bytes into the preferred path's queue, where they must stay.
+
+    The first bytes of a path that was asked for come after all of those. So they aren't delivered
+    before the preferred path has brought these, which takes as long as that queue is.
+
+    Attributes:
+        seconds: of what the preferred path brings, as last seen; as long as a paused path goes on
+            before that.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = _TAIL
+        self._before: int | None = None
+        self._since: float | None = None
+
+    def asked(self, brought: int) -> None:
+        """Take that a path was asked for, which had brought so many bytes before."""
+        self._before, self._since = brought, None
+
+    def observe(self, now: float, brought: int, undelivered: int) -> None:
+        """Take how many bytes it has brought, and how many of all aren't delivered."""
+        fresh = 0 if self._before is None else brought - self._before
+        if fresh < _FEW:
+            return
+        self._since = now if self._since is None else self._since
+        lasted, over = now - self._since, undelivered < fresh / 2
+        self.seconds = lasted if over else max(lasted, self.seconds)
+        if over:
+            self._before = None

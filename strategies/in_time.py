@@ -8,10 +8,13 @@
       └───────────╲─▶ time
                   d - margin
 
-There is one line: above it the other path carries, below it is paused. A share of what it can still
+There is a line: above it the other path carries, below it is paused. A share of what it can still
 bring is held against the bytes that are missing, since there is time yet to ask for it; the rest of
 it, and some deviations of what is expected, are for what no forecast knows. So it is asked early
 while little is known, or much is left; what it carries then is mostly needed anyhow.
+
+A second line is for what can't be put off: what the peer has put into the preferred path's queue
+can't be moved, so that the other path must be asked before all the rest is there (`Ahead`).
 
 Two things are no matter of chance: that nothing comes for a while (an outage), and that less and
 less comes (somebody walks out of Wi-Fi). Then nothing is held in reserve for later, and what is in
@@ -26,13 +29,15 @@ from __future__ import annotations
 import math
 
 from .commands import RESPONSE, Expect, Until
-from .extra_path import RETRY_AFTER, Extra, Held
+from .extra_path import RAMP, RETRY_AFTER, Ahead, Extra, Held
 from .forecast import Forecast, time_of
 from .strategy import Steps
 from .view import Path, Subflow, Transfer
 
 _CAUTION = 0.92
 """Deviations below the expected that it must be allowed to bring."""
+_LAST_CAUTION = 2.0
+"""Deviations below the expected, when what can be moved is about to be no more than is short."""
 _RESERVE = 0.265
 """The share of what another path can bring that is counted on for later."""
 _LAST_SECONDS = 0.8
@@ -76,6 +81,7 @@ class InTime:
         self._look_every = max(min(0.25, max(0.05, d / 100)), d / 400)
         self._over_in = math.inf
         self._held = Held()
+        self._ahead = Ahead()
         self._expected: float | None = None
         slow_start = max(_FIRST_WORD, _SLOW_START * self._rtt)
         self._told_from = transfer.elapsed + min(d / 3, slow_start)
@@ -102,6 +108,8 @@ class InTime:
             for extra, wanted in zip(tuple(self._extras), self._wanted(), strict=True):
                 if wanted and extra.path is None:
                     self._find_path(extra)
+                if wanted and not extra.active:
+                    self._ahead.asked(self._carried_by_others())
                 yield from extra.use(transfer, active=wanted)
             yield from self._tell_end()
             yield Until(elapsed=self._next_look(), event=_EVENTS)
@@ -137,6 +145,7 @@ class InTime:
                 extra.observe(transfer)
         came = sum(subflow.carried for subflow in transfer.subflows)
         self._held.observe(transfer.elapsed, came - transfer.delivered)
+        self._ahead.observe(transfer.elapsed, self._carried_by_others(), self._held.back)
         if transfer.slow_reader:  # a closed window says nothing of the path
             self._forecast.pause()
             return
@@ -205,7 +214,20 @@ class InTime:
         later = 0.0 if now_or_never else _RESERVE
         more = extra.expected(left) or extra.supposed * self._forecast.expected(left)
         least = extra.least if left > _END else 0.0
-        return expected - _CAUTION * deviation + later * more + self._held.unclear + least
+        enough = expected - _CAUTION * deviation + later * more
+        if more:
+            enough = min(enough, expected - _LAST_CAUTION * deviation + self._movable)
+        return enough + self._held.unclear + least
+
+    @property
+    def _movable(self) -> float:
+        """Bytes that are missing and that the peer hasn't put into the preferred path's queue.
+
+        It goes on with that until a path that is asked for has what it needs.
+        """
+        ahead = self._ahead.seconds
+        ahead += RAMP * self._rtt if ahead else 0.0
+        return max(0.0, self._missing - self._held.back - ahead * self._forecast.rate)
 
     def _tell_end(self) -> Steps:
         """Say so as soon as it is known that all paths together aren't enough, or are after all."""
@@ -259,6 +281,9 @@ class InTime:
         """Return the live subflows that aren't extra: the preferred path's."""
         extra = [extra.subflow.id for extra in self._extras if extra.subflow]
         return [subflow for subflow in self._transfer.subflows if subflow.id not in extra]
+
+    def _carried_by_others(self) -> int:
+        return sum(extra.brought for extra in self._extras)
 
     def _brought(self) -> int:
         return sum(subflow.carried for subflow in self._others())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from mphttp.strategies import Path, Remote
@@ -75,6 +76,7 @@ class Carrier:
         flows_until: when its data ends to come, which is a while after it was paused.
         queued: bytes that the peer has put into its queue and that haven't come.
         queued_at: when there last was nothing queued.
+        pieces: of these, as pairs of a place in the order of sending and a number of bytes.
     """
 
     id: int
@@ -91,11 +93,33 @@ class Carrier:
     flows_until: float = math.inf
     queued: float = 0.0
     queued_at: float = 0.0
+    pieces: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def put(self, place: float, count: float, now: float) -> None:
+        """Put so many bytes into its queue."""
+        if self.queued <= 0:
+            self.queued_at = now
+        self.queued += count
+        self.pieces.append((place, count))
+
+    def bring(self, count: float) -> None:
+        """Take so many bytes out of its queue, the oldest first."""
+        self.queued -= count
+        while count > 0 and self.pieces:
+            place, size = self.pieces.popleft()
+            if size > count:
+                self.pieces.appendleft((place + count, size - count))
+            count -= size
 
     @property
     def waits_since(self) -> float:
         """Since when what is queued waits for the path; infinite if nothing is."""
         return max(self.last_data_at, self.queued_at) if self.queued > 0 else math.inf
+
+    def silent_since(self, now: float) -> float:
+        """Since when it brings nothing although the peer uses it; infinite if it does."""
+        dead = self.path.supply.rate_at(now) == 0
+        return self.last_data_at if dead else self.waits_since
 
     @property
     def room(self) -> float:

@@ -3,9 +3,10 @@
 A fluid model: each path delivers its rate and shares it equally between its subflows; the peer uses
 backups only while there is no regular subflow, or all of them have been silent for a while (RFC
 8684, 3.1). Slow start and the lag between a decision and what comes of it are there for the asking
-(`slow_start`, `lag`), and so are the queues that the sender fills (`queue`): what is in one can't be
-moved to another path, but by closing the subflow. Loss and reordering are not. The simulator shows decisions and their order of
-magnitude, the lab what really happens; benchmarks/fluid.py tells how far they are apart.
+(`slow_start`, `lag`), and so are the queues that the sender fills (`queue`): what is in one
+can't be moved to another path, but by closing the subflow. Loss and reordering are not. The
+simulator shows decisions and their order of magnitude, the lab what really happens;
+benchmarks/fluid.py tells how far they are apart.
 
 Nothing happens at the changes of a trace, which is integrated beforehand: the clock jumps from one
 of the strategy's looks to the next, and a transfer of ten seconds takes a millisecond or two.
@@ -34,6 +35,7 @@ from mphttp.strategies import (
     Transfer,
 )
 
+from .queues import RESENT_AFTER, Queues
 from .quiet import QuietSource
 from .replay import MOST_COMMANDS, SERVER, end_restless
 from .simulated_path import Carrier, SimulatedPath
@@ -41,8 +43,6 @@ from .simulated_path import Carrier, SimulatedPath
 _OPEN_TIMEOUT = 5.0  # seconds, as the engine's
 _STALE_AFTER = 3.0
 """Seconds of silence after which the peer turns to backups: Linux waits for 4 retransmissions."""
-_RESENT_AFTER = 1.0
-"""Seconds of silence after which what is queued comes over another path (lab, see Handover)."""
 _LOOK_AT_STALE = 0.1  # seconds, until which a subflow that works again isn't noticed
 _EXACTLY = 1e-6  # bytes more than what is waited for, or rounding could leave it short for ever
 
@@ -116,13 +116,11 @@ class _Simulation(QuietSource):
     commands: list[tuple[float, Command]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     opening: _Opening | None = None
-    unsent: float = math.inf
-    """Bytes that the peer has put into no path's queue."""
 
     def __post_init__(self) -> None:
         self.now = self.begin
-        if any(path.queue for path in self.all_paths):
-            self.unsent = float(self.length)
+        queued = any(path.queue for path in self.all_paths)
+        self._queues = Queues(float(self.length) if queued else math.inf)
         start = self.strategy.connect_on(self.paths())
         first = next((path for path in self.all_paths if start == path.as_path), None)
         self._add(first or self.all_paths[0], backup=False, remote=SERVER, initial=True)
@@ -168,7 +166,8 @@ class _Simulation(QuietSource):
         return (SERVER,)
 
     def delivered(self) -> int:
-        return int(self.received)
+        """Return the bytes before the first one that is still in some queue."""
+        return self._queues.delivered(self.live, self.received)
 
     def _shown(self, carrier: Carrier) -> Subflow:
         return Subflow(
@@ -193,7 +192,7 @@ class _Simulation(QuietSource):
         for count in range(MOST_COMMANDS + 1):
             events, self.events = tuple(self.events), []
             elapsed = self._elapsed()
-            self._view.update(received=int(self.received), elapsed=elapsed, events=events)
+            self._view.update(received=self.delivered(), elapsed=elapsed, events=events)
             command = self._run.advance()
             if command is None:
                 return
@@ -223,7 +222,7 @@ class _Simulation(QuietSource):
                 carrier = self._carrier(subflow)
                 if len(self.live) == 1:
                     raise CommandFailed("the last subflow that works can't be closed")
-                self._take_back(carrier)
+                self._queues.take_back(carrier)
                 self.live.remove(carrier)
                 self.ended.append(carrier)
                 self._tell("subflow_closed", carrier.path, carrier.id)
@@ -300,35 +299,9 @@ class _Simulation(QuietSource):
         return ready if self._stale else [c for c in ready if self.now < c.flows_until]
 
     def _flowing(self) -> list[Carrier]:
-        """Return the subflows whose data comes: what the peer uses, and what has something queued."""
+        """Return the subflows whose data comes: those in use, and those with something queued."""
         used = self._used()
         return [c for c in self.live if c.flows_from <= self.now and (c in used or c.queued > 0)]
-
-    def _queue(self) -> None:
-        """Let the peer put what it can into the queues of the paths that it uses.
-
-        What waits in one that is silent, it sends again over another.
-        """
-        if self.unsent == math.inf:
-            return
-        used = self._used()
-        silent = [c for c in self.live if c.waits_since + _RESENT_AFTER <= self.now]
-        heard = [c for c in used if c not in silent]
-        if heard:
-            for carrier in silent:
-                self._take_back(carrier)
-        for carrier in heard or used:
-            taken = min(carrier.room, self.unsent)
-            if carrier.queued <= 0:
-                carrier.queued_at = self.now
-            carrier.queued += taken
-            self.unsent -= taken
-
-    def _take_back(self, carrier: Carrier) -> None:
-        """Let other paths have what is in a subflow's queue."""
-        if self.unsent < math.inf:
-            self.unsent += carrier.queued
-            carrier.queued = 0.0
 
     def _next_time(self) -> float:
         """Return the next time at which the strategy or the model has something to do."""
@@ -337,7 +310,7 @@ class _Simulation(QuietSource):
             times += [c.grows_at, c.flows_from, c.flows_until]
             if not c.backup and len(self.live) > 1:
                 times.append(c.last_data_at + _STALE_AFTER)
-            times.append(c.waits_since + _RESENT_AFTER)
+            times.append(c.waits_since + RESENT_AFTER)
         if self._stale:
             times.append(self.now + _LOOK_AT_STALE)
         waiting = self._run.waiting
@@ -345,13 +318,19 @@ class _Simulation(QuietSource):
             times.append(self.opening.until)
         elif waiting is not None and waiting.elapsed is not None:
             times.append(self.begin + waiting.elapsed)
+        if waiting is not None and (waiting.received or math.inf) <= self.received:
+            times.append(self.now + _LOOK_AT_STALE)  # it came, and waits for what is queued
         return min((when for when in times if when > self.now), default=math.inf)
 
     def _wanted(self) -> float:
         """Return the bytes at which the clock has to stop."""
         waiting = self._run.waiting
         if self.opening is None and waiting is not None and waiting.received is not None:
-            return max(self.received, min(self.length, waiting.received))
+            wanted = min(self.length, waiting.received)
+            if not self._queues:
+                return max(self.received, wanted)
+            if wanted > self.received:
+                return float(wanted)
         return float(self.length)
 
     def _brings(self, flowing: Sequence[Carrier], then: float) -> list[float]:
@@ -363,19 +342,20 @@ class _Simulation(QuietSource):
             came = (path.supply.by(then) - path.supply.by(self.now)) / sharing
             if carrier.window < math.inf:
                 came = min(came, carrier.window / path.rtt * (then - self.now))
-            most = carrier.queued + (self.unsent if carrier in used else 0.0)
-            brought.append(min(came, max(0.0, most)))
+            most = carrier.queued + (self._queues.unsent if carrier in used else 0.0)
+            brought.append(min(came, max(0.0, most + 2 * _EXACTLY)))
         return brought
 
     def _pass_time(self, then: float) -> None:
-        self._queue()
+        self._queues.fill(self.live, self._used(), self.now)
         flowing, missing = self._flowing(), self._wanted() - self.received
-        if self.unsent < math.inf:
-            then = self._stop_at(self.unsent, self._used(), then)
+        if self._queues:
+            then = self._stop_at(self._queues.unsent, self._used(), then)
         then = self._stop_at(missing, flowing, then)
         for carrier, came in zip(flowing, self._brings(flowing, then), strict=True):
             carrier.carried += came
-            carrier.queued -= came if self.unsent < math.inf else 0.0
+            if self._queues:
+                carrier.bring(came)
             self.received += came
             if came > 0:
                 carrier.last_data_at = carrier.path.supply.last_before(then)
@@ -383,7 +363,7 @@ class _Simulation(QuietSource):
             self.received = float(self.length)
         gone = [path for path in self.all_paths if self.now < path.cut_at <= then]
         self.now = then
-        self._queue()
+        self._queues.fill(self.live, self._used(), self.now)
         for path in gone:
             self._tell("path_lost", path)
         for carrier in flowing:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mphttp.strategies import Close, Deadline, Open, Path, SetBackup, Subflow, Transfer
-from mphttp.strategies.extra_path import Held
+from mphttp.strategies.extra_path import Ahead, Held
 from mphttp.testing import LTE, WIFI, Outcome, Replay, SimulatedPath, check_strategy, simulate
 
 MB = 1_000_000
@@ -99,11 +99,11 @@ def test_a_black_hole_is_noticed() -> None:
 
 
 def test_after_an_outage_more_time_is_kept_for_another() -> None:
-    """Wi-Fi alone would be done 0.35 s before the deadline, with the outage and without."""
+    """Wi-Fi alone would be done 0.45 s before the deadline, with the outage and without."""
     outage = [(0, 6e5), (3, 0), (4.5, 6e5)]
     lte = path("lte", 5e5)
-    without = simulate(Deadline(8.8), [path("wifi", 6e5), lte], 5 * MB)
-    after = simulate(Deadline(10.3), [path("wifi", outage), lte], 5 * MB)
+    without = simulate(Deadline(8.9), [path("wifi", 6e5), lte], 5 * MB)
+    after = simulate(Deadline(10.4), [path("wifi", outage), lte], 5 * MB)
     assert without.seconds == pytest.approx(8.45, abs=0.1)
     assert without.commands == ()
     assert after.seconds is not None
@@ -130,11 +130,45 @@ def test_what_waits_out_of_order_need_not_come_again() -> None:
     assert (held.back, held.unclear) == (150, 100)
 
 
+def queued(name: str, rate: float) -> SimulatedPath:
+    """Make a path for which the peer has queued up to 0.8 s."""
+    return SimulatedPath(name, rate, 0.02, slow_start=True, queue=0.8 * rate)
+
+
+@pytest.mark.parametrize("d", [7.5, 7.75, 8.0])
+def test_a_path_is_asked_while_there_is_something_left_to_move(d: float) -> None:
+    """In the last second all that is missing is in Wi-Fi's queue (8 and 12 Mbit/s, 10 MB)."""
+    paths = [queued("wifi", 0.95e6), queued("lte", 1.4e6)]
+    outcome = simulate(Deadline(d), paths, 10 * MB)
+    assert outcome.seconds is not None
+    assert outcome.seconds <= d - 0.2
+    assert outcome.carried["lte"] <= 10 * MB - 0.95e6 * (d - 1)
+    last = max(at for at, c in outcome.commands if isinstance(c, SetBackup) and not c.backup)
+    assert last < d - 0.8
+
+
+def test_how_far_ahead_the_peer_queues_is_how_long_another_path_waits() -> None:
+    """Until its first bytes are delivered; a path of which nothing waits has no queue beside it."""
+    ahead = Ahead()
+    supposed = ahead.seconds
+    ahead.asked(1000)
+    ahead.observe(1.0, 20_000, 19_000)
+    assert ahead.seconds == supposed
+    ahead.observe(1.1, 101_000, 100_000)
+    ahead.observe(2.0, 301_000, 300_000)
+    assert ahead.seconds == pytest.approx(0.9)
+    ahead.observe(2.1, 401_000, 50_000)
+    assert ahead.seconds == pytest.approx(1.0)
+    ahead.asked(401_000)
+    ahead.observe(3.0, 501_000, 0)
+    assert ahead.seconds == 0
+
+
 def test_a_short_deadline_leaves_nothing_for_later() -> None:
     """What the peer has queued for one path by then can't be moved (see `SHORT`)."""
     paths = [path("wifi", 4e5), path("lte", 4e5)]
     short = simulate(Deadline(2.9), paths, 1_000_000)
-    longer = simulate(Deadline(3.2), paths, 1_100_000)
+    longer = simulate(Deadline(4), paths, 1_300_000)
     assert changes(short)[0] == "open lte"
     assert changes(longer) == []
 

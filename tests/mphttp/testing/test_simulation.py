@@ -178,3 +178,33 @@ def test_a_strategy_that_waits_resumes_whenever_the_transfer_begins(
 
     outcome = simulate(Looks(), [WIFI], 10_000_000, begin=begin)
     assert [time for time, _ in outcome.commands] == [pytest.approx(3 * look)]
+
+
+def test_what_is_queued_comes_over_its_path_whoever_is_idle() -> None:
+    """LTE is there after 0.5 s: by then all but 0.5 MB of 2 MB is in Wi-Fi's queue, or came."""
+    wifi = SimulatedPath("wifi", 1e6, queue=1e6)
+    outcome = simulate(FullMesh(), [wifi, SimulatedPath("lte", 1e6, handshake=0.5)], 2_000_000)
+    assert outcome.carried == {"wifi": pytest.approx(1.75e6), "lte": pytest.approx(0.25e6)}
+    assert outcome.seconds == pytest.approx(1.75)
+
+
+def test_a_paused_subflow_brings_what_is_queued_for_it() -> None:
+    wifi = SimulatedPath("wifi", 1e6, 0.04, queue=3e5)
+    other = SimulatedPath("lte", 1e5, handshake=0.5)
+    outcome = simulate(Pauses(False), [wifi, other], 5_000_000)
+    assert outcome.carried["wifi"] == pytest.approx(2_300_000, rel=0.02)
+
+
+def test_what_is_queued_for_a_path_that_falls_silent_comes_again_over_another() -> None:
+    wifi = SimulatedPath("wifi", [(0, 1e6), (2, 0)], queue=5e5)
+    outcome = simulate(FullMesh(), [wifi, SimulatedPath("lte", 1e6)], 9_000_000)
+    assert outcome.carried["wifi"] == pytest.approx(2e6)
+    assert outcome.seconds == pytest.approx(7.0, abs=0.2)
+
+
+@pytest.mark.parametrize("strategy", [FullMesh() & Refresh(300_000, rotate=True), Deadline(4)])
+def test_no_byte_is_lost_in_a_queue(strategy: Strategy) -> None:
+    paths = [SimulatedPath(name, rate, queue=4e5) for name, rate in (("wifi", 6e5), ("lte", 8e5))]
+    outcome = simulate(strategy, paths, 3_000_000)
+    assert outcome.received == sum(outcome.carried.values()) == 3_000_000
+    assert outcome.crash is None
