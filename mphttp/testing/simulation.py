@@ -298,11 +298,6 @@ class _Simulation(QuietSource):
         ready = [c for c in self.live if c.flows_from <= self.now]
         return ready if self._stale else [c for c in ready if self.now < c.flows_until]
 
-    def _flowing(self) -> list[Carrier]:
-        """Return the subflows whose data comes: those in use, and those with something queued."""
-        used = self._used()
-        return [c for c in self.live if c.flows_from <= self.now and (c in used or c.queued > 0)]
-
     def _next_time(self) -> float:
         """Return the next time at which the strategy or the model has something to do."""
         times = [path.cut_at for path in self.all_paths]
@@ -348,10 +343,11 @@ class _Simulation(QuietSource):
 
     def _pass_time(self, then: float) -> None:
         self._queues.fill(self.live, self._used(), self.now)
-        flowing, missing = self._flowing(), self._wanted() - self.received
+        used = self._used()  # and those that have something queued still
+        flowing = [c for c in self.live if c in used or (c.queued > 0 and c.flows_from <= self.now)]
         if self._queues:
-            then = self._stop_at(self._queues.unsent, self._used(), then)
-        then = self._stop_at(missing, flowing, then)
+            then = self._stop_at(self._queues.unsent, used, then)
+        then = self._stop_at(self._wanted() - self.received, flowing, then)
         for carrier, came in zip(flowing, self._brings(flowing, then), strict=True):
             carrier.carried += came
             if self._queues:
