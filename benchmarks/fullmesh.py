@@ -1,35 +1,59 @@
 """Both paths from the start: how near to the sum of their rates?
 
-    python benchmarks/fullmesh.py
+    python benchmarks/fullmesh.py          16 MiB from the server over 10+10 Mbit/s, 5 ms one way
+    python benchmarks/fullmesh.py --up     10 MB to the server over 8+12 Mbit/s, 5 and 10 ms
 
-16 MiB over 10+10 Mbit/s, 5 ms one way: mphttp's FullMesh beside the kernel's own, driven by
-`mptcpize run curl`. Needs curl, mptcpize and ip.
+mphttp's FullMesh beside the kernel's own, driven by `mptcpize run curl`, in turn. Needs curl,
+mptcpize and ip.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import os
 import statistics
 import subprocess
 import time
 from pathlib import Path
 
-from measure import download, in_lab, origin
+from measure import client, download, in_lab, origin
 
-from mphttp import FullMesh, SinglePath
+from mphttp import FullMesh, SinglePath, Strategy
+from mphttp.lab import names
 
-SIZE = 16 * 2**20
+DOWN, UP = 16 * 2**20, 10_000_000
 RATES = 20e6
 
 
-def kernel_full_mesh() -> float:
-    """Let curl download under the in-kernel path manager; return the seconds it took."""
+def from_server(strategy: Strategy) -> float:
+    """Download; return the seconds it took."""
+    return download(strategy, origin(DOWN)).seconds
+
+
+def to_server(strategy: Strategy) -> float:
+    """Upload; return the seconds it took, until the answer was there."""
+    with client(strategy) as http:
+        began = time.monotonic()
+        response = http.put(_echo(), content=bytes(UP))
+        seconds = time.monotonic() - began
+    assert response.text.split()[-1] == hashlib.sha256(bytes(UP)).hexdigest()
+    return seconds
+
+
+def _echo() -> str:
+    return f"{os.environ[names.ORIGIN]}/echo"
+
+
+def kernel_full_mesh(*, up: bool) -> float:
+    """Let curl do it under the in-kernel path manager; return the seconds it took."""
+    what = ["-T", "-", "-H", "Expect:", _echo()] if up else [origin(DOWN)]
     manager = Path("/proc/sys/net/mptcp/pm_type")
     manager.write_text("0")
     try:
+        command = ["mptcpize", "run", "curl", "-sSf", "-o", "/dev/null", *what]
         began = time.monotonic()
-        command = ["mptcpize", "run", "curl", "-sSf", "-o", "/dev/null", origin(SIZE)]
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, input=bytes(UP) if up else b"")
         return time.monotonic() - began
     finally:
         manager.write_text("1")
@@ -58,15 +82,22 @@ def add_endpoint(interface: str, *flags: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--up", action="store_true", help="to the server")
     given = parser.parse_args()
-    in_lab("one=10mbit,5ms", "two=10mbit,5ms")
-    best = SIZE * 8 / RATES
+    links = (
+        ("one=8mbit,5ms", "two=12mbit,10ms") if given.up else ("one=10mbit,5ms", "two=10mbit,5ms")
+    )
+    in_lab(*links)
+    measured, best = (
+        (to_server if given.up else from_server),
+        (UP if given.up else DOWN) * 8 / RATES,
+    )
     add_endpoint("two", "fullmesh")
     ours, theirs = [], []
     for _ in range(given.rounds):
-        ours.append(download(FullMesh(), origin(SIZE)).seconds)
-        theirs.append(kernel_full_mesh())
-    single = download(SinglePath(), origin(SIZE)).seconds
+        ours.append(measured(FullMesh()))
+        theirs.append(kernel_full_mesh(up=given.up))
+    single = measured(SinglePath())
     print(f"payload / sum of rates: {best:.2f} s; one path: {single:.2f} s ({single / best:.3f})")
     for name, times in (("mphttp FullMesh", ours), ("kernel full mesh, curl", theirs)):
         median = statistics.median(times)
