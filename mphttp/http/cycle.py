@@ -73,6 +73,7 @@ class Cycle:
         self.remaining: int | None = None
         self.started = False
         self._until_closed = False
+        self._proxy_closes = False
         self._method = method
         self._start = b""
         self._heads: list[bytes] = []
@@ -179,6 +180,7 @@ class Cycle:
             self.remaining = 0
         else:
             self.remaining = self._length(event)
+        self._proxy_closes = any(map(_is_of_old_proxy_that_closes, event.headers))
         return Head(
             version=b"HTTP/" + event.http_version,
             status=status,
@@ -248,4 +250,10 @@ class Cycle:
             whole = self._chunks.whole and not self._chunks.rest
         else:
             whole = self.remaining == 0 and not self._until_closed
-        return whole and self._h11.our_state is h11.DONE
+        return whole and self._h11.our_state is h11.DONE and not self._proxy_closes
+
+
+def _is_of_old_proxy_that_closes(field: tuple[bytes, bytes]) -> bool:
+    """Tell whether it is "Proxy-Connection: close", which old proxies say (RFC 9112, C.2.2)."""
+    name, value = field
+    return name == b"proxy-connection" and value.strip().lower() == b"close"

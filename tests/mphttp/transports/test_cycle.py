@@ -142,6 +142,7 @@ def test_some_responses_have_no_body(method: bytes, answer: bytes) -> None:
         ([], OK + b"Connection: close\r\nContent-Length: 0\r\n\r\n"),
         ([(b"Connection", b"close")], OK + b"Content-Length: 0\r\n\r\n"),
         ([], b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        ([], OK + b"Proxy-Connection: Close\r\nContent-Length: 0\r\n\r\n"),
     ],
 )
 def test_either_side_can_end_the_connection(
