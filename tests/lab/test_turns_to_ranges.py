@@ -115,7 +115,7 @@ def test_a_caller_who_never_closes(lab: LabClient) -> None:
 @pytest.mark.usefixtures("no_joins")
 @pytest.mark.parametrize("backend", ["httpx", "curl"])
 def test_on_the_command_line(lab: LabClient, backend: str) -> None:
-    lab.change("wifi", rate="8mbit")
+    lab.change("wifi", rate="4mbit")
     told = get(url(SIZE), "--strategy", "fullmesh", "--backend", backend)
     assert told["mechanism"] in ("netlink+ranges", "ranges")
     assert any("was not opened" in problem["what"] for problem in told["problems"])
