@@ -43,6 +43,7 @@ KNOWN: dict[str, tuple[int, ...]] = {
     "`-w`: `certs`": (417,),
     "`-w`: `header_json`": (1671,),
     "`-w`: names of hosts beyond ASCII": (2046, 2047),
+    "a host with an empty label": (46,),
     "a server of HTTP/1.0": (1071, 1072, 1073, 1074),
     "SOCKS5 and a user that is too long": (716,),
     "HTTP/1.2 and above": (129,),
