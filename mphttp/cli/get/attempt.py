@@ -190,6 +190,8 @@ class Attempt:
 
     def _dump(self, head: bytes) -> None:
         """Take a head for -D; on stdout it stands before the body."""
+        if self._twice:
+            return  # -i writes it for both
         if self._settings.dump_header == "-":
             shown = self._environment.hand_out
             shown(decoded(head), own=False)
@@ -279,11 +281,22 @@ class Attempt:
         """Return the heads for a rest of a body; none in the middle of what this run writes."""
         return self._heads() if held is not None and held.found else b""
 
+    @property
+    def _shows_heads(self) -> bool:
+        """Whether heads stand before the body."""
+        return self._settings.include or self._settings.head
+
+    @property
+    def _twice(self) -> bool:
+        """Whether -i and -D both write to stdout, where curl writes each line for both."""
+        return self._shows_heads and self._settings.dump_header == self._job.output == "-"
+
     def _heads(self) -> bytes:
         """Return the heads that aren't written yet, as far as they are wanted."""
-        wanted = self._settings.include or self._settings.head
-        heads = b"".join(self._seen) if wanted else b""
+        heads = b"".join(self._seen) if self._shows_heads else b""
         self._seen = []
+        if self._twice:
+            heads = b"".join(line * 2 for line in heads.splitlines(keepends=True))
         if not self._receiving.on_terminal:
             return heads
         return encoded(printable(decoded(heads.replace(b"\r\n", b"\n"))))

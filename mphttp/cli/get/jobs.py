@@ -13,7 +13,7 @@ from .content import Content, Plain, Upload, in_query, joined, upload_of, upload
 from .form import Form
 from .glob import Globbed, expanded
 from .lists import digests, listed_urls
-from .message import Message, given_fields, message
+from .message import Fields, Message, given_fields, message
 from .outputs import check_outputs, of_url, output_names, output_remarks
 from .settings import Settings
 from .target import is_stream
@@ -57,7 +57,8 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
     _check_body(settings)
     listed = listed_urls(settings, environment)
     patterns = [*_globs(settings), *([Globbed(text)] for text in listed)]
-    given = _contents(settings, len(patterns), environment)
+    headers = given_fields(settings.header, environment, silent=settings.silent)
+    given = _contents(settings, len(patterns), environment, headers)
     # As in curl, a file goes to all that a pattern stands for before the next file does.
     both = [
         (number, glob, content)
@@ -73,7 +74,6 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
     if settings.url_query:
         query = joined(settings.url_query, environment)
         texts = [in_query(text, query) for text in texts]
-    headers = given_fields(settings.header, environment, silent=settings.silent)
     messages = [
         message(settings, parse_url(sent_to), environment, content, headers)
         for sent_to, content in zip(_with_names(texts, contents), contents, strict=True)
@@ -129,7 +129,7 @@ def _check_body(settings: Settings) -> None:
 
 
 def _contents(
-    settings: Settings, count: int, environment: Environment
+    settings: Settings, count: int, environment: Environment, headers: Fields
 ) -> Sequence[Sequence[Content | None]]:
     """Return what is sent to each URL, one after the other."""
     files = settings.upload_file
@@ -144,7 +144,9 @@ def _contents(
         ]
         return [*sent, *[[None]] * (count - len(sent))]
     if settings.form:
-        return [[Form(settings.form, environment)]] * count
+        said = (value for name, value in headers if name.lower() == "content-type" and value)
+        kind = next(said, "multipart/form-data")
+        return [[Form(settings.form, environment, kind, backslashes=settings.form_escape)]] * count
     if settings.data and not settings.get:
         return [[Plain(joined(settings.data, environment))]] * count
     return [[None]] * count

@@ -112,11 +112,14 @@ class RequestSettings:
         Option(
             ("-F", "--form"),
             "send a form of several parts by POST: NAME=TEXT, NAME=@FILE as a file, NAME=<FILE as "
-            "text; with ;type=TYPE and ;filename=NAME",
+            "text; with ;type=TYPE and ;filename=NAME; further files behind commas",
             "PART",
             _form,
         ),
         Option(("--form-string",), "the same, and every letter is meant", "PART", _plain_form),
+    )
+    form_escape: bool = switch(
+        "--form-escape", means="with -F, write quotes in names with a backslash, not in percents"
     )
     get: bool = switch("-G", "--get", means="send -d's data in the URL, by GET")
     url_query: tuple[Data, ...] = several(

@@ -101,6 +101,21 @@ def test_heads_stand_before_the_body(client: Client, seen: Seen) -> None:
     assert out.endswith(b"\r\n\r\n" + BODY)
 
 
+@pytest.mark.parametrize("words", [["-i"], ["-I"]])
+def test_a_line_of_a_head_stands_there_for_each_that_asks_for_it(client, seen, words) -> None:
+    once = client(*words, "-L", f"{seen.url}/302/x").out
+    heads, _, body = once.rpartition(b"\r\n\r\n")
+    lines = (heads + b"\r\n\r\n").splitlines(keepends=True)
+    told = client(*words, "-L", "-D", "-", f"{seen.url}/302/x").out
+    assert _undated(told) == _undated(b"".join(line * 2 for line in lines) + body)
+    client(*words, "-L", "-D", "-", "-o", "x", f"{seen.url}/302/x")
+    assert _undated(Path("x").read_bytes()) == _undated(once)
+
+
+def _undated(heads: bytes) -> list[bytes]:
+    return [line for line in heads.splitlines() if not line.startswith(b"Date:")]
+
+
 def test_the_date_of_the_object(client: Client, seen: Seen) -> None:
     seen.answers["/x"] = Answer(fields=DATED)
     assert client("-R", "-O", f"{seen.url}/x").code == 0

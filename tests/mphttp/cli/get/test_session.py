@@ -307,6 +307,49 @@ def test_forms(client: Client, seen: Seen, words: list[str], parts: list[bytes])
     assert (request.method, request.body) == ("POST", expected + b"--" + boundary + b"--\r\n")
 
 
+def test_several_files_are_parts_of_one(client: Client, seen: Seen) -> None:
+    Path("f.txt").write_bytes(b"one")
+    Path('g",;.css').write_bytes(b"two")
+    given = r'a=@f.txt ; type=m/f; x=y,"g\",;.css" ;filename="\\h", f.txt'
+    assert client("-F", given, "-F", "b=c,d", f"{seen.url}/x").code == 0
+    (request,) = seen.requests
+    outer = (request["content-type"] or "").partition("boundary=")[2].encode()
+    first, second = request.body.split(b"--" + outer + b"\r\n")[1:]
+    head, _, within = first.partition(b"\r\n\r\n")
+    told, _, inner = head.partition(b"; boundary=")
+    assert told == (b'Content-Disposition: form-data; name="a"\r\nContent-Type: multipart/mixed')
+    assert within.split(b"--" + inner) == [
+        b"",
+        (
+            b'\r\nContent-Disposition: attachment; filename="f.txt"\r\n'
+            b"Content-Type: m/f; x=y\r\n\r\none\r\n"
+        ),
+        (
+            b'\r\nContent-Disposition: attachment; filename="\\h"\r\n'
+            b"Content-Type: application/octet-stream\r\n\r\ntwo\r\n"
+        ),
+        (
+            b'\r\nContent-Disposition: attachment; filename="f.txt"\r\n'
+            b"Content-Type: text/plain\r\n\r\none\r\n"
+        ),
+        b"--\r\n\r\n",
+    ]
+    assert second.startswith(b'Content-Disposition: form-data; name="b"\r\n\r\nc,d\r\n')
+
+
+@pytest.mark.parametrize(
+    ("words", "sent"),
+    [
+        ([], b'form-data; name="a%22\\"; filename="\\%22"\r\n'),
+        (["--form-escape"], b'form-data; name="a\\"\\\\"; filename="\\\\\\""\r\n'),
+        (["-H", "Content-Type: multipart/related"], b'attachment; name="a%22\\"; '),
+    ],
+)
+def test_how_names_of_parts_are_written(client: Client, seen: Seen, words, sent) -> None:
+    assert client(*words, "-F", r'a"\=b;filename="\\\""', f"{seen.url}/x").code == 0
+    assert b"\r\nContent-Disposition: " + sent in seen.requests[0].body
+
+
 def test_a_form_is_sent_once_more(client: Client, seen: Seen) -> None:
     Path("f").write_bytes(bytes(200_000))
     assert client("-L", "-F", "a=@f", f"{seen.url}/307/x").code == 0
@@ -314,7 +357,9 @@ def test_a_form_is_sent_once_more(client: Client, seen: Seen) -> None:
     assert len(seen.requests[0].body) > 200_000
 
 
-@pytest.mark.parametrize("part", ["a", "a=(;type=x", "a=b;c", "a=@f,g", "a=@-", "a=@missing"])
+@pytest.mark.parametrize(
+    "part", ["a", "a=(;type=x", "a=b;c", "a=b;type=x\ny", "a=@-", "a=@missing"]
+)
 def test_a_part_that_is_not_understood(run, seen: Seen, part: str) -> None:
     result = run("get", "-F", part, seen.url)
     assert result.code == (ExitCode.READ if part == "a=@missing" else ExitCode.USAGE)
