@@ -36,7 +36,7 @@ test-all: $(develops)
 
 # All but the tests that need a laboratory, or more than a moment; more of them wait than compute.
 quick: $(develops)
-	$(venv)/bin/pytest -n 3 --hypothesis-profile=quick -m "$(quick_marks)"
+	$(venv)/bin/pytest -n 4 --hypothesis-profile=quick -m "$(quick_marks)"
 
 # The quick tests by other Pythons, which Debian's newer suites have.
 test-pythons: $(develops)

@@ -178,7 +178,12 @@ class Words(io.TextIOBase):
 
 
 def _let_go(stream: BinaryIO | TextIO) -> None:
-    """Let what a stream still holds go nowhere, or Python would complain of it in the end."""
+    """Let what a stream still holds go nowhere, or Python would complain of it in the end.
+
+    One that is closed holds nothing; it may be looked at last, when Python has taken `open` away.
+    """
+    if stream.closed:
+        return
     with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
 

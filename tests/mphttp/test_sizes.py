@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ ROOMS = (
 )
 METHODS, ATTRIBUTES = 25, 15
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def nodes_of(file: Path) -> list[ast.AST]:
+    """Return all that is in a file, which is read once for all tests."""
+    return list(ast.walk(ast.parse(file.read_text())))
 
 
 def attributes_of(made: ast.ClassDef) -> set[str]:
@@ -49,7 +56,7 @@ def test_classes_are_small(room: str) -> None:
     too_large = [
         made.name
         for file in files
-        for made in ast.walk(ast.parse(file.read_text()))
+        for made in nodes_of(file)
         if isinstance(made, ast.ClassDef)
         and (
             sum(isinstance(node, Function) for node in made.body) > METHODS
@@ -62,7 +69,7 @@ def test_classes_are_small(room: str) -> None:
 @pytest.mark.parametrize("room", [*(room for room in ROOMS if room != "requests"), "proxy"])
 def test_any_is_rare(room: str) -> None:
     """At most once in a thousand lines."""
-    texts = [file.read_text() for file in Path(mphttp.__file__).with_name(room).rglob("*.py")]
-    names = (node for text in texts for node in ast.walk(ast.parse(text)))
+    files = list(Path(mphttp.__file__).with_name(room).rglob("*.py"))
+    names = (node for file in files for node in nodes_of(file))
     found = sum(isinstance(node, ast.Name) and node.id == "Any" for node in names)
-    assert 1000 * found <= sum(text.count("\n") for text in texts)
+    assert 1000 * found <= sum(file.read_text().count("\n") for file in files)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -28,7 +29,8 @@ def raw(data: bytes) -> bytes:
 
 
 def zstd(data: bytes) -> bytes:
-    return pytest.importorskip("backports.zstd").compress(data)
+    package = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    return pytest.importorskip(package).compress(data)
 
 
 def br(data: bytes) -> bytes:
