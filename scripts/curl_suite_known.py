@@ -48,7 +48,6 @@ KNOWN: dict[str, tuple[int, ...]] = {
     "a file that `-d @FILE` can't read": (268,),
     "`no_proxy` and `-x`": (1249,),
     "a `--next` part": (369, 2051),
-    "`--proxy-digest`, `--proxy-anyauth`, and a tunnel": (206, 1060, 1061),
     "`--output-dir` and a folder that isn't there": (3009,),
 }
 """Tests that differ, by the line of docs/get.md that says so."""

@@ -17,7 +17,7 @@ from .proxies import Routes
 
 Login = tuple[str, str]
 _BASIC = re.compile(r"(?:^|,)\s*Basic(?:\s|$)", re.IGNORECASE)
-_MOST_STALE = 3
+MOST_STALE = 3
 """Nonces in a row that a server may call too old."""
 
 
@@ -68,14 +68,20 @@ class Asked(httpx.Auth):
         if response.status_code < 300 and first is not request:
             response = yield request
         stale = 0
-        while response.status_code == self._party.status and stale < _MOST_STALE:
-            if not self._take(response, request, again=stale > 0):
+        while response.status_code == self._party.status and stale < MOST_STALE:
+            if not self.take(response, request, again=stale > 0):
                 return
             stale += 1
             response = yield request
 
-    def _take(self, response: httpx.Response, request: httpx.Request, *, again: bool) -> bool:
-        """Take what an answer asks for; return whether that can be answered."""
+    def take(self, response: httpx.Response, request: httpx.Request, *, again: bool) -> bool:
+        """Take what an answer asks for, and answer it; return whether that can be done.
+
+        Args:
+            response: asks.
+            request: is given the answer.
+            again: whether it comes after an answer of ours.
+        """
         offered = response.headers.get_list(self._party.asks)
         challenge = challenge_of(offered)
         if again and (challenge is None or not challenge.stale):
@@ -92,11 +98,12 @@ class Asked(httpx.Auth):
     def _answer(self, request: httpx.Request) -> None:
         assert self._challenge is not None  # whoever calls has one
         self._count += 1
+        target: bytes = request.extensions.get("target", request.url.raw_path)
         value = authorization(
             self._challenge,
             self._login,
             request.method,
-            request.url.raw_path.decode("ascii"),
+            target.decode("ascii"),
             count=self._count,
             cnonce=secrets.token_hex(8),
         )
@@ -122,7 +129,7 @@ def proxy_authentication(routes: Routes) -> Callable[[httpx.URL], httpx.Auth | N
 
     def of(url: httpx.URL) -> httpx.Auth | None:
         login = routes.proxies.waiting_login(url)
-        if login is None:
+        if login is None or routes.proxies.tunnel(url):  # whose other end is no proxy
             return None
         return made.setdefault(login, Asked(login, routes.proxies.scheme or "any", PROXY))
 

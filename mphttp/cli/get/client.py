@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypedDict, Unpack
 
 import httpx
@@ -15,15 +16,19 @@ from mphttp import MultipathTransport
 from mphttp.engine.request import Multipath
 from mphttp.kernel.interfaces.paths import path_of
 from mphttp.network.hosts import Hosts
+from mphttp.network.names import to_dial, without_zone
 from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
+from ..url import port_of
+from .authentication import PROXY, Asked
 from .message import chosen_scheme, given_fields, login, sent_fields, tunnel_fields
-from .proxies import Proxies, Routes, chosen_proxies
+from .proxies import Asking, Proxies, Routes, chosen_proxies
 from .session import Session
 from .settings import Settings, all_options
 from .trust import show, shown, trusted
+from .tunnels import Answer, AskedTunnel
 
 
 class Client(httpx.Client):
@@ -53,15 +58,17 @@ def make_client(
     proxies = chosen_proxies(settings.proxy, settings.noproxy, environment.environ)
     if settings.proxy_user is not None:
         proxies = proxies.with_login(*login(settings.proxy_user, environment))
-    proxies = replace(proxies, scheme=chosen_scheme(settings.proxy_scheme))
-    own = given_fields(settings.proxy_header, environment, silent=settings.silent)
     known = hosts(settings)
+    proxies = replace(
+        proxies, scheme=chosen_scheme(settings.proxy_scheme), tunnel=_tunnels(settings, known)
+    )
+    own = given_fields(settings.proxy_header, environment, silent=settings.silent)
     make_transport = _BACKENDS[settings.backend](settings, proxies)
 
-    def make(proxy: str | None, scheme: str) -> httpx.BaseTransport:
+    def plain(proxy: str | None, scheme: str, answer: Answer = None) -> httpx.BaseTransport:
         tunnel = scheme == "https" or settings.proxytunnel or bool(known.instead)
-        _check_tunnel(proxies, proxy if tunnel else None)
         headers = tunnel_fields(settings, own) if tunnel else sent_fields(own)
+        headers += [] if answer is None else [answer]
         with _tls_files(environment):
             return make_transport(
                 scheme,
@@ -75,20 +82,29 @@ def make_client(
                 tunnel=settings.proxytunnel,
             )
 
+    def make(proxy: str | None, scheme: str, asking: Asking | None) -> httpx.BaseTransport:
+        if asking is None:
+            return plain(proxy, scheme)
+        asked = Asked(asking.login, proxies.scheme or "any", PROXY)
+        return AskedTunnel(partial(plain, proxy, scheme), asked, asking.target)
+
     # As in curl, only connecting has a limit of its own: a slow body is no fault.
     timeout = httpx.Timeout(None, connect=settings.connect_timeout or None)
     return Client(Routes(proxies, make), timeout, session)
 
 
-def _check_tunnel(proxies: Proxies, proxy: str | None) -> None:
-    """Refuse a tunnel through a proxy that is told user and password only when it asks.
+def _tunnels(settings: Settings, known: Hosts) -> Callable[[httpx.URL], str]:
+    """Return what tells where a proxy is asked to lead for a URL, "" if it can read the request."""
 
-    Raises:
-        Failure: it is one.
-    """
-    if proxy is not None and proxies.scheme in ("digest", "any") and proxy.startswith("http"):
-        what = "--proxy-digest and --proxy-anyauth can't be had for a tunnel, which https needs"
-        raise usage(what, "without them, -U is sent to the proxy by Basic")
+    def of(url: httpx.URL) -> str:
+        here = to_dial(url.raw_host.decode("ascii")), port_of(url)
+        host, port = known.leads_to(*here)
+        if url.scheme != "https" and not settings.proxytunnel and (host, port) == here:
+            return ""
+        host = without_zone(host)
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    return of
 
 
 def check_backend(settings: Settings) -> None:

@@ -14,6 +14,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 from urllib.parse import quote
 
 import httpx
@@ -31,6 +32,18 @@ _ENTRY = re.compile(r"(\[[^\]]*\](?:/\d+)?|[^:]*)(?::(\d{1,5}))?", re.ASCII)
 """A host and perhaps its port."""
 
 
+class Asking(NamedTuple):
+    """A tunnel whose proxy is told who asks when it wants to know.
+
+    Args:
+        target: where it leads, as the proxy is asked for it.
+        login: user and password.
+    """
+
+    target: str
+    login: tuple[str, str]
+
+
 @dataclass(frozen=True)
 class Proxies:
     """Which proxies there are.
@@ -41,12 +54,14 @@ class Proxies:
         login: user and password for all of them, in place of those in their URLs; or None.
         scheme: how HTTP proxies are told them: "digest" and "any" only when they ask, and not in
             the proxy's URL.
+        tunnel: returns where a tunnel to a URL leads, "" if proxies need none for it.
     """
 
     by_scheme: Mapping[str, str]
     without: tuple[str, ...] = ()
     login: tuple[str, str] | None = None
     scheme: Scheme | None = None
+    tunnel: Callable[[httpx.URL], str] = lambda _: ""
 
     def with_login(self, user: str, password: str) -> Proxies:
         """Return the same, and each proxy is told this user and password."""
@@ -76,6 +91,11 @@ class Proxies:
         if chosen is None or not self._waits(chosen):
             return None
         return self.login or in_url(httpx.URL(chosen))
+
+    def asking_tunnel(self, url: httpx.URL) -> Asking | None:
+        """Return the tunnel to a URL, if its proxy is told user and password when it asks."""
+        login, target = self.waiting_login(url), self.tunnel(url)
+        return Asking(target, login) if login is not None and target else None
 
     def _chosen(self, url: httpx.URL) -> str | None:
         proxy = self.by_scheme.get(url.scheme)
@@ -159,15 +179,18 @@ class Routes(httpx.BaseTransport):
 
     Args:
         proxies: which proxies there are.
-        make: makes the transport that goes through a proxy, or through none, for a scheme.
+        make: makes the transport that goes through a proxy, or through none, for a scheme; or to
+            one place by tunnels alone, with a proxy that wants to know who asks.
     """
 
     def __init__(
-        self, proxies: Proxies, make: Callable[[str | None, str], httpx.BaseTransport]
+        self,
+        proxies: Proxies,
+        make: Callable[[str | None, str, Asking | None], httpx.BaseTransport],
     ) -> None:
         self.proxies = proxies
         self._make = make
-        self._transports: dict[tuple[str | None, str], httpx.BaseTransport] = {}
+        self._transports: dict[tuple[str | None, str, Asking | None], httpx.BaseTransport] = {}
         self._lock = threading.Lock()
 
     def proxy_of(self, url: httpx.URL) -> str | None:
@@ -179,7 +202,8 @@ class Routes(httpx.BaseTransport):
         return self.proxies.of(url)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        way = self.proxy_of(request.url), request.url.scheme
+        url = request.url
+        way = self.proxy_of(url), url.scheme, self.proxies.asking_tunnel(url)
         with self._lock:
             if way not in self._transports:
                 self._transports[way] = self._make(*way)

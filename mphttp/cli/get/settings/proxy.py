@@ -50,12 +50,12 @@ class ProxySettings:
         ),
         Option(
             ("--proxy-digest",),
-            "the same by Digest, without a tunnel; of several, the proxy chooses",
+            "the same by Digest; of several, the proxy chooses",
             constant="digest",
         ),
         Option(
             ("--proxy-anyauth",),
-            "the same by what the proxy offers, without a tunnel, and ask without at first",
+            "the same by what the proxy offers, and ask without at first",
             constant="any",
         ),
     )

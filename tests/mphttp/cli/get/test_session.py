@@ -14,6 +14,7 @@ from mphttp.cli.get.logins import Entry
 from mphttp.cli.get.session import Session
 
 from .seen import Answer, Client, Seen, serving
+from .tunnel import Tunnel
 
 USERS = "machine 127.0.0.1 login me password one\nmachine 127.0.0.1 login you password two"
 NETRC = "machine 127.0.0.1 login me password secret\ndefault login any password thing\n"
@@ -253,13 +254,42 @@ def test_what_a_proxy_is_told_stays_with_it(client: Client, seen: Seen) -> None:
     assert [request["proxy-authorization"] for request in other.requests] == [None]
 
 
+@pytest.mark.parametrize(
+    "asks",
+    [
+        ("--proxy-digest", 'Digest realm="r", nonce="n", qop="auth"', 'username="me"'),
+        ("--proxy-anyauth", 'Basic realm="r"', "Basic bWU6c2VjcmV0"),
+    ],
+)
+def test_a_tunnel_whose_proxy_asks(client: Client, seen: Seen, tunnel: Tunnel, asks) -> None:
+    option, tunnel.challenge, tunnel.taken = asks
+    words = ("-p", "-x", tunnel.url, "-U", "me:secret", option, "-d", "abc")
+    done = client("-i", *words, f"{seen.url}/x", f"{seen.url}/y")
+    assert (done.code, done.out.count(b"HTTP/1.1 407")) == (0, 1)
+    first, second = tunnel.asked
+    assert not any("Authorization" in line for line in first)
+    (told,) = [line for line in second if "Authorization" in line]
+    assert "Digest" not in told or f'uri="127.0.0.1:{seen.port}"' in told
+    assert [request.body for request in seen.requests] == [b"abc", b"abc"]
+    assert [request["proxy-authorization"] for request in seen.requests] == [None, None]
+
+
+def test_a_tunnel_whose_proxy_takes_no_answer(client, seen: Seen, tunnel: Tunnel) -> None:
+    tunnel.challenge, tunnel.taken = 'Digest realm="r", nonce="n"', "something else"
+    words = ("-p", "-x", tunnel.url, "-U", "me:secret", "--proxy-digest")
+    assert client(*words, f"{seen.url}/x").code == 56
+    assert (len(tunnel.asked), seen.requests) == (2, [])
+
+
 @pytest.mark.parametrize("backend", ["httpx", "curl"])
-@pytest.mark.parametrize("words", [("-p", "http://a.invalid/"), ("https://a.invalid/",)])
-def test_a_tunnel_by_digest_is_refused(run, seen: Seen, backend: str, words) -> None:
-    given = ("-x", seen.url, "-U", "me:secret", "--proxy-digest", *words)
-    result = run("get", "--backend", backend, *given)
-    assert (result.code, seen.requests) == (ExitCode.USAGE, [])
-    assert "tunnel" in result.err
+def test_what_is_behind_a_tunnel_is_no_proxy(run, seen: Seen, tunnel: Tunnel, backend) -> None:
+    """It isn't told what the proxy is told, though it asks like one."""
+    tunnel.challenge, tunnel.taken = 'Digest realm="r", nonce="n"', "Digest"
+    seen.answers["/x"] = Answer(407, (("Proxy-Authenticate", 'Digest realm="r", nonce="m"'),))
+    words = ("-p", "-x", tunnel.url, "-U", "me:secret", "--proxy-digest")
+    done = run("get", "--backend", backend, "-w", "%{http_code}", *words, f"{seen.url}/x")
+    assert done.out.endswith(b"407")
+    assert [request["proxy-authorization"] for request in seen.requests] == [None]
 
 
 FORM = re.compile(rb"--(?P<boundary>[^\r\n]+)\r\n")

@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Tunnel:
+    """What it is, and was asked.
+
+    Args:
+        port: of it.
+        asked: the heads that came.
+        challenge: what whoever doesn't tell who asks is told.
+        taken: what it wants to be told then.
+    """
+
     port: int
+    challenge: str = ""
+    taken: str = ""
     asked: list[list[str]] = field(default_factory=list)
 
     @property
@@ -47,6 +58,13 @@ def _serve(client: socket.socket, tunnel: Tunnel) -> None:
             head += client.recv(1)
         lines = head.decode().split("\r\n")
         tunnel.asked.append([line for line in lines if line])
+        told = [line for line in lines if line.startswith("Proxy-Authorization: ")]
+        if tunnel.challenge and not (told and tunnel.taken in told[0]):
+            fields = (
+                f"Proxy-Authenticate: {tunnel.challenge}\r\nContent-Length: 2\r\nConnection: close"
+            )
+            client.sendall(f"HTTP/1.1 407 No\r\n{fields}\r\n\r\nno".encode())
+            return
         host, _, port = lines[0].split()[1].rpartition(":")
         with socket.create_connection((host, int(port)), 5) as server:
             client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
