@@ -113,4 +113,5 @@ $(runs): pyproject.toml scripts/environment
 $(develops): $(runs)
 	$(venv)/bin/pip install --quiet --editable '.[lab,curl,requests,httpx2,http2,socks,completion,metered]'
 	$(venv)/bin/pip install --quiet --group test --group check --group package
+	$(venv)/bin/python -m compileall -q mphttp strategies kernel  # for those who may not write here
 	touch $@

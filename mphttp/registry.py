@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from mphttp.strategies import Strategy
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "mphttp.strategies"
 """The entry-point group; the built-in strategies are registered in it the same way."""
@@ -53,6 +56,8 @@ def load(name: str) -> type[Strategy]:
 
 
 def _registered() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # only where a name is looked up
+
     return {point.name: point for point in entry_points(group=GROUP)}
 
 

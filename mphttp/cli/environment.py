@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import io
 import os
 import select
@@ -206,5 +205,7 @@ def _ask(prompt: str) -> str:
     Raises:
         OSError: there is none; `getpass` would read the password from stdin then.
     """
+    import getpass
+
     with open("/dev/tty", "rb"):
         return getpass.getpass(printable(prompt))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 
 from .environment import Environment
@@ -60,6 +59,8 @@ def _run(arguments: Sequence[str], environment: Environment) -> int:
 def _unforeseen(error: Exception, environment: Environment) -> Failure:
     """Return what is told of an error that nobody has explained before it came here."""
     if environment.environ.get("MPHTTP_TRACEBACK"):
+        import traceback  # for authors alone
+
         environment.say("".join(traceback.format_exception(error)))
     failure = of_this_machine(error)
     if failure is not None:

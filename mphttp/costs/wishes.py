@@ -10,9 +10,7 @@ cost = {wwan0 = 5, wlan0 = 0.5}
 
 from __future__ import annotations
 
-import difflib
 import math
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
@@ -97,6 +95,8 @@ def read_wishes(text: str, name: str, before: Wishes) -> tuple[Wishes, list[str]
     Returns:
         What holds then, and one sentence for each thing that is wrong, with its place.
     """
+    import tomllib  # most machines have no such file
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -116,6 +116,8 @@ def read_wishes(text: str, name: str, before: Wishes) -> tuple[Wishes, list[str]
 
 def _value(key: str, value: object) -> Sequence[str] | Mapping[str, float]:
     if key not in _KEYS:
+        import difflib
+
         near = difflib.get_close_matches(key, _KEYS, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(_KEYS)}"
         raise ValueError(f"{key!r} means nothing here; {hint}")

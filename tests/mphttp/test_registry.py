@@ -37,6 +37,6 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 def test_a_broken_entry_point_is_one_kind_of_error(monkeypatch, value) -> None:
     """A package that registers what can't be imported, or is no strategy, is said to be broken."""
     point = EntryPoint("broken", value, registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point])  # noqa: ARG005
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])  # noqa: ARG005
     with pytest.raises(registry.BrokenStrategy, match="broken"):
         registry.load("broken")

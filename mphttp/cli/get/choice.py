@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
@@ -134,6 +133,8 @@ def _made(name: str, values: dict[str, object]) -> Strategy:
 
 
 def _instead(name: str, known: Sequence[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1)
     guess = f"did you mean {close[0]!r}? " if close else ""
     return f"{guess}known are {', '.join(known)}"

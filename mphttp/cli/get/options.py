@@ -28,24 +28,25 @@ others, and the exit code is the last failure's."""
 
 
 @cache
-def parser(*, sends: bool = False) -> Parser:
-    """Return the parser of `mphttp get`, or of `mphttp put`."""
+def parser(*, sends: bool = False, tells: bool = True) -> Parser:
+    """Return the parser of `mphttp get`, or of `mphttp put`; one that `tells` has their help."""
     if sends:
         made = Parser(prog="mphttp put", description="Upload a file over several paths.")
     else:
         made = Parser(prog="mphttp get", description="Download over several paths.")
-    add_arguments(made)
+    add_arguments(made, tells=tells)
     if sends:
         made.usage = "mphttp put [OPTION]... FILE URL"
     return made
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, *, tells: bool = True) -> None:
     """Add the options of `mphttp get`."""
     parser.usage = "mphttp get [OPTION]... URL..."
-    parser.epilog = f"{_WORDS}\n\n{_variables()}\n\n{table()}"
+    if tells:
+        parser.epilog = f"{_WORDS}\n\n{_variables()}\n\n{table()}"
     for title, settings in GROUPS.items():
-        add_to(parser.add_argument_group(title), settings)
+        add_to(parser.add_argument_group(title), settings, tells=tells)
 
 
 def read(
@@ -62,12 +63,12 @@ def read(
         Told: it asks for help.
         Failure: it can't be understood.
     """
-    made = parser(sends=sends)
     told = Option[object](("-h", "--help"), "")
     options = by_name([told, *(option for _, option in all_options())])
     files = partial(_words_of, environment=environment)
     default = [] if {"-q", "--disable"}.intersection(words[:1]) else _default(environment)
     groups = split(canonical([*default, *words], options, files))
+    made = parser(sends=sends, tells=any(told.name in group for group in groups))
     found = [settings_of(made.parse_args(group)) for group in groups]
     if sends:
         found = [_sending(settings) for settings in found]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -118,6 +117,8 @@ class Unknown(NamedTuple):
         """What may have been meant."""
         if self.name in _OF_CURL:
             return "curl has it, and nobody knows it here"
+        import difflib
+
         close = difflib.get_close_matches(self.name, [*VARIABLES, *SWITCHES], n=1)
         guess = f"did you mean %{{{close[0]}}}? " if close else ""
         return f"{guess}mphttp get --help lists them all"

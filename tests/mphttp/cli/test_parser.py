@@ -67,8 +67,11 @@ def test_help_starts_quickly() -> None:
 
 @pytest.mark.slow
 def test_a_download_imports_only_what_it_uses(server) -> None:
-    """rich is for live progress, pyroute2 for the lab; httpcore imports trio by itself."""
-    heavy = {"rich", "pyroute2", "trio._core"}
+    """rich is for live progress, pyroute2 for the lab; httpcore imports trio by itself.
+
+    Names of strategies are looked up (importlib.metadata) only if one is named, or for help.
+    """
+    heavy = {"rich", "pyroute2", "trio._core", "importlib.metadata", "tomllib", "difflib"}
     program = (
         "import sys\n"
         "from mphttp.cli import main\n"

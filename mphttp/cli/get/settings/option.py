@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar, overload
 
@@ -30,6 +30,7 @@ class Option(Generic[_T]):
         choices: the values that there are, if they are few.
         parameter: a strategy and its parameter's name, if it is one.
         backend: the only backend that can do it, or "".
+        known: finds the values that there are, where people are told of the option.
     """
 
     names: tuple[str, ...]
@@ -40,6 +41,7 @@ class Option(Generic[_T]):
     choices: tuple[str, ...] = ()
     parameter: tuple[str, str] | None = None
     backend: str = ""
+    known: Callable[[], Iterable[str]] | None = None
 
     @property
     def name(self) -> str:
@@ -51,6 +53,8 @@ class Option(Generic[_T]):
         """What `--help` tells of it."""
         if self.parameter is not None:
             return f"strategy {self.parameter[0]}: {self.meaning}"
+        if self.known is not None:
+            return f"{self.meaning}: {', '.join(self.known())}"
         return f"{self.meaning} (--backend {self.backend})" if self.backend else self.meaning
 
 
@@ -117,12 +121,20 @@ def options_of(settings: type[object]) -> Iterator[tuple[str, Option[object]]]:
             yield name, one
 
 
-def add_to(group: argparse._ActionsContainer, settings: type[object]) -> None:
-    """Add a class's own options to a group of a parser; what isn't given leaves no trace there."""
+def add_to(
+    group: argparse._ActionsContainer, settings: type[object], *, tells: bool = True
+) -> None:
+    """Add a class's own options to a group of a parser; what isn't given leaves no trace there.
+
+    Args:
+        group: of a parser.
+        settings: the class.
+        tells: whether the parser can tell what they are for.
+    """
     for name, field in _own_fields(settings):
         repeated = _SEVERAL in field.metadata
         for one in field.metadata[_OPTIONS]:
-            _add(group, name, one, repeated=repeated)
+            _add(group, name, one, one.told if tells else None, repeated=repeated)
 
 
 def opposite(switch: Option[object]) -> str:
@@ -132,7 +144,12 @@ def opposite(switch: Option[object]) -> str:
 
 
 def _add(
-    group: argparse._ActionsContainer, name: str, one: Option[object], *, repeated: bool
+    group: argparse._ActionsContainer,
+    name: str,
+    one: Option[object],
+    told: str | None,
+    *,
+    repeated: bool,
 ) -> None:
     if one.parse is None and repeated:
         group.add_argument(
@@ -142,18 +159,23 @@ def _add(
             nargs=0,
             const=one.constant,
             default=argparse.SUPPRESS,
-            help=one.told,
+            help=told,
         )
     elif one.parse is None:
-        _add_constant(group, name, one.names, one.constant, one.told)
+        _add_constant(group, name, one.names, one.constant, told)
         if one.constant is True:
             _add_constant(group, name, (opposite(one),), constant=False)
     else:
-        _add_value(group, name, one, repeated=repeated)
+        _add_value(group, name, one, told, repeated=repeated)
 
 
 def _add_value(
-    group: argparse._ActionsContainer, name: str, one: Option[object], *, repeated: bool
+    group: argparse._ActionsContainer,
+    name: str,
+    one: Option[object],
+    told: str | None,
+    *,
+    repeated: bool,
 ) -> None:
     assert one.parse is not None
     group.add_argument(
@@ -164,7 +186,7 @@ def _add_value(
         metavar=one.metavar,
         choices=one.choices or None,
         default=argparse.SUPPRESS,
-        help=one.told,
+        help=told,
     )
 
 
@@ -173,7 +195,7 @@ def _add_constant(
     name: str,
     names: tuple[str, ...],
     constant: object,
-    meaning: str = argparse.SUPPRESS,
+    meaning: str | None = argparse.SUPPRESS,
 ) -> None:
     group.add_argument(
         *names,

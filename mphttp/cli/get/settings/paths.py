@@ -10,7 +10,7 @@ from mphttp.engine.request import Multipath
 from mphttp.strategies import Intent
 
 from ... import units
-from .option import Option, several, switch, value
+from .option import Option, last, several, switch, value
 
 
 def _intent(text: str) -> Intent:
@@ -25,11 +25,14 @@ def _multipath(text: str) -> Multipath:
 class PathSettings:
     """What the paths are asked to do."""
 
-    strategy: str | None = value(
-        "--strategy",
-        metavar="NAME[+NAME]",
-        parse=str,
-        means=f"when paths are opened: {', '.join(registry.names())} (default: one path alone)",
+    strategy: str | None = last(
+        Option(
+            ("--strategy",),
+            "when paths are opened (default: one path alone)",
+            "NAME[+NAME]",
+            str,
+            known=registry.names,
+        )
     )
     intent: Intent | None = value(
         "--intent",

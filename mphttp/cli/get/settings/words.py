@@ -6,7 +6,6 @@ first row of URLs for all of them.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ...exits import Failure, usage
@@ -133,6 +132,8 @@ def unknown(name: str, known: Sequence[str]) -> Failure:
     """Return the failure for an option that there isn't, with the one that was meant."""
     if name in _INSTEAD:
         return usage(f"there is no option {name}", f"{_INSTEAD[name]}; {HELP}")
+    import difflib
+
     close = difflib.get_close_matches(name, known, 1, 0.75) if name.startswith("--") else []
     guess = f"did you mean {close[0]}? " if close else ""
     return usage(f"there is no option {name}", f"{guess}{HELP}")
