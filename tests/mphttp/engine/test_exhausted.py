@@ -47,9 +47,9 @@ def get(server):
 with HTTPServer(("127.0.0.1", 0), Handler) as server:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     get(server)  # whatever is imported late
-    if child := os.fork():  # which has no thread of the engine's any more
-        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     whole, threading.Thread.start = threading.Thread.start, no_thread
+    if child := os.fork():  # which has no thread of the engine's any more, and gets none
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     problems = get(server)
     print(next(p.hint for p in problems if "strategies can't run" in p.what))
     threading.Thread.start = whole
