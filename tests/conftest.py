@@ -19,8 +19,11 @@ from mphttp.lab import LabClient, inside, names
 from . import choice
 
 # How long an example takes is the machine's affair; what hangs, pytest-timeout ends.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.register_profile("quick", deadline=None, max_examples=12)  # `make quick`
+_untimed = hypothesis.settings(
+    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("untimed", _untimed)
+hypothesis.settings.register_profile("quick", _untimed, max_examples=12)  # `make quick`
 hypothesis.settings.load_profile("untimed")
 
 _OUTSIDE = "needs two real paths: pytest --labs 1 tests/lab"

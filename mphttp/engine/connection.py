@@ -209,6 +209,8 @@ class Connection(Carrier):
         with self.lock:
             if not self._closed:
                 now, unfinished = time.monotonic(), self._owes_a_response
+                for transfer in self.transfers.under_way:
+                    transfer.bytes_sent()  # which nobody can ask for afterwards
                 if unfinished or self.transfers.ended:  # else nobody will ask for more
                     self.look(now)
                     with contextlib.suppress(KernelError):

@@ -259,6 +259,25 @@ def test_a_strategy_lives_as_long_as_an_upgraded_stream(door: Door) -> None:
     assert (report.status, report.bytes, report.bytes_sent) == (101, 15, 15)
 
 
+@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+def test_what_left_last_over_a_stream_counts_when_it_is_closed(door: Door) -> None:
+    """Though no strategy has looked at it since."""
+    upgrade = {"Connection": "upgrade", "Upgrade": "echo"}
+    with (
+        server(echo) as url,
+        door.client() as client,
+        client.stream(url, headers=upgrade) as answer,
+    ):
+        stream, report = answer.response.extensions["network_stream"], answer.report
+        call = answer.portal.call if answer.portal is not None else lambda f, *a: f(*a)
+        call(stream.write, b"goodbye")
+        came = b""
+        while len(came) < 7:
+            came += call(stream.read, 100)
+        call(stream.aclose if answer.portal is not None else stream.close)
+    assert (report.bytes, report.bytes_sent) == (7, 7)
+
+
 def cut(sock: socket.socket) -> None:
     while b"\r\n\r\n" not in sock.recv(65536):
         pass
