@@ -16,7 +16,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # Tests start Python hundreds of times, which shouldn't compile everything each time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: deb dist docs install demo test test-all test-deb test-pythons test-lowest quick check fuzz bpf bench bench-full \
+.PHONY: changes deb dist docs install demo test test-all test-deb test-systemd test-pythons test-lowest quick check fuzz bpf bench bench-full \
 	kernel test-kernel test-kernels
 
 demo: $(runs)
@@ -66,6 +66,15 @@ deb: $(develops)
 # As root: in new chroots of Debian 12 and 13.
 test-deb: deb
 	scripts/test_deb dist
+
+# As root: in a virtual machine that systemd has booted.
+test-systemd: deb
+	scripts/test_systemd dist
+
+# What the changelog will say of the next version; scripts/release makes one.
+changes: $(develops)
+	$(venv)/bin/pip install --quiet --group release
+	$(venv)/bin/towncrier build --draft --version next
 
 # The command for all users of this machine, with all clients, in a place of its own.
 install:
