@@ -292,8 +292,8 @@ def attacking(attack: Callable[[], object]) -> Iterator[int]:
         os.waitpid(child, 0)
 
 
-def served_promptly(net: Net, broker: Broker, rounds: int = 15) -> None:
-    """Check that a client of root's, old or new, is answered as if there was nobody else."""
+def served_within(net: Net, broker: Broker, rounds: int = 15) -> float:
+    """Return the seconds after which a client of root's, old and new, is answered."""
     client, _ = net.connection()
     mechanism = BrokerMechanism(broker.path)
     control = mechanism.control(client)
@@ -305,9 +305,13 @@ def served_promptly(net: Net, broker: Broker, rounds: int = 15) -> None:
         BrokerMechanism(broker.path).close()
         times.append(time.monotonic() - began)
         time.sleep(0.02)
-    # Of the middle one, since the machine has other things to do as well.
-    assert statistics.median(times) < PROMPTLY, times
     mechanism.close()
+    return statistics.median(times)  # since the machine has other things to do as well
+
+
+def served_promptly(net: Net, broker: Broker, usual: float) -> None:
+    """Check that such a client is answered as if there was nobody else."""
+    assert served_within(net, broker) < PROMPTLY + 5 * usual
 
 
 def test_a_flood_of_requests_holds_up_nobody(root_net: Net) -> None:
@@ -328,12 +332,13 @@ def test_a_flood_of_requests_holds_up_nobody(root_net: Net) -> None:
                         stranger.sock.recv(8192)
 
         before = broker.descriptors()
+        usual = served_within(root_net, broker)
         with attacking(attack) as attacker:
-            served_promptly(root_net, broker)
+            served_promptly(root_net, broker, usual)
             mine = [line for line in broker.log if f"process {attacker}:" in line]
         assert len(mine) < 200 + 200 * 10
         eventually(broker.descriptors, before)
-        served_promptly(root_net, broker)
+        served_promptly(root_net, broker, usual)
 
 
 def test_a_flood_of_connections_holds_up_nobody(root_net: Net) -> None:
@@ -345,9 +350,10 @@ def test_a_flood_of_connections_holds_up_nobody(root_net: Net) -> None:
             del kept[:-100]
 
         before = broker.descriptors()
+        usual = served_within(root_net, broker)
         with attacking(attack):
             eventually(lambda: any("too many processes" in line for line in broker.log), True)
-            served_promptly(root_net, broker)
+            served_promptly(root_net, broker, usual)
         eventually(broker.descriptors, before)
 
 
@@ -366,6 +372,7 @@ def test_a_client_that_never_reads_is_left(root_net: Net) -> None:
         client, _ = root_net.connection()
         message = encode_request(SetBackup(1, False))
         before = broker.descriptors()
+        usual = served_within(root_net, broker)
 
         def attack() -> None:
             stranger = Stranger(broker.path)
@@ -373,7 +380,7 @@ def test_a_client_that_never_reads_is_left(root_net: Net) -> None:
                 stranger.send(message, [client.fileno()])
 
         with attacking(attack):
-            served_promptly(root_net, broker)
+            served_promptly(root_net, broker, usual)
         eventually(broker.descriptors, before)
 
 
@@ -402,6 +409,7 @@ def test_a_watcher_that_never_reads_is_left(net: Net) -> None:
 def test_what_takes_long_to_close_holds_up_its_user_alone(root_net: Net) -> None:
     """A socket that lingers takes as long as its peer likes; a queue can hide it."""
     with running("--closings-per-user", "4") as broker:
+        usual = served_within(root_net, broker)
         listener = root_net.listen(protocol=0)
 
         def attack() -> None:
@@ -429,7 +437,7 @@ def test_what_takes_long_to_close_holds_up_its_user_alone(root_net: Net) -> None
 
         with attacking(attack):
             eventually(lambda: any("refused" in line for line in broker.log), True)
-            served_promptly(root_net, broker)
+            served_promptly(root_net, broker, usual)
             assert broker.descriptors() < 200
 
 

@@ -80,7 +80,8 @@ def proxy() -> Iterator[Running]:
 
 @pytest.fixture
 def client(proxy: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(proxy=f"http://127.0.0.1:{proxy.port}", trust_env=False) as client:
+    address = f"http://127.0.0.1:{proxy.port}"
+    with httpx.Client(proxy=address, trust_env=False, timeout=30) as client:
         yield client
 
 
