@@ -4,7 +4,8 @@
     mphttp lab run -- python benchmarks/proxy.py --cuts 200
 
 Direct and proxied transfers take turns, so that what else the machine does hits both. Origin, proxy
-and client are three processes.
+and client are three processes. Where socat and haproxy are installed they take turns, too: what any
+program in between reaches on this machine.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import json
 import os
 import re
 import resource
+import shutil
 import socket
 import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from mphttp.network.dial import IPPROTO_MPTCP
@@ -106,6 +110,47 @@ def direct(protocol: int, target: int) -> socket.socket:
     return sock
 
 
+Connect = Callable[[], socket.socket]
+HAPROXY = """
+global
+    nbthread 1
+    tune.pipesize 524288
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 1m
+    timeout server 1m
+    option splice-auto
+    option splice-response
+listen l
+    bind 127.0.0.1:{port}
+    server s 127.0.0.1:{target}
+"""
+
+
+@contextmanager
+def rival(name: str, target: int) -> Iterator[int]:
+    """Run another program that forwards a port over TCP; give the port."""
+    with socket.socket() as sock, tempfile.NamedTemporaryFile("w") as file:
+        sock.bind(("127.0.0.1", 0))
+        port = int(sock.getsockname()[1])
+        sock.close()
+        file.write(HAPROXY.format(port=port, target=target))
+        file.flush()
+        forward = (f"TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr", f"TCP:127.0.0.1:{target}")
+        words = {"socat": ("-b", "262144", *forward), "haproxy": ("-f", file.name)}[name]
+        with subprocess.Popen([name, *words], stderr=subprocess.DEVNULL) as process:
+            try:
+                for _ in range(100):  # until it listens
+                    with socket.socket() as probe:
+                        if not probe.connect_ex(("127.0.0.1", port)):
+                            break
+                    time.sleep(0.05)
+                yield port
+            finally:
+                process.terminate()
+
+
 def seconds(sock: socket.socket, size: int) -> float:
     """Ask for so many bytes; return how long they take."""
     buffer, came = bytearray(1 << 20), 0
@@ -119,21 +164,36 @@ def seconds(sock: socket.socket, size: int) -> float:
 
 
 def throughput(size: int, rounds: int) -> None:
-    """Print both ways side by side."""
-    print(f"{'origin':<8} {'direct MB/s':>12} {'proxied MB/s':>13} {'ratio':>7}  min..max")
+    """Print all ways side by side, as ratios to the direct one of the same turn."""
     for name, protocol in (("MPTCP", IPPROTO_MPTCP), ("TCP", 0)):
-        with origin(protocol) as target, proxy("--strategy", "handover") as (port, _):
-            pairs = []
+        with ExitStack() as stack:
+            target = stack.enter_context(origin(protocol))
+            took: dict[str, list[float]] = {}
+            ways: dict[str, Connect] = ways_to(protocol, target, stack)
             for turn in range(rounds + 1):
-                pair = (
-                    seconds(direct(protocol, target), size),
-                    seconds(socks(port, "127.0.0.1", target), size),
-                )
-                pairs += [pair] if turn else []  # the first warms up
-        a, b = (statistics.median(size / 1e6 / pair[n] for pair in pairs) for n in (0, 1))
-        ratios = [pair[0] / pair[1] for pair in pairs]
-        spread = f"{min(ratios):.2f}..{max(ratios):.2f}"
-        print(f"{name:<8} {a:12.0f} {b:13.0f} {statistics.median(ratios):7.2f}  {spread}")
+                for way, connect in ways.items():
+                    found = seconds(connect(), size)
+                    if turn:  # the first warms up
+                        took.setdefault(way, []).append(found)
+        print(f"an origin by {name}, {size / 1e6:.0f} MB, load {os.getloadavg()[0]:.1f}")
+        for way, times in took.items():
+            ratios = [a / b for a, b in zip(took["direct"], times, strict=True)]
+            print(
+                f"  {way:<22} {size / 1e6 / statistics.median(times):6.0f} MB/s, "
+                f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+                flush=True,
+            )
+
+
+def ways_to(protocol: int, target: int, stack: ExitStack) -> dict[str, Connect]:
+    """Return how each way is connected by; their processes end with the stack."""
+    ways: dict[str, Connect] = {"direct": partial(direct, protocol, target)}
+    for name, options in (("mphttp proxy", ()), ("the same, plain TCP", ("--multipath", "off"))):
+        port, _ = stack.enter_context(proxy("--strategy", "handover", *options))
+        ways[name] = partial(socks, port, "127.0.0.1", target)
+    for name in [name for name in ("socat", "haproxy") if shutil.which(name)]:
+        ways[name] = partial(direct, 0, stack.enter_context(rival(name, target)))
+    return ways
 
 
 def keystrokes(count: int) -> None:
