@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     TRUNCATED = 18, "the connection ended before the body was whole"
     HTTP = 22, "the server's status is 400 or above (with -f)"
     WRITE = 23, "the data can't be written"
+    UPLOAD = 25, "the server can't take what is to be sent"
     READ = 26, "the data to send can't be read"
     MEMORY = 27, "out of memory, or of threads"
     TIMEOUT = 28, "time-out"

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import httpx
 
+from .exits import ExitCode, Failure
 from .interrupt import Limit, TimeIsOver, time_limit
 from .printable import decoded
 from .url import PORTS, fault_of, origin, read_url, without_userinfo
@@ -95,7 +96,12 @@ def sent(
     history: list[httpx.Response] = []
     first = httpx.Request(request.method, request.url, headers=request.headers)
 
+    old = False  # whether the server has turned out to know HTTP/1.0 alone
+
     def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal old
+        if old:
+            _for_old_server(request)
         if session is not None:
             session.prepare(request, first)
         response = _answer(transport, request, tell)
@@ -105,6 +111,7 @@ def sent(
             response = _answer(transport, request, tell)
         if session is not None:
             session.learn(response)
+        old = old or response.http_version == "HTTP/1.0"
         return response
 
     def through(request: httpx.Request) -> httpx.Response:
@@ -126,6 +133,19 @@ def sent(
         history.append(response)
         if -1 < follow.most < len(history):
             raise httpx.TooManyRedirects("too many redirects", request=request)
+
+
+def _for_old_server(request: httpx.Request) -> None:
+    """Ask a server by HTTP/1.0, which is all that it knows, as curl does it (RFC 9110, 2.5).
+
+    Raises:
+        Failure: the request's content comes in chunks.
+    """
+    if "transfer-encoding" in request.headers:
+        what = f"{request.url.host} speaks HTTP/1.0, which knows no content without a length"
+        raise Failure(ExitCode.UPLOAD, what, "send a file, whose length is known")
+    request.headers.pop("expect", None)
+    request.extensions = {**request.extensions, "http10": True}
 
 
 def _authenticated(

@@ -80,6 +80,13 @@ def with_scheme(text: str) -> str:
     return f"{'https' if host.endswith(':443') else 'http'}://{text}"
 
 
+def typed_host(text: str) -> str:
+    """Return the host of a URL with a scheme, as it is written, if that is beyond ASCII; or ""."""
+    authority = re.split(r"[/?#]", without_userinfo(text).partition("://")[2], maxsplit=1)[0]
+    host = authority.partition(":")[0]
+    return "" if host.isascii() else host
+
+
 def basename(path: str) -> str:
     """Return what stands behind the last slash or backslash."""
     return re.split(r"[/\\\\]", path)[-1]

@@ -71,12 +71,22 @@ class TooManyTrailers(Exception):
 
 
 class HeadReader:
-    """Puts heads together, line by line; trailers, which have no status line, are passed over."""
+    """Puts heads together, line by line.
+
+    Attributes:
+        trailers: the lines that came after a head, and have no status line, with their ends.
+    """
 
     def __init__(self) -> None:
+        self.trailers: list[bytes] = []
         self._head: Head | None = None
         self._raw = b""
         self._trailers = 0
+
+    @property
+    def interim(self) -> bytes:
+        """What has come of heads before the response's own."""
+        return self._raw
 
     def line(self, line: bytes) -> Head | None:
         """Take a line; return the head that it ends, or None.
@@ -97,6 +107,7 @@ class HeadReader:
             self._trailers += len(line)
             if self._trailers > _MOST_TRAILERS:
                 raise TooManyTrailers("the trailers are too large")
+            self.trailers += [line] if text else []
         if text or self._head is None:
             return None
         head, self._head = self._head, None

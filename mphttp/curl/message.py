@@ -116,12 +116,14 @@ class Message:
         method: such as "GET".
         given: names and values of the header fields that the caller gave.
         body: what is sent with it, or None.
+        http10: whether it is asked for by HTTP/1.0.
     """
 
     url: Url
     method: str
     given: tuple[tuple[str, str], ...]
     body: Body | None
+    http10: bool = False
 
     @staticmethod
     def of(wanted: CurlRequest) -> Message:
@@ -132,7 +134,7 @@ class Message:
         """
         content = wanted.content
         body = None if content is None else Body(content, wanted.size)
-        return Message(read(wanted.url), wanted.method, tuple(wanted.fields()), body)
+        return Message(read(wanted.url), wanted.method, tuple(wanted.fields()), body, wanted.http10)
 
     def redirected(self, status: int, location: bytes) -> Message:
         """Return what is sent where a response points (RFC 9110, section 15.4).
@@ -157,7 +159,7 @@ class Message:
             for name, value in self.given
             if not (moved and name.lower() in _FOR_ONE_ORIGIN) and not (bare and _of_content(name))
         )
-        return Message(url, method, tuple(given), None if bare else self.body)
+        return Message(url, method, tuple(given), None if bare else self.body, self.http10)
 
     @property
     def fields(self) -> list[tuple[str, str]]:
@@ -188,6 +190,8 @@ class Message:
         if chunked and "transfer-encoding" not in self._names:
             lines.append("Transfer-Encoding: chunked")
         easy.setopt(pycurl.URL, str(self.url))
+        if self.http10:
+            easy.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_0)
         easy.setopt(pycurl.HTTPHEADER, [line.encode("latin-1") for line in lines])
         self._apply_method(easy)
         if self.body is not None:

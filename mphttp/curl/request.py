@@ -56,6 +56,7 @@ class CurlRequest:
         limits: how long it may take.
         follow_redirects: whether to go where a redirect points.
         max_redirects: how often at most.
+        http10: whether it is asked for by HTTP/1.0.
 
     Raises:
         ValueError: a header, the method or the body's length can't be sent so.
@@ -71,6 +72,7 @@ class CurlRequest:
     limits: Limits = Limits()
     follow_redirects: bool = False
     max_redirects: int = 20
+    http10: bool = False
 
     def __post_init__(self) -> None:
         if not TOKEN.fullmatch(self.method):

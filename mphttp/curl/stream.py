@@ -80,6 +80,7 @@ class PulledBody:
                 "http_version": transfer.head.version.encode(),
                 "reason_phrase": transfer.head.reason.encode("latin-1"),
                 "raw_head": transfer.head.raw,
+                "raw_trailers": transfer.hop.reader.trailers,
                 "multipath": transfer.report,
                 "libcurl": {
                     "connect": transfer.easy.getinfo(pycurl.CONNECT_TIME),
@@ -91,10 +92,13 @@ class PulledBody:
         return cast("httpx.Response", response)
 
     def _trace(self, transfer: Transfer) -> None:
-        """Tell a request's "trace" what a proxy said to CONNECT, as the httpx transport does."""
+        """Tell a request's "trace" what came before an answer, as the httpx transport does."""
         trace, answer = self._request.extensions.get("trace"), transfer.hop.attempt.proxy_answer
         if trace is not None and answer:
             trace("connection.ask_proxy.complete", {"return_value": answer})
+        if trace is not None and transfer.head is None:
+            heads = transfer.hop.reader.interim
+            trace("http11.receive_response_headers.failed", {"heads": heads})
 
     def __iter__(self) -> Iterator[bytes]:
         transfer, parts = self._transfer, self._parts

@@ -128,6 +128,7 @@ def _wanted(request: HostRequest, library: ModuleType) -> CurlRequest:
         ],
         content=_content(request, library) if has_body else None,
         content_length=None if sized is None else int(sized),
+        http10=bool(request.extensions.get("http10")),
         limits=Limits(connect=request.extensions.get("timeout", {}).get("connect")),
     )
 

@@ -23,10 +23,12 @@ class Chunks:
 
     Attributes:
         whole: whether its end has come.
+        trailers: the lines of fields that came after it, with their ends (section 7.1.2).
     """
 
     def __init__(self, data: bytes) -> None:
         self.whole = False
+        self.trailers: list[bytes] = []
         self._came = data
         self._at = 0  # in what came: before it, everything was given out
         self._left = 0  # bytes of the chunk that are still to come
@@ -89,6 +91,8 @@ class Chunks:
             self.whole = not line
             if line and not _TRAILER.fullmatch(line):
                 raise h11.RemoteProtocolError(f"illegal trailer: {line[:40]!r}")
+            if line:
+                self.trailers.append(line + b"\r\n")
         else:
             self._begin(line)
 

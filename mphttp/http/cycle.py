@@ -58,7 +58,13 @@ class Head:
 
 
 class ConnectionLost(h11.RemoteProtocolError):
-    """The peer ended the connection in the middle of a response."""
+    """The peer ended the connection in the middle of a response.
+
+    Attributes:
+        heads: what had come of heads, where the response's own never came.
+    """
+
+    heads: bytes = b""
 
 
 class Cycle:
@@ -83,8 +89,15 @@ class Cycle:
 
     # The request.
 
-    def request(self, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    def request(
+        self, target: bytes, headers: Iterable[tuple[bytes, bytes]], *, http10: bool = False
+    ) -> bytes:
         """Write the head.
+
+        Args:
+            target: what is asked for.
+            headers: names and values.
+            http10: whether it is written for a server that knows HTTP/1.0 alone.
 
         Raises:
             h11.LocalProtocolError: it isn't one.
@@ -93,7 +106,8 @@ class Cycle:
         if (fault := fault_of_framing(headers)) is not None:
             raise h11.LocalProtocolError(fault)
         event = h11.Request(method=self._method, target=target, headers=headers)
-        return self._h11.send(event) or b""
+        head = self._h11.send(event) or b""
+        return head.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1) if http10 else head
 
     def data(self, chunk: bytes) -> bytes:
         """Write a part of the body.
@@ -126,7 +140,9 @@ class Cycle:
             h11.RemoteProtocolError: it isn't HTTP.
         """
         if not data and self._h11.their_state is h11.SEND_RESPONSE:
-            raise ConnectionLost("Server disconnected without sending a response.")
+            lost = ConnectionLost("Server disconnected without sending a response.")
+            lost.heads = b"".join(self._heads)
+            raise lost
         self.started = True
         if self._chunks is not None:
             self._receive_chunks(self._chunks, data)
@@ -242,6 +258,11 @@ class Cycle:
         """
         assert self._chunks is not None
         return self._chunks.next()
+
+    @property
+    def trailers(self) -> list[bytes]:
+        """The lines of fields after a body; they are there when that has been read."""
+        return [] if self._chunks is None else self._chunks.trailers
 
     @property
     def reusable(self) -> bool:

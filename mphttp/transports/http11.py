@@ -93,6 +93,7 @@ class _HTTP11:
                 "http_version": head.version,
                 "reason_phrase": head.reason,
                 "raw_head": head.raw,
+                "raw_trailers": cycle.trailers,
                 "network_stream": self._stream,
                 "body": body,
             },
@@ -163,7 +164,8 @@ class HTTP11Connection(_HTTP11):
         early: Head | None = None
         timeout = timeout_of(request, "write")
         with step(request, "http11.send_request_headers"):
-            pending = cycle.request(request.url.target, request.headers)
+            http10 = bool(request.extensions.get("http10"))
+            pending = cycle.request(request.url.target, request.headers, http10=http10)
         if cycle.expects:
             self._stream.write(pending, timeout)
             pending, early = b"", self._permission(cycle)
@@ -273,7 +275,8 @@ class AsyncHTTP11Connection(_HTTP11):
         early: Head | None = None
         timeout = timeout_of(request, "write")
         async with step_async(request, "http11.send_request_headers"):
-            pending = cycle.request(request.url.target, request.headers)
+            http10 = bool(request.extensions.get("http10"))
+            pending = cycle.request(request.url.target, request.headers, http10=http10)
         if cycle.expects:
             await self._stream.write(pending, timeout)
             pending, early = b"", await self._permission(cycle)

@@ -137,12 +137,14 @@ class HTTP2:
 
     def _response(self, head: tuple[int, Headers], number: int, body: Stream) -> CoreResponse:
         status, headers = head
+        stream = self._multiplex.streams.by_number.get(number)
         return self._host.core.Response(
             status=status,
             headers=headers,
             content=body,
             extensions={
                 "http_version": b"HTTP/2",
+                "raw_trailers": [] if stream is None else stream.trailers,
                 "network_stream": self._stream,
                 "stream_id": number,
                 "body": body,

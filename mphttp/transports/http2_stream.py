@@ -29,6 +29,7 @@ class Stream:
         whole: whether the response is.
         reset: whether one side has broken it off.
         head: of the response.
+        trailers: the lines of fields that came after its body, as HTTP/1.1 writes them.
         unread: of its body; one block, since a server may send it byte by byte.
         error: why it will never be whole.
     """
@@ -36,6 +37,7 @@ class Stream:
     def __init__(self, method: bytes, to_send: int, length: int | None) -> None:
         self.said = self.whole = self.reset = False
         self.head: Head | None = None
+        self.trailers: list[bytes] = []
         self.unread = bytearray()
         self.error: Ended | None = None
         self.to_send = to_send
@@ -102,9 +104,11 @@ class Stream:
         if self.error is not None:
             return
         if self.head is not None:
+            fields = list(fields)
             check_trailers(fields)
             if not end:
                 raise Malformed("its head came twice")
+            self.trailers += (b"%b: %b\r\n" % field for field in fields)
             self._end()
             return
         head = response_head(self._method, fields)

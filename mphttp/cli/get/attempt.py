@@ -44,7 +44,7 @@ from .resume import (
 )
 from .retry import STATUSES, Busy
 from .settings import Settings
-from .verbose import Verbose, head, proxy_head
+from .verbose import Verbose, head, interim_heads, proxy_head
 
 
 class Attempt:
@@ -305,6 +305,12 @@ class Attempt:
         report = self.report
         assert report is not None  # it comes with the head
         self._receiving.run(response, report, body, skip)
+        if trailers := b"".join(response.extensions.get("raw_trailers", ())):
+            self._seen.append(trailers)
+            self._dump(trailers)
+            body.add_heads(self._heads())
+            if self._verbose:
+                self._verbose.lines(trailers)
 
     def _extensions(self, body: Body) -> dict[str, object]:
         as_it_comes = not (self._settings.include or self._job.message.compressed)
@@ -313,17 +319,21 @@ class Attempt:
             **({"strategy": self._strategy} if self._strategy is not None else {}),
             "timeout": Waits(self._limit, connect=self._settings.connect_timeout or None),
             "trace": self._trace,
+            "http10": self._job.message.http10,
         }
 
     def _trace(self, event: str, told: Mapping[str, object]) -> None:
         """Take what happens on the way to an answer (httpcore's trace extension)."""
         self.measured.trace(event)
+        if heads := interim_heads(event, told):
+            self._seen.append(heads)
+            self._dump(heads)
         answer = proxy_head(event, told)
         if not answer:
             return
         self.measured.proxy_answer(answer)
         if self._verbose:
-            self._verbose.proxy_answer(answer)
+            self._verbose.lines(answer)
         if not self._settings.suppress_connect_headers:
             self._seen.append(answer)
             self._dump(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from mphttp.strategies import Strategy
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
+from ..redirect import in_url
 from ..url import port_of
 from .authentication import PROXY, Asked
 from .message import chosen_scheme, given_fields, login, sent_fields, tunnel_fields
@@ -29,6 +31,9 @@ from .session import Session
 from .settings import Settings, all_options
 from .trust import show, shown, trusted
 from .tunnels import Answer, AskedTunnel
+
+_MOST_SOCKS = 255
+"""Bytes of a user or a password."""
 
 
 class Client(httpx.Client):
@@ -69,6 +74,7 @@ def make_client(
         tunnel = scheme == "https" or settings.proxytunnel or bool(known.instead)
         headers = tunnel_fields(settings, own) if tunnel else sent_fields(own)
         headers += [] if answer is None else [answer]
+        _check_socks(proxy or "")
         with _tls_files(environment):
             return make_transport(
                 scheme,
@@ -77,7 +83,7 @@ def make_client(
                 paths=paths(settings) or None,
                 strict=settings.strict,
                 multipath=settings.multipath,
-                http2=settings.http2,
+                http2=settings.http_version == "2",
                 hosts=known,
                 tunnel=settings.proxytunnel,
             )
@@ -91,6 +97,18 @@ def make_client(
     # As in curl, only connecting has a limit of its own: a slow body is no fault.
     timeout = httpx.Timeout(None, connect=settings.connect_timeout or None)
     return Client(Routes(proxies, make), timeout, session)
+
+
+def _check_socks(proxy: str) -> None:
+    """Refuse a user or a password that a SOCKS proxy can't be told (RFC 1929, section 2).
+
+    Raises:
+        Failure: it is one.
+    """
+    told = in_url(httpx.URL(proxy)) if proxy.startswith("socks") else None
+    for words, what in zip(told or (), ("user", "password"), strict=False):
+        if (size := len(os.fsencode(words))) > _MOST_SOCKS:
+            raise Failure(ExitCode.SOCKS, f"SOCKS5 has no room for a {what} of {size} bytes")
 
 
 def _tunnels(settings: Settings, known: Hosts) -> Callable[[httpx.URL], str]:
@@ -170,7 +188,7 @@ class _Make(Protocol):
 def _httpx(settings: Settings, proxies: Proxies) -> _Make:
     if any(url.startswith("socks") for url in proxies.by_scheme.values()):
         _need("socksio", "a SOCKS proxy", "pip install 'httpx[socks]'")
-    if settings.http2:
+    if settings.http_version == "2":
         for package in ("hpack", "hyperframe"):
             _need(package, "--http2", "pip install 'mphttp[http2]'")
     trust = trusted(settings) or not settings.insecure

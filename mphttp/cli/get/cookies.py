@@ -6,12 +6,12 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 
 import httpx
 
 from ..environment import Environment
-from ..exits import usage
 from ..printable import decoded, encoded
 from .content import read_file
 from .jar import Asked, Cookie, Jar
@@ -24,6 +24,7 @@ _HEAD = """\
 """
 _HOST = re.compile(r"\[[^\]]+\]|[^:]+")
 _HTTP_ONLY = "#HttpOnly_"
+_SET = re.compile("set-cookie:", re.IGNORECASE)
 
 
 def asked_of(request: httpx.Request) -> Asked:
@@ -40,11 +41,20 @@ class Cookies:
     Args:
         literal: sent as it is, to the first origin only.
         kept: those of a file.
+        fields: values of Set-Cookie in a file; as if the first server that is asked had sent them.
         keep: whether what servers set is kept.
     """
 
-    def __init__(self, literal: str = "", kept: Iterable[Cookie] = (), *, keep: bool) -> None:
+    def __init__(
+        self,
+        literal: str = "",
+        kept: Iterable[Cookie] = (),
+        fields: Iterable[str] = (),
+        *,
+        keep: bool,
+    ) -> None:
         self._jar = Jar(kept)
+        self._fields = list(fields)
         self._literal = literal
         self._keep = keep
         self._lock = threading.Lock()
@@ -64,7 +74,12 @@ class Cookies:
         text = ""
         if self._keep:
             with self._lock:
-                text = self._jar.field(asked_of(request), time.time())
+                asked = asked_of(request)
+                if first and self._fields:
+                    top = replace(asked, path="/")
+                    self._jar.take(self._fields, top, time.time())
+                    self._fields = []
+                text = self._jar.field(asked, time.time())
         found = [text, self._literal if first else ""]
         if any(found):
             told = "; ".join(part for part in found if part)
@@ -105,20 +120,17 @@ def read_cookies(
     """
     literal = [text for text in given if "=" in text]
     files = [text for text in given if "=" not in text]
-    found = [cookie for name in files for cookie in _read(name, environment)]
+    lines = [line for name in files for line in _lines(name, environment)]
+    found = [cookie for cookie in map(_cookie, lines) if cookie is not None]
     kept = [cookie for cookie in found if not (lasting and cookie.expires is None)]
-    return Cookies("; ".join(literal), kept, keep=keep or bool(files))
+    fields = [line.partition(":")[2] for line in lines if _SET.match(line)]
+    return Cookies("; ".join(literal), kept, [] if lasting else fields, keep=keep or bool(files))
 
 
-def _read(name: str, environment: Environment) -> Iterator[Cookie]:
+def _lines(name: str, environment: Environment) -> list[str]:
     if name != "-" and not os.path.exists(name):
-        return
-    for line in decoded(read_file(name, environment)).splitlines():
-        if re.match("set-cookie:", line, re.IGNORECASE):
-            what = f"-b: {name} has the heads of answers, and no cookies in Netscape's format"
-            raise usage(what, "-c FILE writes such a file")
-        if cookie := _cookie(line):
-            yield cookie
+        return []
+    return [line.rstrip("\r") for line in decoded(read_file(name, environment)).split("\n")]
 
 
 def _cookie(line: str) -> Cookie | None:

@@ -10,6 +10,7 @@ from ..printable import decoded
 from ..redirect import leads_to
 from .download import Download
 from .measured import Measured
+from .message import Message
 
 Told = dict[str, object]
 """The fields of a report, as JSON has them."""
@@ -66,10 +67,10 @@ def variables(download: Download) -> dict[str, object]:
 
     Sizes and times are those of the last attempt, as curl's are; sizes count bytes on the wire.
     """
-    failure = download.failure
+    failure, message = download.failure, download.job.message
     return {
         **_of_command(download),
-        **_of_answer(download.attempt.response if download.attempt else None),
+        **_of_answer(download.attempt.response if download.attempt else None, message),
         **_of_condition(download),
         **_of_transfer(download),
         "errormsg": failure.what if failure else None,
@@ -87,12 +88,12 @@ def _of_command(download: Download) -> dict[str, object]:
         "strategy": download.strategy.name if download.strategy else None,
         "deadline_met": download.deadline_met,
         "sha256": download.sha256,
-        "url": _shown(message.url),
+        "url": _as_typed(message.url, message),
         "urlnum": download.job.number,
     }
 
 
-def _of_answer(response: httpx.Response | None) -> dict[str, object]:
+def _of_answer(response: httpx.Response | None, message: Message) -> dict[str, object]:
     if response is None:
         return {"http_code": 0, "response_code": 0, "num_redirects": 0, "num_headers": 0}
     onward = leads_to(response)
@@ -111,13 +112,20 @@ def _of_answer(response: httpx.Response | None) -> dict[str, object]:
         "redirect_url": _shown(onward) if onward else None,
         "response_code": response.status_code,
         "scheme": response.url.scheme.upper(),
-        "url_effective": _shown(response.url),
+        "url_effective": _as_typed(response.url, message),
     }
 
 
 def _shown(url: httpx.URL) -> str:
     """Write a URL for reports and logs, where a password has no place."""
     return str(url.copy_with(userinfo=b"", raw_path=url.raw_path))  # a "/" where there is none
+
+
+def _as_typed(url: httpx.URL, message: Message) -> str:
+    """Write a URL; the host that was asked for first stands as it was typed, as in curl."""
+    host = url.raw_host.decode("ascii")
+    typed = message.typed_host if host == message.url.raw_host.decode("ascii") else ""
+    return _shown(url).replace(f"//{host}", f"//{typed}", 1) if typed else _shown(url)
 
 
 def _of_condition(download: Download) -> dict[str, object]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..environment import Environment
 from ..exits import usage
-from ..url import parse_url, with_scheme
+from ..url import parse_url, typed_host, with_scheme
 from .content import Content, Plain, Upload, in_query, joined, upload_of, upload_url
 from .form import Form
 from .glob import Globbed, expanded
@@ -75,7 +75,10 @@ def jobs(settings: Settings, environment: Environment) -> list[Job]:
         query = joined(settings.url_query, environment)
         texts = [in_query(text, query) for text in texts]
     messages = [
-        message(settings, parse_url(sent_to), environment, content, headers)
+        replace(
+            message(settings, parse_url(sent_to), environment, content, headers),
+            typed_host=typed_host(sent_to),
+        )
         for sent_to, content in zip(_with_names(texts, contents), contents, strict=True)
     ]
     outputs = output_names(settings, texts, globs)

@@ -12,7 +12,7 @@ import httpx
 from mphttp import __version__
 
 from ..environment import Environment
-from ..exits import usage
+from ..exits import ExitCode, Failure, usage
 from ..redirect import Follow, basic, in_url
 from .conditions import compared_tag, time_condition
 from .content import Content, Upload, read_file
@@ -48,6 +48,8 @@ class Message:
         scheme: how user and password are told; None is Basic.
         chunked: whether the body is sent in chunks, though its length may be known.
         expects: whether the body waits until the server says that it wants it.
+        http10: whether it is asked for by HTTP/1.0.
+        typed_host: the URL's host as it was written, if that is beyond ASCII; or "".
     """
 
     method: str
@@ -61,6 +63,8 @@ class Message:
     scheme: Scheme | None = None
     chunked: bool = False
     expects: bool = False
+    http10: bool = False
+    typed_host: str = ""
 
     @property
     def login(self) -> tuple[str, str] | None:
@@ -162,6 +166,9 @@ def message(
     if settings.request and not _TOKEN.fullmatch(settings.request):
         raise usage(f"{settings.request!r} is no method", "-X takes one word such as PUT")
     content, headers, chunked = framed(content, headers)
+    if settings.http_version == "1.0" and content is not None and (chunked or content.size is None):
+        what = "HTTP/1.0 knows no content without a length"
+        raise Failure(ExitCode.UPLOAD, what, "send a file, whose length is known")
     referer, auto = _referer(settings.referer)
     follow = Follow(
         settings.max_redirs,
@@ -182,7 +189,8 @@ def message(
         follow=follow if settings.location or settings.location_trusted else None,
         scheme=chosen_scheme(settings.scheme),
         chunked=chunked,
-        expects=not settings.http2 and _expects(settings, content),
+        expects=settings.http_version in (None, "1.1") and _expects(settings, content),
+        http10=settings.http_version == "1.0",
     )
 
 

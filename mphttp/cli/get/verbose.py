@@ -43,6 +43,14 @@ def proxy_head(event: str, told: Mapping[str, object]) -> bytes:
     return found[0] if found else b""
 
 
+def interim_heads(event: str, told: Mapping[str, object]) -> bytes:
+    """Return the heads that came before an answer that didn't, if an event of a trace tells so."""
+    if event != "http11.receive_response_headers.failed":
+        return b""
+    came = getattr(told.get("exception"), "heads", told.get("heads"))
+    return b"".join(_OF_HTTP.findall(came)) if isinstance(came, bytes) else b""
+
+
 class Verbose:
     """Tells one transfer as it goes.
 
@@ -61,8 +69,8 @@ class Verbose:
         else:
             self._response(message)
 
-    def proxy_answer(self, head: bytes) -> None:
-        """Tell what a proxy said to CONNECT."""
+    def lines(self, head: bytes) -> None:
+        """Tell what came: a proxy's answer to CONNECT, or trailers."""
         self._tell("<", *map(decoded, head.rstrip(b"\r\n").splitlines()))
 
     def events(self, report: Report) -> None:

@@ -10,11 +10,12 @@ from mphttp.network.hosts import Family, Instead
 
 from ...exits import ExitCode, Failure
 from ...units import duration, size
-from .option import Option, last, several, switch, value
+from .option import Option, last, several, value
 from .places import Known, connected_to, resolved
 
 T = TypeVar("T")
 Backend = Literal["httpx", "curl"]
+HttpVersion = Literal["1.0", "1.1", "2"]
 
 
 def _backend(text: str) -> Backend:
@@ -44,8 +45,11 @@ class ConnectionSettings:
         default="httpx",
         means="what speaks HTTP: httpx (the default) or curl, which needs pycurl",
     )
-    http1: bool = switch("--http1.1", means="speak HTTP/1.1, the default")
-    http2: bool = switch("--http2", means="offer HTTP/2 where there is TLS")
+    http_version: HttpVersion | None = last(
+        Option(("-0", "--http1.0"), "ask by HTTP/1.0", constant="1.0"),
+        Option(("--http1.1",), "speak HTTP/1.1, the default", constant="1.1"),
+        Option(("--http2",), "offer HTTP/2 where there is TLS", constant="2"),
+    )
     family: Family | None = last(
         Option(("-4", "--ipv4"), "use IPv4 addresses only", constant="ipv4"),
         Option(("-6", "--ipv6"), "use IPv6 addresses only", constant="ipv6"),

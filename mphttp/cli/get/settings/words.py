@@ -21,8 +21,6 @@ _INSTEAD = {
     "--trace": "-v tells heads and events",
     "--trace-ascii": "-v tells heads and events",
     "--path-as-is": "dot segments are taken out of URLs (RFC 3986, 5.2.4)",
-    "--http1.0": "HTTP/1.1 is understood by servers of HTTP/1.0, too",
-    "-0": "HTTP/1.1 is understood by servers of HTTP/1.0, too",
     "--stderr": "2>FILE",
     "--libcurl": "there is mphttp.curl for programs",
     "--raw": "without --compressed, bodies come as they are; chunks are undone",

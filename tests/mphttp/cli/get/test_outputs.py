@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from mphttp.cli.exits import ExitCode
 from mphttp.cli.get.outputs import named_by_server
 
+from ..raw import raw_server
 from .seen import BODY, Answer, Client, Seen
 
 MODIFIED = 1672628645
@@ -110,6 +112,23 @@ def test_a_line_of_a_head_stands_there_for_each_that_asks_for_it(client, seen, w
     assert _undated(told) == _undated(b"".join(line * 2 for line in lines) + body)
     client(*words, "-L", "-D", "-", "-o", "x", f"{seen.url}/302/x")
     assert _undated(Path("x").read_bytes()) == _undated(once)
+
+
+TRAILERS = b"A: b\r\nc:  d\r\n"
+
+
+def test_fields_behind_a_body_are_written_where_heads_are(client: Client) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    def answer(_: bytes, connection: socket.socket) -> None:
+        connection.sendall(head + b"3\r\nabc\r\n0\r\n" + TRAILERS + b"\r\n")
+
+    with raw_server(answer) as server:
+        done = client("-i", "-D", "heads", server.url)
+        assert (done.code, done.out) == (0, head + b"abc" + TRAILERS)
+        assert Path("heads").read_bytes() == head + TRAILERS
+        assert client("-o", "file", server.url).code == 0
+        assert Path("file").read_bytes() == b"abc"
 
 
 def _undated(heads: bytes) -> list[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,17 @@ FORMAT = (
     "%{url_effective} %{redirect_url} %{content_type} %{exitcode} %{errormsg} %{http_version} "
     "%{filename_effective} %{remote_ip} %{local_ip} %header{x-a} %header{none}"
 )
+
+
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+def test_a_name_beyond_ascii_stands_as_it_was_typed(run, seen: Seen, backend: str) -> None:
+    known = ("--resolve", f"xn--4cab6c.se:{seen.port}:127.0.0.1")
+    for name in ("åäö.se", "xn--4cab6c.se"):
+        url = f"http://{name}:{seen.port}"
+        words = ("-L", "-w", "%{url} %{url_effective}", "-o", os.devnull, f"{url}/302/x")
+        done = run("get", "--backend", backend, *known, *words)
+        assert done.out.decode() == f"{url}/302/x {url}/x"
+    assert seen.requests[-1]["host"] == f"xn--4cab6c.se:{seen.port}"
 
 
 @pytest.mark.parametrize("words", ["-L", "-L -d abc -e me;auto", "-I", "-T file -A x"])

@@ -51,7 +51,6 @@ def test_settings_are_frozen_and_hashable_values() -> None:
         (["--locatoin"], "there is no option --locatoin", "did you mean --location?"),
         (["--no-silence"], "there is no option --no-silence", "did you mean --no-silent?"),
         (["--ntlm"], "there is no option --ntlm", "-u sends Basic, or Digest with --digest"),
-        (["-s0"], "there is no option -0", "is understood by servers of HTTP/1.0, too"),
         (["-sQ"], "there is no option -Q", "mphttp get --help"),
         (["-o"], "-o needs FILE, and nothing follows it", "mphttp get --help"),
         (["--silent=yes"], "--silent takes no value", "mphttp get --help"),
