@@ -440,7 +440,7 @@ def test_a_push_is_not_taken() -> None:
     ended_with(pair, Code.PROTOCOL_ERROR)
 
 
-def test_trailers_are_passed_over() -> None:
+def test_trailers_are_no_body() -> None:
     pair = Pair()
     number = pair.get()
     pair.server.send_headers(number, OK)
@@ -448,6 +448,7 @@ def test_trailers_are_passed_over() -> None:
     pair.server.send_headers(number, [(b"x-checksum", b"1")], end_stream=True)
     pair.exchange()
     assert pair.ours.head(number) == (200, [(b"x", b"1")])
+    assert pair.ours.streams.by_number[number].trailers == [b"x-checksum: 1\r\n"]
     assert body(pair.ours, number) == b"12345"
 
 

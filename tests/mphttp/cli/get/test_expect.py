@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
+
+from ..raw import Answer as RawAnswer
+from ..raw import raw_server, whole
+from .seen import Client
 
 BODY = b"GET /body HTTP/1.1\r\n\r\n"
 """A body that the server would take for a request, if it came unasked."""
@@ -54,3 +61,36 @@ def test_what_417_refuses_is_sent_without_it(client, seen, tmp_path, words) -> N
         ("100-continue", b""),
         (None, BODY),
     ]
+
+
+def test_http_1_0(client: Client) -> None:
+    with raw_server(_old(b"200 OK")) as server:
+        Path("file").write_bytes(b"abc")
+        assert client("-0", "-T", "file", f"{server.url}/x").code == 0
+        assert client("-0", "-T", "-", f"{server.url}/x", stdin=b"abc").code == 25
+        (head,) = server.heads
+    assert head.startswith(b"PUT /x HTTP/1.0\r\n")
+    assert b"expect" not in head.lower()
+
+
+def test_a_server_of_http_1_0_is_asked_by_it_from_then_on(client: Client) -> None:
+    with raw_server(_old(b"307 Here", b"Location: /y")) as server:
+        Path("file").write_bytes(b"abc")
+        assert client("-L", "--max-redirs", "1", "-T", "file", f"{server.url}/x").code == 47
+        first, second = server.heads
+        assert first.startswith(b"PUT /x HTTP/1.1\r\n")
+        assert second.startswith(b"PUT /y HTTP/1.0\r\n")
+        assert (b"expect" in first.lower(), b"expect" in second.lower()) == (True, False)
+        assert client("-L", "-T", "-", f"{server.url}/x", stdin=b"abc").code == 25
+        assert len(server.heads) == 3
+
+
+def _old(status: bytes, *fields: bytes) -> RawAnswer:
+    """Return what answers by HTTP/1.0, before the content has come, and closes."""
+
+    def answer(_: bytes, connection: socket.socket) -> None:
+        told = whole(b"", status, *fields).replace(b"/1.1", b"/1.0", 1)
+        connection.sendall(told)
+        connection.shutdown(socket.SHUT_WR)
+
+    return answer

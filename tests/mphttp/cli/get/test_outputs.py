@@ -131,6 +131,18 @@ def test_fields_behind_a_body_are_written_where_heads_are(client: Client) -> Non
         assert Path("file").read_bytes() == b"abc"
 
 
+def test_heads_before_an_answer_that_never_comes(client: Client) -> None:
+    head = b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\n"
+
+    def answer(_: bytes, connection: socket.socket) -> None:
+        connection.sendall(head)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with raw_server(answer) as server:
+        done = client("-i", server.url)
+    assert (done.code, done.out) == (52, head)
+
+
 def _undated(heads: bytes) -> list[bytes]:
     return [line for line in heads.splitlines() if not line.startswith(b"Date:")]
 

@@ -292,6 +292,30 @@ def test_what_is_behind_a_tunnel_is_no_proxy(run, seen: Seen, tunnel: Tunnel, ba
     assert [request["proxy-authorization"] for request in seen.requests] == [None]
 
 
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+@pytest.mark.parametrize("login", ["x" * 256 + ":y", "x:" + "y" * 256])
+def test_what_socks_has_no_room_for(run, backend: str, login: str) -> None:
+    words = ("--socks5", "127.0.0.1:9", "-U", login, "http://nobody.invalid/")
+    assert run("get", "--backend", backend, *words).code == ExitCode.SOCKS
+
+
+def test_cookies_in_heads_of_answers(client: Client, seen: Seen) -> None:
+    lines = ("HTTP/1.1 200 OK", "Set-Cookie: a=b; path=/", "set-cookie: c=d; path=/y", "")
+    Path("heads").write_text("\r\n".join((*lines, "Set-Cookie: e=f; domain=other.example")))
+    assert client("-b", "heads", f"{seen.url}/x").code == 0
+    assert [request["cookie"] for request in seen.requests] == ["a=b"]
+
+
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+def test_cookies_in_heads_are_the_first_server_s(run, seen: Seen, tmp_path: Path, backend) -> None:
+    (tmp_path / "heads").write_text("Set-Cookie: a=b\n")
+    elsewhere = f"http://localhost:{seen.port}/y"
+    seen.answers["/x"] = Answer(302, (("Location", elsewhere),))
+    words = ("-L", "-b", str(tmp_path / "heads"), f"{seen.url}/x")
+    assert run("get", "--backend", backend, *words).code == 0
+    assert [request["cookie"] for request in seen.requests] == ["a=b", None]
+
+
 FORM = re.compile(rb"--(?P<boundary>[^\r\n]+)\r\n")
 
 
