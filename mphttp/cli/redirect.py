@@ -108,7 +108,7 @@ def sent(
         if response.status_code == 417 and "expect" in request.headers:  # RFC 9110, 10.1.1
             _let_go(response)
             del request.headers["expect"]
-            response = _answer(transport, request, tell)
+            response = _answered_without(transport, request, tell)
         if session is not None:
             session.learn(response)
         old = old or response.http_version == "HTTP/1.0"
@@ -133,6 +133,23 @@ def sent(
         history.append(response)
         if -1 < follow.most < len(history):
             raise httpx.TooManyRedirects("too many redirects", request=request)
+
+
+def _answered_without(
+    transport: httpx.BaseTransport, request: httpx.Request, tell: Tell
+) -> httpx.Response:
+    """Send what 417 refused without its Expect; the server may have had the content already.
+
+    Raises:
+        Failure: it had, and there is none any more.
+    """
+    try:
+        return _answer(transport, request, tell)
+    except Failure as failure:
+        if failure.code is ExitCode.REWIND:
+            failure.what = f"{request.url.host} refused Expect (417) too late: {failure.what}"
+            failure.hint = "-H 'Expect:' sends it without asking first"
+        raise
 
 
 def _for_old_server(request: httpx.Request) -> None:

@@ -83,7 +83,8 @@ class _FileStream(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         if self._begun and not self._upload.repeatable:
-            what = f"{self._upload.name} can't be sent once more: what was read of it is gone"
+            name = "standard input" if self._upload.name == "-" else self._upload.name
+            what = f"{name} can't be sent once more: what was read of it is gone"
             raise Failure(ExitCode.REWIND, what, "send a file instead")
         self._begun = True
         if self._upload.name == "-":

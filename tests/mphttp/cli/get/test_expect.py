@@ -63,6 +63,26 @@ def test_what_417_refuses_is_sent_without_it(client, seen, tmp_path, words) -> N
     ]
 
 
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+def test_417_after_a_body_that_is_gone_says_what_to_do(run, backend: str) -> None:
+    def answer(_: bytes, connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        came = b""
+        while not came.endswith(b"0\r\n\r\n") and (data := connection.recv(100)):
+            came += data
+        connection.sendall(whole(b"", b"417 No"))
+
+    with raw_server(answer) as server:
+        words = ("-T", "-", f"{server.url}/x")
+        done = run("get", "--backend", backend, *words, stdin=b"abc")
+    assert done.code == 65
+    gone = "standard input can't be sent once more: what was read of it is gone"
+    assert done.err == (
+        f"error: 127.0.0.1 refused Expect (417) too late: {gone}\n"
+        "hint: -H 'Expect:' sends it without asking first\n"
+    )
+
+
 def test_http_1_0(client: Client) -> None:
     with raw_server(_old(b"200 OK")) as server:
         Path("file").write_bytes(b"abc")
