@@ -147,19 +147,17 @@ class Carrier(Observed):
 
     def paths(self) -> list[Path]:
         """Return the paths that reach the peer, preferred first, as they were a moment ago."""
-        now = time.monotonic()
-        if not (self.reach.known(now) or self.reach.recall(now)):
+        if not self.reach.known(time.monotonic()):
             self.renew_paths()
         return self.reach.paths
 
     def renew_paths(self) -> None:
-        """Ask anew which paths reach the peer."""
-        now = time.monotonic()
-        found = self.reach.find()
+        """Look anew which paths reach the peer."""
+        found, at = self.reach.find()
         with self.lock:
-            before = self.reach.take(found, now)
+            before = self.reach.take(found, at)
             if found is not None and before and before != found:
-                self._manager.endings.on_paths(before, found, now)
+                self._manager.endings.on_paths(before, found, at)
                 self._tell()
 
     def remotes(self) -> list[SocketAddress]:

@@ -42,18 +42,31 @@ class KnownPaths:
         self._lock = threading.Lock()
         self._found: dict[_Peer, tuple[float, list[Path]]] = {}
         self._changes: RoutingChanges | None = None
+        self._heard = 0
 
-    def listen(self) -> None:
-        """Hear of changes from now on; where that isn't possible, nothing is shared."""
+    def listen(self) -> int:
+        """Hear of changes from now on; where that isn't possible, nothing is shared.
+
+        Returns:
+            how often one was heard of, for `put`.
+        """
         with self._lock, contextlib.suppress(KernelError):
             self._changes = self._changes or RoutingChanges()
+        return self._heard
 
-    def put(self, peer: _Peer, found: list[Path], now: float) -> None:
-        """Keep the paths to a peer."""
+    def put(self, peer: _Peer, found: list[Path], now: float, heard: int) -> None:
+        """Keep the paths to a peer, unless a change was heard of since the kernel was asked.
+
+        Args:
+            peer: whose.
+            found: preferred first.
+            now: when the kernel was asked, of `time.monotonic`.
+            heard: what `listen` returned before.
+        """
         with self._lock:
             if len(self._found) >= _MOST_SHARED:
                 self._found.clear()
-            if self._changes is not None:
+            if self._changes is not None and heard == self._heard:
                 self._found[peer] = now, found
 
     def get(self, peer: _Peer) -> tuple[float, list[Path]]:
@@ -61,6 +74,7 @@ class KnownPaths:
         with self._lock:
             if self._changes is None or self._changes.any():
                 self._found.clear()
+                self._heard += 1
             return self._found.get(peer, (-math.inf, []))
 
 
@@ -96,34 +110,30 @@ class Reach:
         """Return whether the last look was a moment ago; `now` is of `time.monotonic`."""
         return now < self._until
 
-    def find(self) -> list[Path] | None:
-        """Ask the kernel which paths reach the peer; None where it doesn't tell."""
+    def find(self) -> tuple[list[Path] | None, float]:
+        """Find the paths that reach the peer: as another connection has found them a moment ago.
+
+        Else the kernel is asked.
+
+        Returns:
+            the paths, None where the kernel doesn't tell; and when it was asked, of
+            `time.monotonic`.
+        """
+        at, found = known_paths.get(self._peer)
         now = time.monotonic()
-        known_paths.listen()
+        if now < at + _SHARED_FOR:
+            return found, at
+        heard = known_paths.listen()
         try:
             found = paths_to_any(self.remote, self.also_at, self.names)
         except KernelError:
-            return None
-        known_paths.put(self._peer, found, now)
-        return found
+            return None, now
+        known_paths.put(self._peer, found, now, heard)
+        return found, now
 
     @property
     def _peer(self) -> _Peer:
         return self.remote, self.also_at, self.names
-
-    def recall(self, now: float) -> bool:
-        """Begin with what another connection found a moment ago; return whether one has.
-
-        Args:
-            now: of `time.monotonic`, in seconds.
-        """
-        if self._until != -math.inf:
-            return False
-        at, found = known_paths.get(self._peer)
-        if now >= at + _SHARED_FOR:
-            return False
-        self.take(found, at)
-        return True
 
     def take(self, found: list[Path] | None, now: float) -> list[Path]:
         """Replace the paths by those that were found; return those from before."""

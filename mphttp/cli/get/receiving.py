@@ -82,7 +82,8 @@ class Receiving:
                 self._limit.require()
                 self._check_text(chunk)
                 body.write(chunk[skip:])
-                _check_size(body.held.size, most)
+                if most:
+                    _check_size(body.held.size, most)
                 skip = max(0, skip - len(chunk))
                 if self._verbose:
                     self._verbose.events(report)

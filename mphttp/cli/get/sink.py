@@ -55,8 +55,12 @@ class Sink:
             Failure: it can't be written.
             BrokenPipeError: nobody reads it any more.
         """
-        with said(self.name):
+        try:  # not `said`: for each piece of a body, a generator costs as much as the rest
             write_all(self._stream, data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise unwritable(self.name, error) from error
 
     @property
     def descriptor(self) -> int:

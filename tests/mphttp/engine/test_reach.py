@@ -2,46 +2,85 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from mphttp.engine.reach import Reach
+from mphttp.engine import reach
+from mphttp.engine.paths import paths_to_any
+from mphttp.engine.reach import Reach, known_paths
 from mphttp.kernel.values import SocketAddress
 from tests.kernel.namespaces import Net, ip
 
 HERE = SocketAddress("127.0.0.1", 9)
 
 
-def test_another_connection_of_the_same_moment_doesn_t_ask_again() -> None:
-    first, second, other = Reach(HERE, None), Reach(HERE, None), Reach(HERE, ("lo",))
-    now = time.monotonic()
-    first.take(first.find(), now)
-    assert second.recall(now)
-    assert second.paths == first.paths
-    assert [path.name for path in second.paths] == ["lo"]
-    assert not other.recall(now)  # it may use others
+class Asked:
+    """For which peers the kernel was asked, in a time that stands still.
+
+    Attributes:
+        now: seconds.
+        peers: one after the other.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.peers: list[SocketAddress] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def paths(self, remote: SocketAddress, *others: object) -> object:
+        self.peers.append(remote)
+        return paths_to_any(remote, *others)
+
+
+@pytest.fixture
+def asked(monkeypatch) -> Asked:
+    asked = Asked()
+    monkeypatch.setattr(known_paths, "_found", {})
+    monkeypatch.setattr(reach, "time", asked)
+    monkeypatch.setattr(reach, "paths_to_any", asked.paths)
+    return asked
+
+
+def test_another_connection_of_the_same_moment_doesn_t_ask_again(asked) -> None:
+    found, at = Reach(HERE, None).find()
+    assert [path.name for path in found or []] == ["lo"]
+    assert Reach(HERE, None).find() == (found, at)
+    assert len(asked.peers) == 1
+    Reach(HERE, ("lo",)).find()  # it may use others
+    assert len(asked.peers) == 2
 
 
 def test_what_was_found_is_known_for_no_longer_than_that() -> None:
     """Neither does a list get older than a second by going from one to another."""
-    first, second = Reach(HERE, None), Reach(HERE, None)
-    first.find()
-    now = time.monotonic()
-    assert not Reach(HERE, None).recall(now + 1)
-    assert second.recall(now)
-    assert second.known(now)
-    assert not second.known(now + 1)
+    found, at = Reach(HERE, None).find()
+    second = Reach(HERE, None)
+    second.take(found, at)
+    assert second.known(at + 0.9)
+    assert not second.known(at + 1)
 
 
-def test_who_has_a_list_asks_anew() -> None:
-    """Else it would never see that a path has gone."""
-    first, second = Reach(HERE, None), Reach(HERE, None)
-    now = time.monotonic()
-    second.take([], now - 10)
-    first.find()
-    assert not second.known(now)
-    assert not second.recall(now)
+def test_what_is_old_is_asked_for_anew(asked) -> None:
+    """Else a connection would never see that a path costs money now, which no route tells."""
+    Reach(HERE, None).find()
+    asked.now += 0.3
+    Reach(HERE, None).find()
+    assert len(asked.peers) == 2
+
+
+def test_what_changed_while_the_kernel_was_asked_is_not_kept(net: Net, monkeypatch, asked) -> None:
+    """Another connection hears of the change first: what was asked for before is no use to it."""
+    peer = SocketAddress("10.0.1.2", 80)
+
+    def meanwhile(*_: object) -> object:
+        monkeypatch.setattr(reach, "paths_to_any", asked.paths)
+        ip("rule add from 10.0.2.1 table 7")
+        Reach(peer, None).find()
+        return []
+
+    monkeypatch.setattr(reach, "paths_to_any", meanwhile)
+    Reach(peer, None).find()
+    assert Reach(peer, None).find()[0]
 
 
 @pytest.mark.parametrize(
@@ -55,12 +94,10 @@ def test_who_has_a_list_asks_anew() -> None:
         "route add fd77::/64 dev c2",
     ],
 )
-def test_what_was_found_before_a_change_is_found_anew(net: Net, change: str) -> None:
+def test_what_was_found_before_a_change_is_found_anew(net: Net, asked, change: str) -> None:
     """Else a connection would begin without an interface that has come back."""
     peer = SocketAddress("10.0.1.2", 80)
-    first = Reach(peer, None)
-    first.take(first.find(), time.monotonic())
+    Reach(peer, None).find()
     ip(change)
-    assert not Reach(peer, None).recall(time.monotonic())
-    first.find()
-    assert Reach(peer, None).recall(time.monotonic())
+    Reach(peer, None).find()
+    assert len(asked.peers) == 2
