@@ -19,7 +19,7 @@ import httpx
 from ..environment import Environment
 from ..exits import ExitCode, Failure, usage
 from ..url import basename
-from .settings.request import Data
+from .settings.body import Data
 
 _BLOCK = 64 * 1024
 

@@ -10,27 +10,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from .accepted import AcceptedSettings
 from .again import AgainSettings
 from .batch import BatchSettings
+from .body import BodySettings
 from .connection import Backend, ConnectionSettings
 from .option import Option, add_to, options_of
 from .output import OutputSettings, ToldSettings
 from .paths import PathSettings
 from .proxy import ProxySettings
+from .redirect import RedirectSettings
 from .request import RequestSettings
 from .session import SessionSettings
 from .trust import TrustSettings
 
 __all__ = [
     "GROUPS",
+    "AcceptedSettings",
     "AgainSettings",
     "Backend",
     "BatchSettings",
+    "BodySettings",
     "ConnectionSettings",
     "Option",
     "OutputSettings",
     "PathSettings",
     "ProxySettings",
+    "RedirectSettings",
     "RequestSettings",
     "SessionSettings",
     "Settings",
@@ -46,8 +52,11 @@ GROUPS: Mapping[str, type[object]] = MappingProxyType(
     {
         "paths": PathSettings,
         "request": RequestSettings,
+        "body": BodySettings,
+        "redirects": RedirectSettings,
         "users and cookies": SessionSettings,
         "output": OutputSettings,
+        "which answers are wanted": AcceptedSettings,
         "what is told": ToldSettings,
         "many URLs": BatchSettings,
         "going on and trying again": AgainSettings,
@@ -63,8 +72,11 @@ GROUPS: Mapping[str, type[object]] = MappingProxyType(
 class Settings(
     PathSettings,
     RequestSettings,
+    BodySettings,
+    RedirectSettings,
     SessionSettings,
     OutputSettings,
+    AcceptedSettings,
     ToldSettings,
     BatchSettings,
     AgainSettings,

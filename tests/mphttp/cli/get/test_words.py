@@ -9,7 +9,7 @@ import pytest
 from mphttp.cli.exits import ExitCode, Failure
 from mphttp.cli.get.options import parser, read
 from mphttp.cli.get.settings import Settings, all_options
-from mphttp.cli.get.settings.request import Data
+from mphttp.cli.get.settings.body import Data
 
 URL = "http://a/"
 
