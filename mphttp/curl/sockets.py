@@ -244,8 +244,17 @@ class Sockets:
         known.connection.close(known.sock.close)
 
 
+_THIS_HOST = ("0.0.0.0", "::")
+
+
 def four_tuple(peer: str, local: str, peer_port: int, local_port: int) -> FourTuple:
-    """Name a connection by what PREREQFUNCTION is told, in its order."""
+    """Name a connection by what PREREQFUNCTION is told, in its order.
+
+    Who connects to "this host" (RFC 1122, 3.2.1.3) has the peer's address as its own: libcurl tells
+    what was asked for, the kernel what it has taken (net/ipv4/route.c).
+    """
+    if peer in _THIS_HOST:
+        peer = local
     return FourTuple(SocketAddress(local, local_port), SocketAddress(peer, peer_port))
 
 

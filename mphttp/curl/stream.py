@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
@@ -23,6 +24,42 @@ if TYPE_CHECKING:
     import httpx
 
 _LONG = 3600.0  # seconds, where there is no limit
+
+Limits = Mapping[str, float | None]
+
+
+class _Patience:
+    """How long to wait for the next sign of life; libcurl itself limits what connecting takes.
+
+    A limit is asked for once for each wait, as it begins: it may be what is left of a larger one,
+    which has become less each time that it is looked at.
+
+    Args:
+        transfer: that is waited for.
+        limits: of "read" and "write", in seconds, None for no limit.
+
+    Attributes:
+        kind: what is waited for, "" while there is no connection.
+    """
+
+    def __init__(self, transfer: Transfer, limits: Limits) -> None:
+        self.kind = ""
+        self._transfer = transfer
+        self._limits = limits
+        self._sign: tuple[str, float] | None = None
+        self._end = math.inf
+
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        transfer = self._transfer
+        if transfer.hop.connected:
+            self.kind = "write" if transfer.uploads() else "read"
+        sign = self.kind, transfer.heard_at
+        if sign != self._sign:
+            self._sign = sign
+            limit = self._limits.get(self.kind)
+            self._end = math.inf if limit is None else time.monotonic() + limit
+        return min(_LONG, self._end - time.monotonic())
 
 
 class PulledBody:
@@ -134,32 +171,22 @@ class PulledBody:
             self._closed = True
 
     def _wait(self, transfer: Transfer, there: Callable[[], bool]) -> None:
-        """Step until something is there, or the transfer has ended."""
-        asked_at = time.monotonic()
+        """Step until something is there, or the transfer has ended.
+
+        Raises:
+            httpx.TimeoutException: it took too long.
+        """
+        patience = _Patience(transfer, self._request.extensions.get("timeout", {}))
         assert self._lane is not None
         transfer.body.wait()
         while not there() and not transfer.done:
-            left = self._left(transfer, asked_at)
+            left = patience.left()
+            if left <= 0:
+                raise self._errors.named(f"{patience.kind.title()}Timeout", "timed out")
             try:
                 self._lane.step(left)
             except pycurl.error as error:
                 raise self._errors.of(error, transfer) from error
-
-    def _left(self, transfer: Transfer, asked_at: float) -> float:
-        """Return the seconds that are left; libcurl itself limits what connecting takes.
-
-        Raises:
-            httpx.TimeoutException: none are.
-        """
-        uploads = transfer.uploads()
-        limits = self._request.extensions.get("timeout", {})
-        limit: float | None = limits.get("write" if uploads else "read")
-        if not transfer.hop.connected or limit is None:
-            return _LONG
-        left = max(transfer.heard_at, asked_at) + limit - time.monotonic()
-        if left <= 0:
-            raise self._errors.named("WriteTimeout" if uploads else "ReadTimeout", "timed out")
-        return left
 
     def _check(self, transfer: Transfer) -> None:
         error = transfer.guard.failure

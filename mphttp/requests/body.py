@@ -171,6 +171,10 @@ class Body(io.RawIOBase):
             if not _START.startswith(self._start[: len(_START)]):
                 raise http.client.BadStatusLine(repr(self._start[:40]))
 
+    def cuts_head(self, line: bytes) -> bool:
+        """Tell whether the connection ended with this line of a head, before the empty one."""
+        return not self.framing.begun and self._came > 0 and not line.endswith(b"\n")
+
     def readable(self) -> bool:
         return True
 
@@ -226,6 +230,8 @@ class BufferedBody(io.BufferedReader):
         line = super().readline(most)
         if len(line) > _LONGEST_LINE:
             raise http.client.LineTooLong("line")
+        if self._body.cuts_head(line):  # which `http.client` takes for its end
+            raise http.client.HTTPException("peer closed connection in the middle of a head")
         if self._body.framing.chunked and line:  # else the connection has ended, as the reader sees
             self._body.framing.begin_chunk(line, self.tell())
             self._body.count()

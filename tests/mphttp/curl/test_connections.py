@@ -64,6 +64,14 @@ def test_a_host_of_several_addresses(serve: Serve) -> None:
     assert response.report.subflows[0].remote == ("127.0.0.1", server.port)
 
 
+def test_this_host(serve: Serve) -> None:
+    """The kernel connects to the loopback address; libcurl tells what it was asked for."""
+    for host in ("0.0.0.0", "0"):
+        response = fetch(f"http://{host}:{serve(answer(BODY)).port}/")
+        assert response.content == BODY
+        assert response.report.subflows[0].remote.host == "127.0.0.1"
+
+
 def test_the_peer_has_no_mptcp(serve: Serve) -> None:
     report = fetch(serve(answer(BODY), multipath=False).url).report
     assert (report.protocol, report.mechanism, report.bytes) == ("tcp", "none", len(BODY))

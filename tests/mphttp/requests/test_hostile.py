@@ -50,6 +50,23 @@ def says(*answers: bytes) -> Talk:
     return talk
 
 
+@pytest.mark.parametrize(
+    "came",
+    [
+        OK,
+        OK.rstrip(),
+        OK + b"Content-Le",
+        OK + b"Content-Length: 0",
+        OK + b"Content-Length: 0\r\n",
+        INTERIM + OK,
+    ],
+)
+def test_a_head_that_is_cut_is_none(session: requests.Session, start: Start, came: bytes) -> None:
+    """`http.client` takes the connection's end for the head's, and all that is missing for none."""
+    with pytest.raises(requests.ConnectionError, match="in the middle of a head"):
+        session.get(start(says(came)).url)
+
+
 @pytest.mark.parametrize("status", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
 def test_an_interim_response_is_not_the_answer(
     session: requests.Session, start: Start, status: bytes
