@@ -54,7 +54,8 @@ class _Patience:
         transfer = self._transfer
         if transfer.hop.connected:
             self.kind = "write" if transfer.uploads() else "read"
-        sign = self.kind, transfer.heard_at
+        # A head has to be there as a whole: that some of it came is no sign (docs/clients.md).
+        sign = self.kind, transfer.heard_at if self.kind == "write" else transfer.body.heard_at
         if sign != self._sign:
             self._sign = sign
             limit = self._limits.get(self.kind)

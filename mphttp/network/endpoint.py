@@ -84,13 +84,13 @@ class Endpoint:
                 stream = returned(self.dialer.connect(route, limit))
                 failing.callback(stream.close)
             if route.outer_tls is not None:
-                stream.start_tls(Hello(route.outer_tls, route.host), limit)
+                stream.begin_tls(Hello(route.outer_tls, route.host), limit)
             if route.tunnel is not None:
                 with step("connection.ask_proxy") as returned:
                     returned(self._ask_proxy(stream, limit))
             if (hello := self._hello()) is not None:
                 with step("connection.start_tls", **_told(hello, timeout)) as returned:
-                    returned(stream.start_tls(hello, limit))
+                    returned(stream.begin_tls(hello, limit))
             failing.pop_all()
         return stream
 
@@ -105,13 +105,13 @@ class Endpoint:
                 stream = returned(await self.dialer.connect_async(route, limit))
                 failing.callback(stream.close_now)
             if route.outer_tls is not None:
-                await stream.start_tls(Hello(route.outer_tls, route.host), limit)
+                await stream.begin_tls(Hello(route.outer_tls, route.host), limit)
             if route.tunnel is not None:
                 async with step("connection.ask_proxy") as returned:
                     returned(await self._ask_proxy_async(stream, limit))
             if (hello := self._hello()) is not None:
                 async with step("connection.start_tls", **_told(hello, timeout)) as returned:
-                    returned(await stream.start_tls(hello, limit))
+                    returned(await stream.begin_tls(hello, limit))
             failing.pop_all()
         return stream
 

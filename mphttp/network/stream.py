@@ -228,9 +228,14 @@ class MultipathStream(_Socketed):
 
     def start_tls(
         self,
-        hello: Hello,
-        limit: TimeLimit,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> MultipathStream:
+        """Begin TLS where the protocol has been switched, as on httpcore's streams."""
+        return self.begin_tls(Hello(ssl_context, server_hostname), TimeLimit(timeout))
+
+    def begin_tls(self, hello: Hello, limit: TimeLimit) -> MultipathStream:
         try:
             nothing_unread(self._channel.sock, ahead=self.ahead)
             if isinstance(self._channel.sock, ssl.SSLSocket):
@@ -333,9 +338,14 @@ class AsyncMultipathStream(_Socketed):
 
     async def start_tls(
         self,
-        hello: Hello,
-        limit: TimeLimit,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> AsyncMultipathStream:
+        """Begin TLS where the protocol has been switched, as on httpcore's streams."""
+        return await self.begin_tls(Hello(ssl_context, server_hostname), TimeLimit(timeout))
+
+    async def begin_tls(self, hello: Hello, limit: TimeLimit) -> AsyncMultipathStream:
         try:
             nothing_unread(self._channel.sock, ahead=self.ahead)
             if isinstance(self._channel.sock, ssl.SSLSocket):

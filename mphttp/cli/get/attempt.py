@@ -176,7 +176,8 @@ class Attempt:
             self.measured.stamp("starttransfer")
             self.response, self.report = response, response.extensions["multipath"]
             self._check_status(response, body, ranged=held is not None)
-            if self._unwanted(response):
+            going_on = held is not None and self._job.resume is None
+            if not going_on and self._unwanted(response):
                 heads = self._heads()
                 if heads:
                     body.start_over(None, heads)
@@ -199,7 +200,10 @@ class Attempt:
             self.heads.append(head)
 
     def _unwanted(self, response: httpx.Response) -> bool:
-        """Whether nothing came, so that a file that is there stays as it is."""
+        """Whether nothing came, so that a file that is there stays as it is.
+
+        Where an attempt before has begun to receive it, no answer means that: bytes are missing.
+        """
         if self._settings.head:
             return False
         condition, date = self._condition, modified(response)

@@ -33,7 +33,7 @@ from tests.mphttp.network.peers import (
     named,
     silent_names,
 )
-from tests.mphttp.requests.servers import Keep, Server, Service, answer
+from tests.mphttp.requests.servers import Keep, Server, Service, answer, head_of, under_tls
 
 from .doors import DOORS, UNFINISHED, Contexts, Door
 
@@ -57,6 +57,32 @@ def test_what_comes_before_tls_is_no_answer(
     with door.client(**options) as client, pytest.raises(door.library.ConnectError):
         client.get(server.url)
     assert server.heads == []
+
+
+@pytest.mark.parametrize("ahead", [b"", b"forged"])
+def test_tls_where_the_protocol_was_switched(
+    door: Door, keep: Keep, contexts: Contexts, ahead: bytes
+) -> None:
+    """As on httpcore's streams; what came before it isn't taken for what comes inside."""
+    near, far = contexts
+
+    def talk(sock: socket.socket) -> None:
+        head_of(sock)
+        sock.sendall(b"HTTP/1.1 101 OK\r\nConnection: upgrade\r\nUpgrade: TLS/1.3\r\n\r\n" + ahead)
+        with contextlib.suppress(OSError), under_tls(sock, far) as tls:
+            tls.sendall(b"genuine")
+
+    upgrade = {"Connection": "upgrade", "Upgrade": "TLS/1.3"}
+    url = f"http://127.0.0.1:{keep(Service(talk)).port}/"
+    with door.client() as client, client.stream(url, headers=upgrade) as answer:
+        stream = answer.response.extensions["network_stream"]
+        call = client.portal.call if client.portal else lambda function: function()
+        begin = partial(stream.start_tls, near, server_hostname="127.0.0.1", timeout=20)
+        if ahead:
+            with pytest.raises(Exception, match="before TLS began"):
+                call(begin)
+        else:
+            assert call(partial(call(begin).read, 100, 20)) == b"genuine"
 
 
 def test_a_connection_for_parts_takes_nothing_before_tls(keep: Keep, contexts: Contexts) -> None:

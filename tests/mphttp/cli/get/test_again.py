@@ -113,6 +113,19 @@ def test_a_body_that_breaks_goes_on_where_it_ended(
     assert thing.ranged == [None, "bytes=100000-", "bytes=150000-"]
 
 
+@pytest.mark.parametrize("words", [(), ("-o", "file"), ("-o", "file", "--backend", "curl")])
+def test_what_is_missing_is_not_unmodified(
+    again, thing, words: tuple[str, ...], tmp_path: Path, monkeypatch
+) -> None:
+    """Nobody has asked whether it is: 304 brings none of the bytes that are to come."""
+    monkeypatch.chdir(tmp_path)
+    thing.breaks, thing.after_each = [100_000], lambda: thing.refusals.append(304)
+    result = again(*words)
+    assert result.code == ExitCode.HTTP
+    assert "the server answered 304" in result.err
+    assert not Path("file").exists()
+
+
 def changed(thing: Object) -> None:
     thing.data, thing.fields = content(200_000), {"ETag": '"two"'}
 
