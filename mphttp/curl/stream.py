@@ -52,13 +52,14 @@ class _Patience:
     def left(self) -> float:
         """Return the seconds that are left."""
         transfer = self._transfer
+        self.kind = ""
         if transfer.hop.connected:
             self.kind = "write" if transfer.uploads() else "read"
         # A head has to be there as a whole: that some of it came is no sign (docs/clients.md).
         sign = self.kind, transfer.heard_at if self.kind == "write" else transfer.body.heard_at
         if sign != self._sign:
             self._sign = sign
-            limit = self._limits.get(self.kind)
+            limit = self._limits.get(self.kind) if self.kind else None
             self._end = math.inf if limit is None else time.monotonic() + limit
         return min(_LONG, self._end - time.monotonic())
 

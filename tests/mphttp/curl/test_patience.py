@@ -67,7 +67,7 @@ def test_what_leaves_has_a_limit_of_its_own(transfer: Any) -> None:
 
 def test_without_a_connection_libcurl_has_the_limit(transfer: Any) -> None:
     transfer.hop.connected = False
-    assert _Patience(transfer, {"read": 0.0}).left() > 900
+    assert _Patience(transfer, {"": 0.0, "read": 0.0}).left() > 900
 
 
 @pytest.mark.parametrize("begins", [b"", b"HTTP/1.1 200 OK\r\nX: y\r\n"])
