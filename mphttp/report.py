@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -77,15 +77,17 @@ class DeadlineReport:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What had come by some moment.
+    """What had come and gone by some moment.
 
     Args:
         at: seconds since the request was sent.
         received: bytes by the name of the path, as `SubflowReport.bytes_received` counts them.
+        sent: bytes that the peer had acknowledged, as `SubflowReport.bytes_sent` counts them.
     """
 
     at: float
     received: dict[str, int]
+    sent: dict[str, int] = field(default_factory=dict)
 
 
 _USERINFO = re.compile(r"(?<=://)[^/?#]*@")
@@ -133,7 +135,7 @@ class Report:
 
     Attributes:
         sha256: hexadecimal digest of the body, where whoever read it has set one.
-        samples: what had come by when, where `mphttp.sampling.sampled` took them; else None.
+        samples: what had come and gone by when, where `mphttp.sampling` took them; else None.
     """
 
     def __init__(self, exchange: Exchange) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import enum
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 
 from mphttp.kernel.values import SocketAddress
-from mphttp.report import Report
+from mphttp.report import Report, Sample
 from mphttp.strategies import SinglePath, Strategy
 
 from .unsent import Unsent
@@ -59,6 +59,7 @@ class Request:
         addresses: all that the name has to which a connection was made for it, last.
         parts: whether its response is to be fetched in parts.
         not_in_parts: why it can't be, where that would help; or "".
+        samples: what had come and gone by when, where somebody watches it (`watching`); else None.
     """
 
     url: str
@@ -73,9 +74,15 @@ class Request:
     parts: Parts = Parts.NEVER
     not_in_parts: str = ""
     made_at: float = field(default_factory=time.monotonic)
+    samples: list[Sample] | None = None
     _token: Token[Request | None] | None = None
     _report: Report | None = None
     _reported: Exchange | None = None
+
+    def __post_init__(self) -> None:
+        watcher = _watcher.get()
+        if watcher is not None:
+            watcher(self)
 
     def __enter__(self) -> Self:
         self._token = _current.set(self)
@@ -112,6 +119,7 @@ class Request:
         exchange = self.exchange
         if self._report is None or self._reported is not exchange:
             self._report = Report(exchange or Unsent(self))
+            self._report.samples = self.samples
             self._reported = exchange
         return self._report
 
@@ -122,6 +130,17 @@ class Request:
 
 
 _current: ContextVar[Request | None] = ContextVar("mphttp_current_request", default=None)
+_watcher: ContextVar[Callable[[Request], None] | None] = ContextVar("mphttp_watcher", default=None)
+
+
+@contextlib.contextmanager
+def watching(watcher: Callable[[Request], None]) -> Iterator[None]:
+    """Let somebody have each request that this thread or task makes while the block runs."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def current_request() -> Request | None:

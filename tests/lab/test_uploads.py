@@ -15,6 +15,7 @@ from mphttp import Deadline, DelayedByContentLength, FullMesh, Refresh, Report, 
 from mphttp.curl import CurlTransport, fetch
 from mphttp.lab import LabClient, names
 from mphttp.requests import MultipathAdapter
+from mphttp.sampling import sampled_requests
 from mphttp.strategies import Handover
 from tests.mphttp.transports.doors import DOORS, Door
 from tests.schema import checked
@@ -78,14 +79,19 @@ def sent(report: Report, path: str) -> int:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_an_upload_takes_both_paths(client: str) -> None:
-    """What counts is what the server acknowledged, and its digest is right."""
-    text, report = CLIENTS[client](FullMesh(), BODY)
+    """What counts is what the server acknowledged, and its digest is right; so samples tell."""
+    with sampled_requests():
+        text, report = CLIENTS[client](FullMesh(), BODY)
     assert text == DIGEST
     told = checked(report)
     assert told["bytes_sent"] == SIZE
     assert sent(report, "lte") > SIZE / 10
     assert sent(report, "wifi") > SIZE / 10
     assert report.problems == ()
+    samples = [sum(sample["sent"].values()) for sample in told["samples"]]
+    assert samples == sorted(samples)
+    assert samples[0] < SIZE / 2, "the first was taken in mid-upload"
+    assert samples[-1] == sent(report, "wifi") + sent(report, "lte")
 
 
 def pieces() -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 
 import httpx
@@ -12,6 +12,7 @@ import httpx
 from mphttp import Report
 from mphttp.ranges.fields import retry_after
 from mphttp.ranges.resource import by_name
+from mphttp.sampling import sampled_requests
 from mphttp.strategies import Strategy
 
 from ..environment import Environment
@@ -123,12 +124,14 @@ class Attempt:
             Failure: it didn't work.
             Exception: what the transport raised.
         """
+        wanted = self._settings.samples or self._settings.plot is not None
         try:
             held = body.claim if self._job.message.resumable else None
-            again = self._exchange(client, body, held)
-            if again is not None:
-                self._remark(f"{again.why}: starting over")
-                self._exchange(client, body, None)
+            with sampled_requests() if wanted else nullcontext():
+                again = self._exchange(client, body, held)
+                if again is not None:
+                    self._remark(f"{again.why}: starting over")
+                    self._exchange(client, body, None)
         finally:
             self.measured.stamp("total")
 

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 import httpx
 
 from mphttp import Report
-from mphttp.sampling import sampled
 
 from ..environment import Environment
 from ..exits import ExitCode, Failure
@@ -76,7 +75,7 @@ class Receiving:
             Failure: it can't be had, or isn't wanted.
         """
         most = self._settings.max_filesize
-        with self._samples(report), self._progress(report):
+        with self._progress(report):
             _check_size(report.length or 0, most)
             for chunk in self._paced(self._chunks(response), report):
                 self._limit.require()
@@ -119,10 +118,6 @@ class Receiving:
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
         return decoded(response) if self._job.message.compressed else response.iter_raw()
-
-    def _samples(self, report: Report) -> AbstractContextManager[None]:
-        wanted = self._settings.samples or self._settings.plot is not None
-        return sampled(report) if wanted else nullcontext()
 
     def _progress(self, report: Report) -> AbstractContextManager[None]:
         settings = self._settings

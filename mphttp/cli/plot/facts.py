@@ -10,6 +10,9 @@ _SHORTEST, _LARGEST = 1e-6, 1e18
 _MOST = {"samples": 100_000, "subflows": 1000, "events": 10_000}
 """Rows; with ten samples a second, those of three hours."""
 
+Samples = tuple[tuple[float, Mapping[str, int]], ...]
+"""Times, and bytes by the name of the path."""
+
 
 class NoPicture(ValueError):
     """A report can't be shown.
@@ -63,24 +66,28 @@ class Facts:
     """What a picture shows; times are seconds since the request was sent.
 
     Args:
-        size: bytes of the body.
+        size: bytes of the response's body.
+        size_sent: bytes of the request's body.
         seconds: until the response ended.
         strategy: its name.
         parameters: the strategy's.
         deadline: in seconds, or None.
         met: whether it was met.
-        samples: time and bytes that each path had brought by then, in order.
+        received: time and bytes that each path had brought by then, in order.
+        sent: the same of what was acknowledged on each.
         spans: the subflows, oldest first.
         moments: the events, in order.
     """
 
     size: int
+    size_sent: int
     seconds: float
     strategy: str
     parameters: Mapping[str, Any]
     deadline: float | None
     met: bool
-    samples: tuple[tuple[float, Mapping[str, int]], ...]
+    received: Samples
+    sent: Samples
     spans: tuple[Span, ...]
     moments: tuple[Moment, ...]
 
@@ -108,12 +115,14 @@ class Facts:
             raise NoPicture("the response took no time")
         return cls(
             size=int(_number(report["bytes"])),
+            size_sent=int(_number(report.get("bytes_sent", 0))),
             seconds=seconds,
             strategy=str(report["strategy"]["name"]),
             parameters={k: v for k, v in report["strategy"].items() if k != "name"},
             deadline=_number(deadline["seconds"]) if deadline else None,
             met=bool(deadline and deadline["met"]),
-            samples=tuple(sorted(map(_sample, _few(report, "samples")), key=lambda s: s[0])),
+            received=_samples(report, "received"),
+            sent=_samples(report, "sent"),
             spans=tuple(_span(row, seconds) for row in _few(report, "subflows")),
             moments=tuple(map(_moment, _few(report, "events"))),
         )
@@ -138,9 +147,12 @@ def _few(report: Mapping[str, Any], name: str) -> list[Any]:
     return rows
 
 
-def _sample(row: Mapping[str, Any]) -> tuple[float, Mapping[str, int]]:
-    came = {str(name): int(_number(count)) for name, count in row["received"].items()}
-    return _number(row["at"]), came
+def _samples(report: Mapping[str, Any], direction: str) -> Samples:
+    found = [
+        (_number(row["at"]), {str(n): int(_number(c)) for n, c in row.get(direction, {}).items()})
+        for row in _few(report, "samples")
+    ]
+    return tuple(sorted(found, key=lambda sample: sample[0]))
 
 
 def _moment(row: Mapping[str, Any]) -> Moment:

@@ -1,4 +1,4 @@
-"""A response as a picture: rate by path on top, each subflow's life and the events below."""
+"""A transfer as a picture: rate by path on top, each subflow's life and the events below."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from ..units import words_for_rate, words_for_size
 from .facts import Facts, Moment
 from .lanes import Lanes, lanes
 from .marks import GREY, GRID, INK, MARKS, OTHER, Mark, Style
-from .series import Rates, rates, stacked, ticks
+from .panel import ROOM, Panel, panels
+from .series import ticks
 from .svg import Point, box, document, drawn, element, label, line
 
 WIDTH = 800.0
 _LEFT, _RIGHT, _TOP = 104.0, 20.0, 62.0
 _RATES = 190.0
-"""Height of the upper part."""
+"""Height of a direction's rates."""
+_NEXT = 38.0
+"""Between the rates of one direction and those of the other."""
 _GAP, _ROW = 16.0, 17.0
 _BAR = 9.0
 _AXIS, _LEGEND = 34.0, 26.0
-_ROOM = 1.03
-"""What is left free above and to the right."""
+_TITLE, _TITLE_LENGTH = 15.0, 74
+"""Size of the title's letters, and how many of them there is room for; longer ones are smaller."""
 _FAR = 2.5
 """A deadline that many times as long as the response isn't in the picture."""
 
@@ -38,22 +41,22 @@ class _Picture:
         self.facts = facts
         self.styles = {path: Style(n) for n, path in enumerate(facts.paths)}
         self.lanes: Lanes = lanes(facts.spans, facts.paths)
-        self.series = [self._rates(path) for path in facts.paths]
-        self.edges = stacked(self.series)
+        self.panels = [
+            (_TOP + _RATES + n * (_RATES + _NEXT), p) for n, p in enumerate(panels(facts))
+        ]
         deadline = facts.deadline or 0.0
         self.shows_deadline = 0 < deadline <= _FAR * facts.seconds
         end = max(facts.seconds, deadline if self.shows_deadline else 0.0)
-        self.end = _ROOM * (end or 1.0)
-        self.top_rate = _ROOM * max((max(upper) for _, upper in self.edges), default=1.0) or 1.0
-        self.base = _TOP + _RATES
+        self.end = ROOM * (end or 1.0)
+        self.base = self.panels[-1][0]
         self.floor = self.base + _GAP + _ROW * self.lanes.count
 
     def document(self) -> str:
         parts = [
             element("defs", "".join(style.pattern for style in self.styles.values())),
             *self._words(),
-            *self._grid(),
-            *self._areas(),
+            *self._seconds(),
+            *(part for base, panel in self.panels for part in self._direction(base, panel)),
             *self._bars(),
             *self._deadline(),
             *self._moments(),
@@ -61,17 +64,10 @@ class _Picture:
         ]
         return document(WIDTH, self.floor + _AXIS + _LEGEND, self._title(), parts)
 
-    def _rates(self, path: str) -> Rates:
-        came = [(at, received.get(path, 0)) for at, received in self.facts.samples]
-        return rates(came, self.facts.seconds)
-
     # Where things are.
 
     def x(self, seconds: float) -> float:
         return _LEFT + (WIDTH - _LEFT - _RIGHT) * seconds / self.end
-
-    def y(self, rate: float) -> float:
-        return self.base - _RATES * rate / self.top_rate
 
     def middle(self, row: int) -> float:
         return self.base + _GAP + _ROW * (row + 0.5)
@@ -79,16 +75,25 @@ class _Picture:
     # What is drawn.
 
     def _title(self) -> str:
-        size, seconds = words_for_size(self.facts.size), self.facts.seconds
-        rate = words_for_rate(self.facts.size / seconds)
-        values = self.facts.parameters.items()
+        facts = self.facts
+        values = facts.parameters.items()
         given = ", ".join(f"{key} = {value}" for key, value in values if value is not None)
-        name = f"{self.facts.strategy} ({given})" if given else self.facts.strategy
-        return f"{name}: {size} in {seconds:.2f} s, {rate}"
+        name = f"{facts.strategy} ({given})" if given else facts.strategy
+        told = [
+            (facts.size_sent, " sent") if panel.goes else (facts.size, "")
+            for _, panel in self.panels
+        ]
+        size = " and ".join(f"{words_for_size(count)}{how}" for count, how in told)
+        rate = words_for_rate(sum(count for count, _ in told) / facts.seconds)
+        return f"{name}: {size} in {facts.seconds:.2f} s, {rate}"
 
     def _words(self) -> Iterator[str]:
-        yield label(_LEFT, 24, self._title(), font_size=15, font_weight="bold", fill=INK)
-        yield label(_LEFT, 44, f"Mbit/s by path{self._verdict()}", fill=GREY)
+        title = self._title()
+        size = _TITLE * min(1.0, _TITLE_LENGTH / len(title))
+        yield label(_LEFT, 24, title, font_size=size, font_weight="bold", fill=INK)
+        for n, (base, panel) in enumerate(self.panels):
+            verdict = "" if n else self._verdict()
+            yield label(_LEFT, base - _RATES - 18, f"{panel.words}{verdict}", fill=GREY)
 
     def _verdict(self) -> str:
         facts = self.facts
@@ -96,35 +101,32 @@ class _Picture:
             return ""
         return f"; the deadline of {facts.deadline:g} s was {'met' if facts.met else 'missed'}"
 
-    def _grid(self) -> Iterator[str]:
-        right = WIDTH - _RIGHT
-        for rate in ticks(self.top_rate / 1e6, most=5):
-            y = self.y(rate * 1e6)
-            yield line((_LEFT, y), (right, y), stroke=GRID)
-            yield label(_LEFT - 8, y + 4, f"{rate:g}", text_anchor="end", fill=INK)
+    def _seconds(self) -> Iterator[str]:
         for second in ticks(self.end, most=10):
             x = self.x(second)
             yield line((x, self.base), (x, self.floor), stroke=GRID)
             yield label(x, self.floor + 16, f"{second:g} s", text_anchor="middle", fill=INK)
-        yield line((_LEFT, self.floor), (right, self.floor), stroke=INK)
+        yield line((_LEFT, self.floor), (WIDTH - _RIGHT, self.floor), stroke=INK)
 
-    def _areas(self) -> Iterator[str]:
+    def _direction(self, base: float, panel: Panel) -> Iterator[str]:
+        scale = _RATES / panel.top_rate
+        for rate in ticks(panel.top_rate / 1e6, most=5):
+            y = base - scale * rate * 1e6
+            yield line((_LEFT, y), (WIDTH - _RIGHT, y), stroke=GRID)
+            yield label(_LEFT - 8, y + 4, f"{rate:g}", text_anchor="end", fill=INK)
         outlines: list[str] = []
-        for style, one, (lower, upper) in zip(
-            self.styles.values(), self.series, self.edges, strict=True
-        ):
-            above, below = self._steps(one.step, upper), self._steps(one.step, lower)
+        for (path, one), edges in zip(panel.series.items(), panel.edges, strict=True):
+            style = self.styles[path]
+            below, above = (
+                self._steps(one.step, [base - scale * value for value in edge]) for edge in edges
+            )
             yield drawn([*above, *reversed(below)], closed=True, fill=style.fill)
             outlines.append(drawn(above, stroke=style.colour, stroke_width=1.6, fill="none"))
         yield from reversed(outlines)  # that of a path which brings nothing lies below
-        yield line((_LEFT, self.base), (WIDTH - _RIGHT, self.base), stroke=INK)
+        yield line((_LEFT, base), (WIDTH - _RIGHT, base), stroke=INK)
 
-    def _steps(self, step: float, values: list[float]) -> list[Point]:
-        return [
-            (self.x(step * (n + side)), self.y(value))
-            for n, value in enumerate(values)
-            for side in (0, 1)
-        ]
+    def _steps(self, step: float, heights: list[float]) -> list[Point]:
+        return [(self.x(step * (n + side)), y) for n, y in enumerate(heights) for side in (0, 1)]
 
     def _bars(self) -> Iterator[str]:
         row = 0

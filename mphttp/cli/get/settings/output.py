@@ -68,7 +68,7 @@ class ToldSettings:
     )
     samples: bool = switch(
         "--samples",
-        means="keep in the report what each path had brought, every 0.1s (see mphttp plot)",
+        means="keep in the report what each path had carried, every 0.1s (see mphttp plot)",
     )
     plot: str | None = value(
         "--plot", metavar="FILE", parse=str, means="draw what happened, as SVG (- is stdout)"

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,8 +16,11 @@ import pytest
 
 from mphttp import MultipathTransport
 from mphttp.cli.exits import ExitCode
-from mphttp.sampling import sampled
+from mphttp.sampling import EVERY, sampled
 from tests.schema import checked
+
+SIZE = 24_000_000
+"""Bytes, more than the sockets of a connection hold."""
 
 
 def test_get_draws_and_a_saved_report_draws_the_same(run, server, tmp_path: Path) -> None:
@@ -32,6 +40,54 @@ def test_samples_are_in_the_report_only_if_they_are_wanted(run, server, tmp_path
     assert "samples" not in run("get", *options).json
     told = run("get", "--samples", *options).json
     assert sum(told["samples"][-1]["received"].values()) >= 100_000
+
+
+@pytest.mark.parametrize("backend", ["httpx", "curl"])
+def test_an_upload_is_sampled_from_its_beginning(run, tmp_path: Path, backend: str) -> None:
+    """There are samples before the answer, and before all was acknowledged."""
+    if backend == "curl":
+        pytest.importorskip("pycurl")
+    file, plot = tmp_path / "file", tmp_path / "up.svg"
+    file.write_bytes(bytes(SIZE))
+    with late() as url:
+        words = (
+            "--backend",
+            backend,
+            "--plot",
+            str(plot),
+            "--report",
+            "-",
+            "-o",
+            str(tmp_path / "o"),
+        )
+        told = run("put", *words, str(file), url).json
+    sent = [sum(sample["sent"].values()) for sample in told["samples"]]
+    assert sent[0] < SIZE <= sent[-1]
+    assert sent == sorted(sent)
+    assert b"Mbit/s sent by path" in plot.read_bytes()
+
+
+@contextmanager
+def late() -> Iterator[str]:
+    """Serve one upload: of its body nothing is read for some samples' time."""
+
+    def serve() -> None:
+        sock, _ = listener.accept()
+        with sock, sock.makefile("rb") as stream:
+            length = 0
+            while (line := stream.readline()) != b"\r\n":
+                name, _, value = line.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            time.sleep(3 * EVERY)
+            assert len(stream.read(length)) == length
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=serve)
+        serving.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        serving.join(20)
+        assert not serving.is_alive()
 
 
 def test_the_library_keeps_samples_too(server) -> None:

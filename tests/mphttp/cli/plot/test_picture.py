@@ -64,6 +64,43 @@ def test_it_tells_what_was_asked_for_and_what_came() -> None:
     assert {"wifi", "lte", "deadline 6 s", "SYN sent"} <= set(told)
 
 
+def carried(received: int, sent: int) -> list[dict[str, Any]]:
+    """Samples of so many bytes a second by Wi-Fi."""
+    return [
+        {"at": 0.1 * n, "received": {"wifi": received * n // 10}, "sent": {"wifi": sent * n // 10}}
+        for n in range(1, 51)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("received", "sent", "title", "panels"),
+    [
+        (100, 10**6, "5.0 MB sent in 5.00 s, 8.0 Mbit/s", ["sent by path; met"]),
+        (10**6, 100, "5.0 MB in 5.00 s, 8.0 Mbit/s", ["by path; met"]),
+        (
+            10**6,
+            10**6,
+            "5.0 MB sent and 5.0 MB in 5.00 s, 16.0 Mbit/s",
+            ["sent by path; met", "received by path"],
+        ),
+    ],
+    ids=["up", "down", "both"],
+)
+def test_the_direction_that_matters_is_shown_or_both(
+    received: int, sent: int, title: str, panels: list[str]
+) -> None:
+    root = drawn(
+        samples=carried(received, sent),
+        subflows=[subflow(1, "wifi", 0.0)],
+        bytes_sent=5 * sent,
+        bytes=5 * received,
+    )
+    told = [word.replace("the deadline of 6 s was met", "met") for word in words(root)]
+    assert told[0].endswith(f": {title}")
+    assert [word for word in told if word.startswith("Mbit/s")] == [f"Mbit/s {p}" for p in panels]
+    assert filled(root, "path") == ["url(#path0)"] * len(panels)
+
+
 def test_each_path_has_an_area_a_swatch_and_a_bar_of_its_own() -> None:
     root = drawn()
     patterns = [f"url(#{pattern.get('id')})" for pattern in root.iter(f"{SVG}pattern")]
