@@ -5,29 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-_PACKET = 0.01
-"""Seconds between two looks that see several packets each, so that there is a rate."""
-_MEMORY = 3.0
+FADE = 1.0
+"""Seconds for which a rate tells of the rate after it: as long as a fade."""
+_MEMORY = 3 * FADE
 """Seconds for which a rate counts: several times as long as it stays high or low."""
-_FRESH = 0.4
-"""Seconds for which a rate counts that is to tell what is now: a few looks."""
+_FRESH = 0.4 * FADE
+"""Seconds for which a rate counts that is to tell what is now: a few looks, and less than a fade."""
 _RECENT = 3 * _FRESH
 """Seconds for which a rate counts that the fresh one is held against, to see a trend."""
-_CORRELATION = 1.0
-"""Seconds for which a rate tells of the rate after it: as long as a fade."""
 _KNOWN_AFTER = 0.05
-"""Seconds of observation without which nothing is promised, where there is time for so many."""
+"""Seconds of observation without which nothing is promised."""
 _SUPPOSED = 0.16
 """The share of itself by which a rate is supposed to vary that nobody has seen yet."""
-_SUPPOSED_FOR = 6.0
+_SUPPOSED_FOR = 2 * _MEMORY
 """Seconds of observation that count as much as what is supposed."""
 _GAP = 0.03
 """Seconds of silence as there are between packets, where no longer ones were seen."""
 OUTAGE = 8.0
 """Seconds that a longer silence takes of those to come, for each that it has lasted beyond: an
 outage is seen when it has just begun, and takes tenths of a second or more."""
-_ENOUGH_TIME = 8.0
-"""Seconds of a deadline that leaves time for these; a shorter one has to do with less."""
 _CHANCE = 1.7
 """Deviations of the rate below its mean that are no accident: the fresh rate has 0.85 of them."""
 _STEADIEST = 0.05
@@ -66,24 +62,14 @@ class Forecast:
 
     Args:
         stall_after: seconds of silence that are no accident.
-        deadline: seconds for all that is decided by it.
-
-    Attributes:
-        rate: bytes a second, in the mean.
     """
 
-    def __init__(self, stall_after: float = 0.2, deadline: float = _ENOUGH_TIME) -> None:
-        self.rate = 0.0
-        hurry = min(1.0, deadline / _ENOUGH_TIME)
-        self._known_after = hurry * _KNOWN_AFTER
+    def __init__(self, stall_after: float = 0.2) -> None:
         self._stall_after = stall_after
-        self._variance = 0.0
-        self._jitter = 0.0
-        self._weight = 0.0
+        self._usual = _Mean(_MEMORY)
         self._fresh = _Mean(_FRESH)
         self._recent = _Mean(_RECENT)
-        self._unrest = 0.0
-        self._step = 0.1
+        self._shared = _Mean(_MEMORY)
         self._observed = 0.0
         self._silent = 0.0
         self._gap = _GAP
@@ -105,7 +91,7 @@ class Forecast:
         due = False
         if self._last is not None:
             then, before = self._last
-            due = at >= then + _PACKET or count < before
+            due = at >= then + _GAP or count < before
             if due and count >= before:
                 self._take((count - before) / (at - then), at - then)
         if self.stalled:
@@ -120,39 +106,35 @@ class Forecast:
     def _take(self, rate: float, seconds: float) -> None:
         """Take a rate that held for a while into the means, in which what is old fades."""
         self._observed += seconds
-        self._weight = self._weight * math.exp(-seconds / _MEMORY) + seconds
-        share = seconds / self._weight
-        off = rate - self.rate
-        self.rate += share * off
-        self._variance = (1 - share) * (self._variance + share * off**2)
-        if self._last_rate is not None:
-            self._jitter += share * ((rate - self._last_rate) ** 2 / 2 - self._jitter)
-            self._unrest += share * (abs(rate - self._last_rate) - self._unrest)
-            self._step += share * (seconds - self._step)
+        for mean in (self._usual, self._fresh, self._recent):
+            mean.take(rate, seconds)
+        if self._last_rate is not None and not self.falling:
+            self._shared.take((rate - self.rate) * (self._last_rate - self.rate), seconds)
         self._last_rate = rate
-        self._fresh.take(rate, seconds)
-        self._recent.take(rate, seconds)
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second, in the mean."""
+        return self._usual.value
 
     @property
     def known(self) -> bool:
         """Whether the path was observed for long enough to build on it."""
-        return self._observed >= self._known_after
+        return self._observed >= _KNOWN_AFTER
 
     @property
     def _noise(self) -> float:
-        """The standard deviation of the rate, without what a trend or a single step does.
+        """The standard deviation of the rate, as far as neighbouring looks have it in common.
 
-        Both hardly change the mean difference of neighbouring rates, which is 2 / sqrt(pi) of the
-        deviation that these don't have in common.
+        What changes from one look to the next is no property of the path, but of its packets; and a
+        fall is no noise.
         """
-        apart = math.sqrt(math.pi) / 2 * self._unrest
-        return min(math.sqrt(self._variance), apart * math.sqrt(_CORRELATION / self._step))
+        return math.sqrt(max(0.0, self._shared.value))
 
     @property
     def unsteadiness(self) -> float:
         """The standard deviation of the rate, as a share of it, as far as it is the path's."""
-        noise = self._noise * math.sqrt(self._common)
-        return min(1.0, max(_STEADIEST, noise / self.rate)) if self.rate else _STEADIEST
+        return min(1.0, max(_STEADIEST, self._noise / self.rate)) if self.rate else _STEADIEST
 
     @property
     def falling(self) -> bool:
@@ -178,9 +160,8 @@ class Forecast:
         seconds = max(0.0, seconds - OUTAGE * max(0.0, self._silent - self._gap))
         if self.falling:
             return self._if_it_falls_on(seconds)
-        stays = _CORRELATION * -math.expm1(-seconds / _CORRELATION)
-        above = (self._fresh.value - self.rate) * self._common
-        return max(0.0, self.rate * seconds + above * stays)
+        stays = FADE * -math.expm1(-seconds / FADE)
+        return max(0.0, self.rate * seconds + (self._fresh.value - self.rate) * stays)
 
     def _if_it_falls_on(self, seconds: float) -> float:
         """Return the bytes that come until the line through the last rates reaches zero."""
@@ -190,25 +171,17 @@ class Forecast:
             seconds = min(seconds, level / -trend)
         return (level + trend * seconds / 2) * seconds
 
-    @property
-    def _common(self) -> float:
-        """The share of the variance that neighbouring rates have in common."""
-        return max(0.0, 1 - self._jitter / self._variance) if self._variance else 0.0
-
     def deviation(self, seconds: float) -> float:
         """Return the standard deviation of what is expected, in bytes.
 
-        What changes from one look to the next is no property of the path, but of its packets: only
-        what neighbouring rates have in common counts. A path that was steady for a second or two
-        may be so by chance: what is supposed of any path goes in.
+        A path that was steady for a second or two may be so by chance: what is supposed of any path
+        goes in.
         """
-        if seconds <= 0 or not self._weight:
+        if seconds <= 0:
             return 0.0
         seen = self._observed / (self._observed + _SUPPOSED_FOR)
-        supposed = (_SUPPOSED * self.rate) ** 2
-        variance = seen * self._variance * self._common + (1 - seen) * supposed
-        to_come = min(seconds, 2 * _CORRELATION)
-        return math.sqrt(variance * seconds * (to_come + seconds))
+        variance = seen * self._noise**2 + (1 - seen) * (_SUPPOSED * self.rate) ** 2
+        return math.sqrt(variance * seconds * (min(seconds, 2 * FADE) + seconds))
 
 
 def time_of(count: float, brings: Callable[[float], float]) -> float:

@@ -87,13 +87,13 @@ class InTime:
         self._told_from = transfer.elapsed + min(d / 3, slow_start)
         self._start_until = transfer.elapsed + d / 8
         self._stall_after = max(0.2, 4 * self._rtt)
-        self._forecast = Forecast(self._stall_after, d)
+        self._forecast = Forecast(self._stall_after)
         others = [s for s in transfer.subflows if s.path != first.path]
         self._extras = [self._extra(s.path, s) for s in others]
         self._extras.append(self._extra(None))
 
     def _extra(self, path: Path | None, subflow: Subflow | None = None) -> Extra:
-        forecast = Forecast(deadline=self._d)
+        forecast = Forecast()
         used = subflow is not None and not subflow.backup
         return Extra(path, subflow, active=used, forecast=forecast)
 
