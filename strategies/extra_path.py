@@ -19,20 +19,16 @@ _TAIL = 0.6
 """Seconds for which a paused path brings what was on its way, until that was seen once."""
 _FEW = 32 * 1024
 """Bytes that tell nothing yet of how long they wait for others."""
-_DRAINED = 0.2
-"""Seconds of silence after which nothing was left on a paused path's way."""
 _WAITS = 2.0
 """Seconds after which what came out of order is delivered, or came twice."""
-_HOLD = 0.1
-"""Seconds between two changes of a path: a change takes a round trip to be seen."""
+HOLD = 0.1
+"""Seconds between two looks, and two changes of a path: a change takes a round trip to be seen."""
 RETRY_AFTER = 2.0
 """Seconds until a path that couldn't be opened, or wasn't there, is looked for again."""
 _PAUSED = 0.3
 """The share of what a paused path brings at least that must be missing before it is asked again."""
 RAMP = 3.0
-"""Round trips that slow start takes from what another path brings (RFC 5681, 3.1)."""
-_SETTLE = 2.0
-"""Round trips after which data comes over a path that was asked for it."""
+"""Round trips that asking and slow start take from what a path brings (RFC 5681, 3.1)."""
 
 
 @dataclass
@@ -70,11 +66,11 @@ class Extra:
         self.subflow = subflow
         self.brought = subflow.carried if subflow else self.brought
         self.queued = None if transfer.answered else subflow.queued if subflow else 0
-        if subflow and transfer.elapsed >= self.changed_at + _SETTLE * subflow.rtt and self.active:
+        if subflow and transfer.elapsed >= self.changed_at + RAMP * subflow.rtt and self.active:
             self.forecast.observe(transfer.elapsed, self.brought)
         else:
             self.forecast.pause()
-        if subflow and not self.active and subflow.idle > _DRAINED and self.forecast.rate:
+        if subflow and not self.active and subflow.idle > 2 * HOLD and self.forecast.rate:
             self.tail = (self.brought - self.brought_when_paused) / self.forecast.rate
 
     def is_on(self, subflow: Subflow) -> bool:
@@ -105,7 +101,7 @@ class Extra:
         """Bytes that should be needed for it to be asked again."""
         paused = self.subflow is not None and not self.active
         tail = self.tail if self.queued is None else 0.0
-        return _PAUSED * self.forecast.rate * (2 * _HOLD + tail) if paused else 0.0
+        return _PAUSED * self.forecast.rate * (2 * HOLD + tail) if paused else 0.0
 
     def drains(self, now: float) -> bool:
         """Tell whether it was paused, and what was on its way may still come."""
@@ -115,7 +111,7 @@ class Extra:
 
     def use(self, transfer: Transfer, *, active: bool) -> Generator[Command, Any, None]:
         """Let the peer use it, or not, unless that was changed a moment ago."""
-        if active == self.active or transfer.elapsed < self.changed_at + _HOLD or not self.path:
+        if active == self.active or transfer.elapsed < self.changed_at + HOLD or not self.path:
             return
         try:
             if self.subflow is None:

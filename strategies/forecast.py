@@ -10,7 +10,7 @@ FADE = 1.0
 _MEMORY = 3 * FADE
 """Seconds for which a rate counts: several times as long as it stays high or low."""
 _FRESH = 0.4 * FADE
-"""Seconds for which a rate counts that is to tell what is now: a few looks, and less than a fade."""
+"""Seconds for which a rate counts that is to tell what is now: a few looks, less than a fade."""
 _RECENT = 3 * _FRESH
 """Seconds for which a rate counts that the fresh one is held against, to see a trend."""
 _KNOWN_AFTER = 0.05

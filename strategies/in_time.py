@@ -29,23 +29,19 @@ from __future__ import annotations
 import math
 
 from .commands import RESPONSE, Expect, Until
-from .extra_path import RAMP, RETRY_AFTER, Ahead, Extra, Held
+from .extra_path import HOLD, RAMP, RETRY_AFTER, Ahead, Extra, Held
 from .forecast import Forecast, time_of
 from .strategy import Steps
 from .view import Path, Subflow, Transfer
 
 _CAUTION = 0.92
 """Deviations below the expected that it must be allowed to bring."""
-_LAST_CAUTION = 2.0
+_LAST_CAUTION = 1.5
 """Deviations below the expected, when what can be moved is about to be no more than is short."""
 _RESERVE = 0.265
 """The share of what another path can bring that is counted on for later."""
 _LAST_SECONDS = 0.8
 """Seconds at the end that may go as badly as the rate's deviation, with no time to mend it."""
-_MOST_MARGIN = 1 / 6
-"""The share of a deadline that the margin takes at most."""
-_END = 3.0
-"""Seconds before the end in which every look counts: what begins there can hardly be made good."""
 _GROWTH = 1.25
 """A sender that brings so many times as much in two round trips is in slow start still."""
 _SURE = 2.0
@@ -78,8 +74,7 @@ class InTime:
         first = transfer.subflows[0]
         self._rtt = max(first.rtt, 0.01)
         self._margin = margin
-        self._look_every = max(min(0.25, max(0.05, d / 100)), d / 400)
-        self._over_in = math.inf
+        self._look_every = max(SOONEST, min(HOLD, d / 40))
         self._held = Held()
         self._ahead = Ahead()
         self._expected: float | None = None
@@ -112,7 +107,7 @@ class InTime:
                     self._ahead.asked(self._carried_by_others())
                 yield from extra.use(transfer, active=wanted)
             yield from self._tell_end()
-            yield Until(elapsed=self._next_look(), event=_EVENTS)
+            yield Until(elapsed=transfer.elapsed + self._look_every, event=_EVENTS)
 
     @property
     def _over(self) -> bool:
@@ -157,13 +152,13 @@ class InTime:
 
     @property
     def _drains(self) -> bool:
-        """Whether a path was paused a moment ago, and there is time to wait for what it has left.
+        """Whether a path was paused a moment ago, and what it has left may still come.
 
         What the peer's kernel has queued there takes room that the preferred path's data would
         have: that pauses for up to 0.15 s, and catches up (in the lab), so that only the mean over
         all that time tells something.
         """
-        return self._left > _END and any(e.drains(self._transfer.elapsed) for e in self._extras)
+        return any(extra.drains(self._transfer.elapsed) for extra in self._extras)
 
     def _wanted(self) -> list[bool]:
         """Tell of each other path whether it is to carry something now."""
@@ -182,8 +177,6 @@ class InTime:
             over = missing - self._enough(extra, expected, deviation)
             needed = needed and (over > 0 or (extra.active and self._forecast.stalled))
             wanted.append(needed)
-            if over > 0 and needed and extra.forecast.rate:
-                self._over_in = over / extra.forecast.rate
             # A costlier path comes in when it is known that this one isn't enough.
             needed = needed and (extra.broken or (extra.active and extra.forecast.known))
             expected += extra.expected(left)
@@ -194,15 +187,15 @@ class InTime:
     def _left(self) -> float:
         margin = self._margin
         if margin is None:
-            uneven = _LAST_SECONDS * self._forecast.unsteadiness
-            margin = 2 * self._rtt + min(uneven, _MOST_MARGIN * self._d)
+            margin = 2 * self._rtt + min(_LAST_SECONDS, self._d / 6) * self._forecast.unsteadiness
         return max(0.0, self._d - margin - self._transfer.elapsed)
 
     def _enough(self, extra: Extra, expected: float, deviation: float) -> float:
         """Return the bytes for which neither this path is needed nor those after it.
 
-        What is held back may have come twice, so that it is no reason to ask for a path; and while
-        there is time, a paused one is asked again only for a good part of what it brings at least.
+        What is held back may have come twice, so that it is no reason to ask for a path. A paused
+        one is asked again only for a good part of what it brings at least, as far as luck can
+        make that good; but what can't be put off isn't.
 
         Args:
             extra: the path.
@@ -211,13 +204,13 @@ class InTime:
         """
         left = self._left
         now_or_never = self._forecast.falling or self._forecast.stalled or self._d < SHORT
-        later = 0.0 if now_or_never else _RESERVE
         more = extra.expected(left) or extra.supposed * self._forecast.expected(left)
-        least = extra.least if left > _END else 0.0
-        enough = expected - _CAUTION * deviation + later * more
+        enough = expected - _CAUTION * deviation
+        if not now_or_never:
+            enough += _RESERVE * more + min(extra.least, deviation)
         if more:
             enough = min(enough, expected - _LAST_CAUTION * deviation + self._movable)
-        return enough + self._held.unclear + least
+        return enough + self._held.unclear
 
     @property
     def _movable(self) -> float:
@@ -258,12 +251,6 @@ class InTime:
         stalled, usual = self._forecast.stalled, self._forecast.rate * seconds
         mine = usual if stalled else self._forecast.expected(seconds)
         return mine + sum(extra.expected(seconds) for extra in self._extras)
-
-    def _next_look(self) -> float:
-        every = self._look_every if self._left > _END else SOONEST
-        soon = max(SOONEST, min(every, self._over_in))
-        self._over_in = math.inf
-        return self._transfer.elapsed + soon
 
     def _find_path(self, extra: Extra) -> None:
         """Let a path that nobody uses take the place of one that was still to be found."""
