@@ -36,7 +36,7 @@ from .view import Path, Subflow, Transfer
 
 _CAUTION = 0.92
 """Deviations below the expected that it must be allowed to bring."""
-_LAST_CAUTION = 1.5
+_LAST_CAUTION = 2.0
 """Deviations below the expected, when what can be moved is about to be no more than is short."""
 _RESERVE = 0.265
 """The share of what another path can bring that is counted on for later."""
@@ -74,7 +74,7 @@ class InTime:
         first = transfer.subflows[0]
         self._rtt = max(first.rtt, 0.01)
         self._margin = margin
-        self._look_every = max(SOONEST, min(HOLD, d / 40))
+        self._look_every = max(SOONEST, min(HOLD, d / 80))
         self._held = Held()
         self._ahead = Ahead()
         self._expected: float | None = None
@@ -152,13 +152,13 @@ class InTime:
 
     @property
     def _drains(self) -> bool:
-        """Whether a path was paused a moment ago, and what it has left may still come.
+        """Whether a path was paused a moment ago, and there is time to wait for what it has left.
 
         What the peer's kernel has queued there takes room that the preferred path's data would
         have: that pauses for up to 0.15 s, and catches up (in the lab), so that only the mean over
         all that time tells something.
         """
-        return any(extra.drains(self._transfer.elapsed) for extra in self._extras)
+        return self._left > SHORT and any(e.drains(self._transfer.elapsed) for e in self._extras)
 
     def _wanted(self) -> list[bool]:
         """Tell of each other path whether it is to carry something now."""
