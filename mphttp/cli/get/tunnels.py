@@ -16,6 +16,7 @@ import httpx
 from .authentication import MOST_STALE, PROXY, Asked
 from .verbose import proxy_head
 
+Trace = Callable[[str, Mapping[str, object]], object]
 Answer = tuple[str, str] | None
 """The field that the proxy is told, or None."""
 
@@ -39,7 +40,13 @@ class AskedTunnel(httpx.BaseTransport):
         self._lock = threading.Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        trace = request.extensions.get("trace")
+        given = request.extensions
+        try:
+            return self._handle(request, given.get("trace"))
+        finally:
+            request.extensions = {**request.extensions, "trace": given.get("trace")}
+
+    def _handle(self, request: httpx.Request, trace: Trace | None) -> httpx.Response:
         for tried in count():
             heard: list[bytes] = []
 
