@@ -73,29 +73,56 @@ def _drawn(
         with _now_and_then(words, environment):
             yield
         return
+    # rich counts lines under a lock, and writes them after it: two threads would cross each other.
+    one_at_a_time = threading.RLock()
     with (
-        _beneath(environment) as console,
+        _beneath(environment, one_at_a_time) as console,
         Live(
             console=console,
             get_renderable=lambda: view(console),
-            refresh_per_second=_PER_SECOND,
+            auto_refresh=False,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
-        ),
+        ) as live,
+        _drawn_anew(live, one_at_a_time),
     ):
         yield
 
 
 @contextmanager
-def _beneath(environment: Environment) -> Iterator[Console]:
+def _drawn_anew(live: Live, one_at_a_time: threading.RLock) -> Iterator[None]:
+    """Draw several times a second while the block runs."""
+    done = threading.Event()
+
+    def draw() -> None:
+        while not done.wait(1 / _PER_SECOND):
+            with one_at_a_time:
+                live.refresh()
+
+    drawing = threading.Thread(target=draw, name="mphttp-progress", daemon=True)
+    drawing.start()
+    try:
+        yield
+    finally:
+        done.set()
+        drawing.join()
+
+
+@contextmanager
+def _beneath(environment: Environment, one_at_a_time: threading.RLock) -> Iterator[Console]:
     """Yield a console on stderr; what is said meanwhile stands above what it draws."""
     stderr: object = environment.stderr
     if not isinstance(stderr, Words):
         yield console_on(environment.stderr, environment)
         return
     made: list[Console] = []
-    with stderr.drawn(lambda words: made[0].print(Text(words), end="", soft_wrap=True)) as stream:
+
+    def above(words: str) -> None:
+        with one_at_a_time:
+            made[0].print(Text(words), end="", soft_wrap=True)
+
+    with stderr.drawn(above) as stream:
         made.append(console_on(stream, environment))
         yield made[0]
 
