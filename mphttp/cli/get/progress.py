@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -192,12 +192,9 @@ def listed(rows: list[Row], total: str, width: int, height: int) -> RenderableTy
         name, part, size, rate, left = row.cells()
         told = (part, size, rate, left) if width >= _WITH_SIZES else (part, rate, left)
         table.add_row(Text(printable(name)), *map(_right, told))
-    layout = Table.grid(expand=True)
-    layout.add_row(table)
-    if len(rows) > most:
-        layout.add_row(f"and {len(rows) - most} more")
-    layout.add_row(total)
-    return layout
+    more = [Text(f"and {len(rows) - most} more")] if len(rows) > most else []
+    # No table of all: where the last line is filled up, the ^C of a terminal begins another one.
+    return Group(table, *more, Text(total))
 
 
 def _right(words: str) -> Text:

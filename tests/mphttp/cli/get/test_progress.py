@@ -128,6 +128,8 @@ def test_a_row_for_each_of_several_and_a_total() -> None:
             assert any("http://a/x"[:4] in row for row in rows) == (height == 24)
             assert ("and 1 more" in rows) == (height == 4)
             assert any(row.startswith("2 of 5 done, 1 failed") for row in rows)
+            last = out.getvalue().splitlines()[-1]
+            assert len(last) < width  # the terminal's ^C has room there
             assert len(rows) >= fits
     assert board.rows() == []
     assert "secret" not in out.getvalue()
