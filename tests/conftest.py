@@ -63,7 +63,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     command = [sys.executable, "-m", "mphttp", "lab", "run", "--", sys.executable]
     config.option.numprocesses = None
     config.option.dist = "worksteal"
-    config.option.tx = [f"{1 if config.getoption('lf') else labs}*popen//python={join(command)}"]
+    count = 1 if config.getoption("lf", default=False) else labs
+    config.option.tx = [f"{count}*popen//python={join(command)}"]
 
 
 @pytest.hookimpl(wrapper=True)

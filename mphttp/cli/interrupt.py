@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -15,6 +16,8 @@ _AGAIN = 1.0
 """Seconds after which a limit is told again: the first time, it may have hit a destructor or a
 callback of C, where Python drops exceptions."""
 _AT_ONCE = 0.001
+
+_Hook = Callable[["sys.UnraisableHookArgs"], object]
 
 
 class TimeIsOver(Exception):
@@ -146,15 +149,17 @@ def time_limit(seconds: float | None, stop: Stop | None = None) -> Iterator[Limi
     if seconds is None or not _in_first_thread():
         yield limit
         return
-    handler = signal.signal(signal.SIGALRM, _over)
+    handler, hook = signal.signal(signal.SIGALRM, _over), sys.unraisablehook
     began = time.monotonic()
     left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    sys.unraisablehook = _quiet_about_time(hook)
     _set(min(seconds, left or seconds))
     try:
         yield limit
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
+        sys.unraisablehook = hook
         if left:
             _set(max(left - (time.monotonic() - began), _AT_ONCE))
 
@@ -165,6 +170,16 @@ def _in_first_thread() -> bool:
 
 def _set(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
+
+
+def _quiet_about_time(hook: _Hook) -> _Hook:
+    """Return a hook that lets Python drop a limit without a word, since it is told again."""
+
+    def heed(dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, TimeIsOver):
+            hook(dropped)
+
+    return heed
 
 
 def _over(_: int, __: FrameType | None) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -62,3 +63,29 @@ def test_a_limit_that_begins_anew_grants_more() -> None:
 def test_a_limit_that_hit_where_exceptions_are_dropped_is_told_again() -> None:
     with pytest.raises(TimeIsOver), time_limit(SOON):
         wait_twice()
+
+
+class EndsWith:
+    """Its destructor is where a signal comes, or something fails."""
+
+    def __init__(self, ending: Callable[[], object]) -> None:
+        self.ending = ending
+
+    def __del__(self) -> None:
+        self.ending()
+
+
+def fail() -> None:
+    raise RuntimeError
+
+
+def test_of_what_python_drops_meanwhile_the_limit_alone_goes_unsaid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda dropped: said.append(dropped.exc_type))
+    with time_limit(LATER):
+        EndsWith(lambda: signal.raise_signal(signal.SIGALRM))
+        EndsWith(fail)
+    EndsWith(fail)
+    assert said == [RuntimeError, RuntimeError]
