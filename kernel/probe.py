@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 
 from .broker.channel import socket_path
@@ -17,9 +16,7 @@ from .reading.info import mptcp_error
 from .readonly.mechanism import ReadonlyMechanism
 from .sockopt.mechanism import SockoptMechanism
 
-_PATH_MANAGER, _PM_TYPE, _ENABLED = (
-    str(SYSCTL / name) for name in ("path_manager", "pm_type", "enabled")
-)
+_PATH_MANAGER, _PM_TYPE = (str(SYSCTL / name) for name in ("path_manager", "pm_type"))
 _LONGEST = 64
 """Bytes of a setting, at most."""
 
@@ -48,6 +45,8 @@ def best_mechanism() -> Mechanism:
 def situation() -> object:
     """Look at what `best_mechanism` depends on and others may change, for much less.
 
+    That MPTCP is switched on or off isn't looked at: whoever has a connection with it knows.
+
     Returns:
         Something that is equal as long as nothing of it changes.
     """
@@ -56,7 +55,7 @@ def situation() -> object:
         there: tuple[int, int] | None = (broker.st_ino, broker.st_ctime_ns)
     except OSError:
         there = None
-    return userspace_manager_selected(), _read(_ENABLED), there
+    return userspace_manager_selected(), there
 
 
 def _broker_or_nothing(missing: NotPermitted) -> Mechanism:
@@ -77,10 +76,15 @@ def userspace_manager_selected() -> bool:
 
 def _read(path: str) -> str:
     try:
-        with io.FileIO(path) as file:  # for each connection: neither a buffer nor a codec
-            return file.read(_LONGEST).decode().strip()
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:  # for each connection: neither an object of Python's nor what it asks of the file
+        return os.read(file, _LONGEST).decode().strip()
+    except OSError:
+        return ""
+    finally:
+        os.close(file)
 
 
 def without_mptcp() -> tuple[str, str] | None:

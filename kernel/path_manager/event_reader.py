@@ -52,7 +52,7 @@ class EventReader:
     def __init__(self, *, every: bool) -> None:
         self._every = every
         self._lock = threading.Lock()
-        self._peers: dict[int, _Peer] = {}
+        self._peers: dict[int, _Peer] = {}  # as far as its messages aren't waiting
         self._waiting: dict[int, list[bytes]] = {}
         self._claimed: set[int] = set()
 
@@ -64,24 +64,31 @@ class EventReader:
     def claim(self, token: int) -> None:
         """Tell events of this connection from now on."""
         with self._lock:
-            self._claimed.add(token)
-            for payload in self._waiting.pop(token, ()):
-                self._decode(payload)
+            self._claimed.add(token)  # what waits is read when somebody asks for what it told
 
     def announced(self, token: int) -> Mapping[int, SocketAddress]:
         """The addresses that the peer announced and didn't withdraw, by its number for each."""
         with self._lock:
-            peer = self._peers.get(token)
+            peer = self._told_by(token)
             return {} if peer is None else dict(peer.announced)
 
     def denied(self, token: int) -> SocketAddress | None:
         """The peer's initial address, if it must not be joined there (RFC 8684, 3.1, flag C)."""
-        peer = self._peers.get(token)
-        return None if peer is None else peer.denied
+        with self._lock:
+            peer = self._told_by(token)
+            return None if peer is None else peer.denied
+
+    def _told_by(self, token: int) -> _Peer | None:
+        """Return what a connection's peer told, of messages that waited, too."""
+        for payload in self._waiting.pop(token, ()):
+            self._decode(payload)
+        return self._peers.get(token)
 
     def _read(self, payload: bytes) -> list[Event]:
         token = None if self._every else token_of(payload)
         if token is None or token in self._claimed:
+            if token in self._waiting and payload[0] != EventType.CLOSED:
+                self._told_by(token)
             return self._decode(payload)
         kind = payload[0]
         if kind in (EventType.CREATED, EventType.CLOSED):
@@ -92,7 +99,11 @@ class EventReader:
 
     def _keep(self, token: int, payload: bytes) -> None:
         if len(self._waiting) >= _MAX_WAITING and token not in self._waiting:
-            del self._waiting[next(iter(self._waiting))]
+            oldest = next(iter(self._waiting))
+            if oldest in self._claimed:
+                self._told_by(oldest)
+            else:
+                del self._waiting[oldest]
         kept = self._waiting.setdefault(token, [])
         if len(kept) < _MAX_KEPT:  # a peer can announce and withdraw for ever
             kept.append(payload)
@@ -114,6 +125,7 @@ class EventReader:
             case ConnectionCreated():
                 self._peers.pop(event.token, None)
             case ConnectionClosed():
+                self._waiting.pop(event.token, None)
                 self._peers.pop(event.token, None)
                 self._claimed.discard(event.token)
             case AddressAnnounced():

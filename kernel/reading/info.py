@@ -35,6 +35,7 @@ from .mptcp_info import (
     decode_received,
     decode_tcp,
     decode_tcp_infos,
+    decode_token,
 )
 
 IPPROTO_MPTCP = 262
@@ -175,6 +176,22 @@ def capture(fd: int) -> Capture:
         raise _read_error(fd, error) from None
 
 
+def token_of(sock: socket.socket) -> int:
+    """Read the token of an MPTCP connection, by which the path manager and its events name it.
+
+    Args:
+        sock: the connection's socket, or the SSLSocket around it.
+
+    Raises:
+        NotMultipath: the connection fell back to TCP, or was never MPTCP.
+        NoSuchSubflow: the socket is closed.
+    """
+    try:
+        return decode_token(sock.getsockopt(SOL_MPTCP, MPTCP_INFO, INFO_SIZE))
+    except OSError as error:
+        raise _read_error(sock.fileno(), error) from None
+
+
 def capture_after(sock: socket.socket, earlier: FullCapture) -> FullCapture | BriefCapture:
     """Take down the state of a connection again, for much less if it still has one subflow.
 
@@ -261,11 +278,53 @@ def subflow_tcp_info(fd: int, pair: FourTuple, size: int) -> bytes:
     return found[pair]
 
 
-def tcp_info(sock: socket.socket, known: FourTuple | None = None) -> SubflowInfo:
-    """Read a plain TCP connection, or one that fell back to TCP, as if it were a single subflow.
+class PlainCapture(NamedTuple):
+    """What TCP_INFO told of a connection without MPTCP, as if it were a single subflow.
 
     Args:
-        sock: a connected TCP or MPTCP socket; its subflow gets the id 0.
+        tuple: its addresses.
+        tcp: what it told.
+    """
+
+    tuple: FourTuple
+    tcp: bytes
+
+    @property
+    def subflow(self) -> SubflowInfo:
+        """All of it, with the id 0."""
+        return decode_tcp(0, self.tuple, self.tcp)
+
+    @property
+    def bytes_received(self) -> int:
+        """Payload received, in bytes."""
+        return self.subflow.bytes_received
+
+    @property
+    def bytes_acked(self) -> int:
+        """Payload that the peer has acknowledged, in bytes."""
+        return self.subflow.bytes_acked
+
+    def decode(self) -> ConnectionInfo:
+        """Read it into values."""
+        subflow = self.subflow
+        return ConnectionInfo(
+            token=0,
+            bytes_received=subflow.bytes_received,
+            fully_established=True,
+            subflows=(subflow,),
+        )
+
+
+def tcp_info(sock: socket.socket, known: FourTuple | None = None) -> SubflowInfo:
+    """Read a plain TCP connection, or one that fell back to TCP, as `capture_tcp` does."""
+    return capture_tcp(sock, known).subflow
+
+
+def capture_tcp(sock: socket.socket, known: FourTuple | None = None) -> PlainCapture:
+    """Take down the state of a plain TCP connection, or of one that fell back to TCP.
+
+    Args:
+        sock: a connected TCP or MPTCP socket.
         known: its addresses; they are asked for where they aren't given, which a peer's reset ends.
 
     Raises:
@@ -278,7 +337,7 @@ def tcp_info(sock: socket.socket, known: FourTuple | None = None) -> SubflowInfo
         )
     except OSError as error:
         raise NoSuchSubflow("the connection is gone", errno=error.errno or 0) from None
-    return decode_tcp(0, pair, tcp)
+    return PlainCapture(pair, tcp)
 
 
 class _FullInfoBuffer:

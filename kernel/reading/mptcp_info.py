@@ -88,6 +88,12 @@ def decode_acked(memory: bytes, offset: int = 0) -> int:
     return acked
 
 
+def decode_token(info: bytes) -> int:
+    """Read mptcpi_token alone, of a struct mptcp_info."""
+    token: int = _FLAGS_AND_TOKEN.unpack_from(info, 8)[1]
+    return token
+
+
 def decode_legacy(info: bytes, addresses: bytes, tcp: bytes) -> ConnectionInfo:
     """Read MPTCP_INFO, MPTCP_SUBFLOW_ADDRS and MPTCP_TCPINFO (5.16 to 6.4).
 

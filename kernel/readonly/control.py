@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ..bpf.options import get_option, set_option
 from ..errors import NotSupported
-from ..reading.info import capture
+from ..reading.info import capture, token_of
 from ..values import ConnectionInfo, SocketAddress, SubflowInfo
 
 
@@ -22,7 +22,7 @@ class ConnectionControl:
             NoSuchSubflow: the socket is closed.
         """
         self._socket = sock
-        self._token = self.info().token
+        self._token = token_of(sock)
 
     @property
     def token(self) -> int:

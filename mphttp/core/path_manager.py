@@ -121,9 +121,9 @@ class PathManager:
         return bool(self._openings.machines or self._drains)
 
     @property
-    def watches(self) -> bool:
-        """Whether the kernel is to be looked at often for the sake of other paths (`Guarding`)."""
-        return self.controlled and self._guarding.watches
+    def attends(self) -> bool:
+        """Whether the kernel is to be looked at often, if only for other paths (`Guarding`)."""
+        return self.busy or (self.controlled and self._guarding.watches)
 
     # Commands.
 

@@ -26,7 +26,7 @@ from mphttp.core import (
     Trouble,
 )
 from mphttp.kernel.errors import KernelError
-from mphttp.kernel.events import Event, Overflow
+from mphttp.kernel.events import ConnectionCreated, ConnectionEstablished, Event, Overflow
 from mphttp.kernel.mechanism import Control
 from mphttp.kernel.values import Path, SocketAddress
 from mphttp.strategies import Command, Open, Remote
@@ -39,6 +39,7 @@ from .observed import Observed, Reader
 from .transfers import Transfers
 
 _log = logging.getLogger("mphttp.engine")
+_BEGINS = (ConnectionCreated, ConnectionEstablished)
 _LOOK_EVERY = 0.2
 """Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
 
@@ -76,28 +77,36 @@ class Carrier(Observed):
         self.transfers = Transfers()
         self._calls = KernelCalls()
         self._look_at = math.inf
-        self._manager = PathManager(
-            self.table,
-            self.remote,
-            hint=self.refused_hint,
-            joins=engine.joins if self.joins else None,
-            harm=engine.harm if self.joins else None,
-            reasons_later=self.reasons_later,
-        )
+        self._managed: PathManager | None = None
 
     def _begin(self, control: Control | None, before: Taken, now: float) -> None:
         """Record what carries out the calls, and the state before the first response."""
         self._before = before
-        self.table.observe(before.decode(), now)
-        self._initial = next((record.id for record in self.table.open()), None)
+        self._began = before, now
         self._calls.control = control
-        self._manager.controlled = control is not None
+        self._controlled = control is not None
         self.engine.add(self, control.token if control else None)
+
+    @property
+    def _manager(self) -> PathManager:
+        """What decides; it is made when there is something to decide, which is mostly never."""
+        with self.lock:
+            if self._managed is None:
+                self._managed = PathManager(
+                    self.table,
+                    self.remote,
+                    hint=self.refused_hint,
+                    joins=self.engine.joins if self.joins else None,
+                    harm=self.engine.harm if self.joins else None,
+                    reasons_later=self.reasons_later,
+                )
+                self._managed.controlled = self._controlled
+            return self._managed
 
     @property
     def busy(self) -> bool:
         """Whether a subflow is being opened, or drained before it is closed."""
-        return self._manager.busy or bool(self._calls)
+        return bool(self._calls) or (self._managed is not None and self._managed.busy)
 
     # The reading side.
 
@@ -170,6 +179,11 @@ class Carrier(Observed):
         return self.reach.path(command.path.name, self._manager.peer.of(command))
 
     @property
+    def attentive(self) -> bool:
+        """Whether events are to be passed on at once."""
+        return self.busy or self.transfers.engaged
+
+    @property
     def resting(self) -> bool:
         """Whether all transfers are streams that rest, and nothing is under way."""
         return self.transfers.resting and not self.busy
@@ -215,7 +229,9 @@ class Carrier(Observed):
 
     def _tell(self) -> None:
         """Tell responses what concerns them, and keep the calls for the engine; under the lock."""
-        for effect in self._manager.take_effects():
+        if self._managed is None:
+            return
+        for effect in self._managed.take_effects():
             match effect:
                 case Answer(Driven() as exchange, record):
                     exchange.answer(exchange.subflow(record) if record else None)
@@ -270,13 +286,15 @@ class Carrier(Observed):
             self.paths()
         self._settle_ended(now)
         with self.lock:
-            self._manager.on_time(now)
-            self._tell()
+            if self._managed is not None:
+                self._managed.on_time(now)
+                self._tell()
         self.make_calls()
         times = [exchange.turn(now) for exchange in list(self.transfers.under_way)]
         if self.resting:
             return None
-        times.append(self._manager.next_time(now))
+        if self._managed is not None:
+            times.append(self._managed.next_time(now))
         if self.transfers.engaged:
             self._look_at = min(self._look_at, now + _LOOK_EVERY)
             times.append(self._look_at)
@@ -289,7 +307,7 @@ class Carrier(Observed):
                 # That of the look before: an event had its time.
                 self._manager.endings.tell_untold()
                 self._tell()
-        if due or self._manager.busy or self._manager.watches:
+        if due or (self._managed is not None and self._managed.attends):
             self.look(now)
         if due:
             self._look_after()
@@ -301,7 +319,8 @@ class Carrier(Observed):
     def on_event(self, event: Event, now: float) -> None:
         """Record what the kernel told of this connection."""
         with self.lock:
-            if self._closed:
+            # A connection of which nothing was asked yet has nothing to do with how it began.
+            if self._closed or (self._managed is None and isinstance(event, _BEGINS)):
                 return
             if isinstance(event, Overflow):
                 self.look(now)
@@ -341,7 +360,8 @@ class Carrier(Observed):
         self.make_calls()
 
     def _settle_all(self, now: float) -> None:
-        self.table.end_all(now)
+        if self._table is not None or self.transfers.under_way:
+            self.table.end_all(now)
         for exchange in self.transfers.ended + self.transfers.under_way:
             exchange.settle(self)
         self._calls.close()

@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Callable
 
+from mphttp.kernel.addresses import unmapped
 from mphttp.kernel.connection.receive_buffer import enlarge, held_back, is_stuck
 from mphttp.kernel.errors import KernelError, NotMultipath
 from mphttp.kernel.mechanism import Control
@@ -23,6 +24,7 @@ from .exchange import Exchange
 from .in_kernel import opened_by_kernel
 from .joining import Joining
 from .loop import Engine
+from .mechanisms import WITHOUT_MPTCP
 from .paths import names_on_link, of_other_family
 from .reader import SocketReader
 from .request import Parts, Request, current_request
@@ -64,7 +66,7 @@ class Connection(Carrier):
     ) -> None:
         self.reader = SocketReader(sock)
         peer = sock.getpeername()
-        names = names_on_link(sock, path_names)
+        names = names_on_link(sock, str(peer[0]), path_names)
         super().__init__(self.reader, SocketAddress(*peer[:2]), engine, names)
         with contextlib.suppress(OSError):  # before 5.0, and where a sandbox is the kernel
             self.reach.device = sock.getsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX)
@@ -77,9 +79,10 @@ class Connection(Carrier):
         self.given_up = False
         self._calling = False
         self._close_socket: Callable[[], None] | None = None
-        self._mechanism = engine.mechanism
-        self._joining = Joining(self.reach, self.addresses, engine.joins, self._mechanism)
         taken = self.reader.all()  # which finds out whether it is MPTCP
+        # What carries out calls is looked for only where there may be any.
+        self._mechanism = engine.mechanism if self.reader.multipath else WITHOUT_MPTCP
+        self._joining = Joining(self.reach, self.addresses, engine.joins, self._mechanism)
         self._begin(self._new_control(), taken, self._watch.asked_at)
         _log.debug("connected to %s, %s by %s", self.remote, self.protocol, self.mechanism_name)
 
@@ -311,8 +314,14 @@ class Connection(Carrier):
         # With "auto", subflows that can be controlled, and aren't refused, are preferred.
         if asked.multipath == "ranges" or self.missing() is not None:
             return True
-        began = {record.tuple.local.host for record in self.table.open() if record.initial}
-        return self._joining.hopeless(self.paths(), began)
+        return self._joining.hopeless(self.paths(), self._began_from())
+
+    def _began_from(self) -> set[str]:
+        """Return the local address of the first subflow, none once that has ended."""
+        if self._table is None:  # nobody has read it yet, or needs to for this
+            own = unmapped(SocketAddress(*self.reader.sock.getsockname()[:2]))
+            return {own.host}
+        return {record.tuple.local.host for record in self.table.open() if record.initial}
 
     def parts_of(self, asked: Request, length: int | None) -> Parts:
         """Return whether a response, whose head came, is to be fetched in parts, if it can be.
@@ -330,10 +339,10 @@ class Connection(Carrier):
 
     def missing(self) -> tuple[str, str] | None:
         """Say what keeps strategies from opening subflows, and what mends it, or None."""
-        from mphttp.kernel.probe import without_mptcp
-
         if not self.reader.multipath:
             if self.reader.sock.proto != IPPROTO_MPTCP:
+                from mphttp.kernel.probe import without_mptcp
+
                 if (here := without_mptcp()) is not None:
                     return here
                 if (told := opened_by_kernel(self.remote.host)) is not None:

@@ -28,6 +28,7 @@ from mphttp.kernel.mechanism import Mechanism
 from mphttp.kernel.readonly.mechanism import ReadonlyMechanism
 
 from .guard import Abandoned, Guard
+from .leisure import Leisure
 from .mechanisms import Mechanisms
 from .timers import Timers
 
@@ -41,6 +42,10 @@ _MORE_THREADS = "the limit on threads or processes is reached (`ulimit -u`, Task
 
 class Woken(Protocol):
     """What the engine wakes: a connection. Times are of `time.monotonic`, in seconds."""
+
+    @property
+    def attentive(self) -> bool:
+        """Whether it waits for events, so that each is to be passed on at once."""
 
     def turn(self, now: float) -> float | None:
         """Do all that is due; return when to be woken next, or None."""
@@ -81,6 +86,7 @@ class Engine:
         self._mechanisms = Mechanisms(self._adopt)
         self._woken: deque[Woken] = deque()
         self._timers: Timers[Woken] = Timers()
+        self._leisure = Leisure()
         self._asleep_until = -math.inf  # awake: it looks at timers before it sleeps
         self._by_token: weakref.WeakValueDictionary[int, Woken] = weakref.WeakValueDictionary()
 
@@ -211,6 +217,8 @@ class Engine:
                 else:
                     self._dispatch(fd)
             self._give_turns()
+            for fd in self._leisure.over(time.monotonic()):
+                self._poll.modify(fd, select.EPOLLIN)
 
     def _give_turns(self) -> None:
         """Wake all whose time has come; the thread, asleep, then holds on to none of them."""
@@ -223,7 +231,7 @@ class Engine:
             if self._woken:
                 self._asleep_until = -math.inf
                 return 0
-            self._asleep_until = self._timers.next
+            self._asleep_until = min(self._timers.next, self._leisure.until)
         if self._asleep_until == math.inf:
             return None
         return max(0.0, self._asleep_until - time.monotonic())
@@ -252,6 +260,8 @@ class Engine:
             return
         if when is not None:
             self.wake_at(connection, when)
+        if connection.attentive:
+            self._leisure.end(time.monotonic())
 
     def _dispatch(self, descriptor: int) -> None:
         """Pass on the events that wait at a mechanism's descriptor."""
@@ -263,6 +273,8 @@ class Engine:
             mechanism, events = None, [Overflow()]
         if mechanism is None:
             self._poll.unregister(descriptor)  # looks tell what it would have told
+        elif self._leisure.begin(descriptor, time.monotonic()):
+            self._poll.modify(descriptor, 0)
         self._pass_on(events)
 
     def _pass_on(self, events: Iterable[Event]) -> None:

@@ -2,8 +2,8 @@
 
 The choice depends on what others may change while this process runs: the kernel's path manager for
 new connections, MPTCP being switched off, a broker that comes or goes. So it is looked at for each
-new connection, for two small files and a `stat`, and made anew when something is different. A
-connection keeps what it began with, whose events are still read.
+new connection with MPTCP, for a small file and a `stat`, and made anew when something is different.
+A connection keeps what it began with, whose events are still read.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from collections.abc import Callable
 from mphttp.kernel.errors import KernelError
 from mphttp.kernel.hints import hint_for
 from mphttp.kernel.mechanism import Mechanism
+from mphttp.kernel.reading.info import mptcp_error
 from mphttp.kernel.readonly.mechanism import ReadonlyMechanism
 
+WITHOUT_MPTCP = ReadonlyMechanism(KernelError("the connection is plain TCP"))
+"""That of connections without MPTCP."""
 _PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN)
 """What may be over soon: no descriptor or memory left, or a broker that doesn't answer."""
 _AGAIN_AFTER = 5.0
@@ -59,6 +62,8 @@ class Mechanisms:
                 reason = self._chosen.reason
                 passing = reason is not None and reason.errno in _PASSING
                 self._stands_until = now + _AGAIN_AFTER if passing else math.inf
+                if mptcp_error():  # the first connection with MPTCP will be after that has changed
+                    self._stands_until = now
             return self._chosen
 
     def all(self) -> list[Mechanism]:

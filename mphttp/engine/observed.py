@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import Protocol
 
 from mphttp.core import SubflowRecord, SubflowTable
@@ -42,7 +43,6 @@ class Observed:
         lock: for all that several threads change; held for moments, never while a strategy runs or
             a call is made.
         reach: the paths to the peer.
-        table: the subflows.
         outgoing: what leaves over it.
         asks_after: seconds after which the kernel asks an idle peer whether it is there, or None.
     """
@@ -55,10 +55,10 @@ class Observed:
         self.lock = threading.RLock()
         self.reach = Reach(remote, path_names)
         self._reader = reader
-        self._initial: int | None = None
+        self._began: tuple[Taken, float] | None = None
+        self._table: SubflowTable | None = None
         self._closed = False
         self.outgoing = Outgoing()
-        self.table = self.new_table()
 
     @property
     def remote(self) -> SocketAddress:
@@ -79,9 +79,33 @@ class Observed:
         """Say what keeps strategies from opening subflows, and what mends it, or None."""
         raise NotImplementedError
 
+    @property
+    def table(self) -> SubflowTable:
+        """The subflows; before anybody asks, what the connection began with isn't even read.
+
+        Most responses are whole with their first packets, and nobody does.
+        """
+        with self.lock:
+            if self._table is None:
+                self._table = self.new_table()
+                if self._began is not None:
+                    taken, at = self._began
+                    self._table.observe(taken.decode(), at)
+            return self._table
+
     def new_table(self) -> SubflowTable:
         """Make an empty table that knows the interfaces of this machine."""
         return SubflowTable(self.reach.interface_of, self._initial)
+
+    @cached_property
+    def _initial(self) -> int | None:
+        """The id of the subflow that the connection began with, None where there was none."""
+        info = self._began[0].decode() if self._began is not None else None
+        began = next((s for s in info.subflows if s.established), None) if info else None
+        if began is None:
+            return None
+        self.reach.began_with = began.tuple
+        return began.id
 
     def alive(self) -> list[SubflowRecord]:
         """Return the subflows that carry data, oldest first, after a look; under the lock."""
@@ -89,7 +113,7 @@ class Observed:
 
     def gone(self) -> frozenset[int]:
         """Return the ids of subflows that ended with earlier responses, or are about to."""
-        return self.table.leaving()
+        return frozenset() if self._table is None else self._table.leaving()
 
     def rows(self, account: Account, table: SubflowTable | None = None) -> list[SubflowReport]:
         """Tell of the subflows that were alive during a response, oldest first; under the lock.

@@ -102,14 +102,16 @@ def why_alone(name: str, remote: SocketAddress) -> tuple[str, str]:
     )
 
 
-def names_on_link(sock: socket.socket, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+def names_on_link(
+    sock: socket.socket, peer: str, names: tuple[str, ...] | None
+) -> tuple[str, ...] | None:
     """Return the interfaces that may be used: one alone if the peer's address is of a link.
 
     Args:
         sock: connected.
+        peer: its peer's IP address.
         names: those that may be used otherwise, or None for all.
     """
-    peer = str(sock.getpeername()[0])
     if not is_link_local(peer):
         return names
     # An MPTCP socket doesn't tell the scope; its own address is of the same link.

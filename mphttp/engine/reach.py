@@ -95,6 +95,7 @@ class Reach:
         also_at: the peer's address in the other family, where subflows may have that.
         device: index of the interface to which the first socket is bound, 0 for none.
         paths: those that reached it at the last look, preferred first.
+        began_with: the addresses of the first subflow, once they are known.
     """
 
     def __init__(self, remote: SocketAddress, names: tuple[str, ...] | None) -> None:
@@ -104,7 +105,7 @@ class Reach:
         self.device = 0
         self.paths: list[Path] = []
         self._until = -math.inf
-        self._began_with: FourTuple | None = None
+        self.began_with: FourTuple | None = None
 
     def known(self, now: float) -> bool:
         """Return whether the last look was a moment ago; `now` is of `time.monotonic`."""
@@ -166,8 +167,8 @@ class Reach:
     def interface_of(self, pair: FourTuple) -> str:
         """Name the interface by which a subflow leaves, as it was within the last second."""
         now = int(time.monotonic())
-        if self._began_with in (None, pair):
-            self._began_with = pair
+        if self.began_with in (None, pair):
+            self.began_with = pair
             return _interface_in(pair.local.host, self.remote.host, self.device, now)
         return _interface_by(pair, now)
 

@@ -6,44 +6,19 @@ import fcntl
 import socket
 import struct
 import termios
-from typing import NamedTuple
 
 from mphttp.kernel.errors import KernelError, NotMultipath
 from mphttp.kernel.reading.info import (
+    IPPROTO_MPTCP,
     Capture,
     FullCapture,
+    PlainCapture,
     capture,
     capture_after,
+    capture_tcp,
     is_stranded,
-    tcp_info,
 )
-from mphttp.kernel.values import ConnectionInfo, FourTuple, SubflowInfo
-
-
-class PlainCapture(NamedTuple):
-    """The state of a plain TCP connection, in the shape of an MPTCP one with a single subflow."""
-
-    subflow: SubflowInfo
-
-    @property
-    def bytes_received(self) -> int:
-        """Payload received, in bytes."""
-        return self.subflow.bytes_received
-
-    @property
-    def bytes_acked(self) -> int:
-        """Payload that the peer has acknowledged, in bytes."""
-        return self.subflow.bytes_acked
-
-    def decode(self) -> ConnectionInfo:
-        """Read it into values."""
-        return ConnectionInfo(
-            token=0,
-            bytes_received=self.subflow.bytes_received,
-            fully_established=True,
-            subflows=(self.subflow,),
-        )
-
+from mphttp.kernel.values import FourTuple
 
 Taken = Capture | PlainCapture
 """The state of a connection at some moment, not read yet."""
@@ -61,7 +36,7 @@ class SocketReader:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self.multipath = True
+        self.multipath = sock.proto == IPPROTO_MPTCP
         self._single: FullCapture | None = None
         self._pair: FourTuple | None = None
 
@@ -81,9 +56,9 @@ class SocketReader:
                 if isinstance(taken, FullCapture) and taken.single:
                     self._single = taken
                 return taken
-        told = tcp_info(self.sock, self._pair)
+        told = capture_tcp(self.sock, self._pair)
         self._pair = told.tuple  # a reset forgets it, not what came
-        return PlainCapture(told)
+        return told
 
     @property
     def unacknowledged(self) -> int:

@@ -30,6 +30,8 @@ class Timers(Generic[T]):
     @property
     def next(self) -> float:
         """When the next one is due, infinity for never."""
+        while self._heap and self._heap[0][2]() is None:  # nobody is woken for those who have gone
+            heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else math.inf
 
     def take_due(self, now: float) -> list[T]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import select
 import socket
@@ -63,11 +64,20 @@ class Attempts:
         self._race = Race(candidates, time.monotonic())
         self._sockets: dict[Candidate, socket.socket] = {}
         self._under_way: dict[int, Candidate] = {}
-        self._poll = select.epoll()
+        self._poll = select.poll()
+        self._ready: list[tuple[int, int]] = []
+        self._epoll: select.epoll | None = None
 
     def fileno(self) -> int:
-        """Return a descriptor that can be read from when there is something for `step` to do."""
-        return self._poll.fileno()
+        """Return a descriptor that can be read from when there is something for `step` to do.
+
+        Who asks for none spares the six system calls that it costs.
+        """
+        if self._epoll is None:
+            self._epoll = select.epoll()
+            for descriptor in self._under_way:
+                self._epoll.register(descriptor, select.EPOLLOUT)
+        return self._epoll.fileno()
 
     def step(self) -> socket.socket | None:
         """Do what is to be done now; return the socket that is connected, once there is one.
@@ -76,7 +86,7 @@ class Attempts:
             OSError: nobody answered; the error is the last one's.
         """
         now = time.monotonic()
-        for descriptor, event in self._poll.poll(0):
+        for descriptor, event in self._take_ready():
             self._came(descriptor, event, now)
         while (candidate := self._race.begin(now)) is not None:
             self._begin(candidate, now)
@@ -103,7 +113,13 @@ class Attempts:
         Raises:
             TimeoutError: the time for connecting is over.
         """
-        self._poll.poll(self.pause(limit))
+        pause = self.pause(limit)
+        self._ready = self._poll.poll(None if pause is None else math.ceil(pause * 1000))
+
+    def _take_ready(self) -> list[tuple[int, int]]:
+        """Return whose sockets are ready: what `wait` found, or what is so now."""
+        ready, self._ready = self._ready, []
+        return ready or (self._poll.poll(0) if self._under_way else [])
 
     def _begin(self, candidate: Candidate, now: float) -> None:
         try:
@@ -115,7 +131,9 @@ class Attempts:
             return
         if problem == errno.EINPROGRESS:
             self._under_way[sock.fileno()] = candidate
-            self._poll.register(sock, select.EPOLLOUT)
+            self._poll.register(sock, select.POLLOUT)
+            if self._epoll is not None:
+                self._epoll.register(sock, select.EPOLLOUT)
         else:
             self._settle(candidate, problem, now)
 
@@ -123,8 +141,10 @@ class Attempts:
         candidate = self._under_way.pop(descriptor)
         sock = self._sockets[candidate]
         self._poll.unregister(sock)
+        if self._epoll is not None:
+            self._epoll.unregister(sock)
         problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if not problem and event & select.EPOLLHUP:  # it was given up in another thread
+        if not problem and event & select.POLLHUP:  # it was given up in another thread
             problem = errno.ENOTCONN
         self._settle(candidate, problem, now)
 
@@ -150,7 +170,8 @@ class Attempts:
         __: BaseException | None,
         ___: TracebackType | None,
     ) -> None:
-        self._poll.close()
+        if self._epoll is not None:
+            self._epoll.close()
         for sock in self._sockets.values():
             sock.close()
 
