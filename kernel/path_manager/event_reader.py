@@ -52,8 +52,9 @@ class EventReader:
     def __init__(self, *, every: bool) -> None:
         self._every = every
         self._lock = threading.Lock()
-        self._peers: dict[int, _Peer] = {}  # as far as its messages aren't waiting
-        self._waiting: dict[int, list[bytes]] = {}
+        self._peers: dict[int, _Peer] = {}
+        self._waiting: dict[int, list[bytes]] = {}  # until they are claimed
+        self._unread: dict[int, list[bytes]] = {}  # claimed; until somebody asks what they told
         self._claimed: set[int] = set()
 
     def read(self, payloads: Iterable[bytes]) -> list[Event]:
@@ -64,7 +65,9 @@ class EventReader:
     def claim(self, token: int) -> None:
         """Tell events of this connection from now on."""
         with self._lock:
-            self._claimed.add(token)  # what waits is read when somebody asks for what it told
+            self._claimed.add(token)
+            if (payloads := self._waiting.pop(token, None)) is not None:
+                self._unread[token] = payloads
 
     def announced(self, token: int) -> Mapping[int, SocketAddress]:
         """The addresses that the peer announced and didn't withdraw, by its number for each."""
@@ -80,14 +83,14 @@ class EventReader:
 
     def _told_by(self, token: int) -> _Peer | None:
         """Return what a connection's peer told, of messages that waited, too."""
-        for payload in self._waiting.pop(token, ()):
+        for payload in self._unread.pop(token, ()):
             self._decode(payload)
         return self._peers.get(token)
 
     def _read(self, payload: bytes) -> list[Event]:
         token = None if self._every else token_of(payload)
         if token is None or token in self._claimed:
-            if token in self._waiting and payload[0] != EventType.CLOSED:
+            if token in self._unread and payload[0] != EventType.CLOSED:
                 self._told_by(token)
             return self._decode(payload)
         kind = payload[0]
@@ -99,11 +102,7 @@ class EventReader:
 
     def _keep(self, token: int, payload: bytes) -> None:
         if len(self._waiting) >= _MAX_WAITING and token not in self._waiting:
-            oldest = next(iter(self._waiting))
-            if oldest in self._claimed:
-                self._told_by(oldest)
-            else:
-                del self._waiting[oldest]
+            del self._waiting[next(iter(self._waiting))]
         kept = self._waiting.setdefault(token, [])
         if len(kept) < _MAX_KEPT:  # a peer can announce and withdraw for ever
             kept.append(payload)
@@ -125,7 +124,7 @@ class EventReader:
             case ConnectionCreated():
                 self._peers.pop(event.token, None)
             case ConnectionClosed():
-                self._waiting.pop(event.token, None)
+                self._unread.pop(event.token, None)
                 self._peers.pop(event.token, None)
                 self._claimed.discard(event.token)
             case AddressAnnounced():
