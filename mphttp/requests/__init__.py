@@ -10,7 +10,6 @@ A strategy for some requests alone: mount another adapter for their URLs, or ask
 `with using(Refresh(65536)):`.
 """
 
-from .adapter import MultipathAdapter, using
-from .connection import report
+from .adapter import MultipathAdapter, report, using
 
 __all__ = ["MultipathAdapter", "report", "using"]

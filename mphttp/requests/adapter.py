@@ -1,4 +1,7 @@
-"""The front door for requests: an adapter whose connections use several paths."""
+"""The front door for requests: an adapter whose connections use several paths.
+
+What connects, watches and decides is imported when the first adapter is made.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -16,25 +19,17 @@ from urllib3 import PoolManager, Retry
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from mphttp.engine import Request
-from mphttp.engine.request import (
-    Multipath,
-    checked_multipath,
-    checked_paths,
-    checked_strategy,
-    plain,
-)
 from mphttp.errors import StrategyProblem
 from mphttp.network.forked import know
 from mphttp.network.framing import fault_of_framing
 from mphttp.network.names import checked_port, one_line
-from mphttp.report import report_of
-from mphttp.strategies import Strategy
 
-from .connection import WrongLengthError
-from .pools import HTTPConnectionPool, HTTPSConnectionPool
-from .response import StrictResponse, ToldResponse
-from .socks import SocksProxy
+from .framing import WrongLengthError
+
+if TYPE_CHECKING:
+    from mphttp.engine.request import Multipath
+    from mphttp.report import Report
+    from mphttp.strategies import Strategy
 
 _used: ContextVar[Strategy | None] = ContextVar("mphttp_requests_strategy", default=None)
 
@@ -49,11 +44,28 @@ def using(strategy: Strategy) -> Iterator[None]:
     Raises:
         ValueError: it isn't one.
     """
+    from mphttp.engine.request import checked_strategy
+
     token = _used.set(checked_strategy(strategy))
     try:
         yield
     finally:
         _used.reset(token)
+
+
+def report(response: requests.Response) -> Report | None:
+    """Return what happened to a response, up to now while its body is on its way.
+
+    Args:
+        response: of a session that has a `MultipathAdapter`, or one of its `history`.
+
+    Returns:
+        None where nothing of the network is known: another adapter's response, one that a test's
+        mock made, or one that was pickled.
+    """
+    from mphttp.report import report_of
+
+    return report_of(response)
 
 
 class MultipathAdapter(HTTPAdapter):
@@ -94,6 +106,8 @@ class MultipathAdapter(HTTPAdapter):
         max_retries: int | Retry = 0,
         pool_block: bool = False,
     ) -> None:
+        from mphttp.engine.request import checked_multipath, checked_paths, checked_strategy
+
         self._strategy = checked_strategy(strategy)
         self._paths = checked_paths(paths)
         self._strict = strict
@@ -130,6 +144,8 @@ class MultipathAdapter(HTTPAdapter):
         return self._multipath(manager)
 
     def _socks_manager_for(self, proxy: str, **proxy_kwargs: Any) -> PoolManager:
+        from .socks import SocksProxy
+
         managers: dict[str, PoolManager] = self.proxy_manager
         if proxy not in managers:
             # What the manager of direct connections has been given, as `HTTPAdapter` does it.
@@ -140,6 +156,10 @@ class MultipathAdapter(HTTPAdapter):
 
     def _multipath(self, manager: PoolManager, **options: Any) -> PoolManager:
         """Let a manager make our connections; it has been asked for none yet."""
+        from mphttp.engine.request import plain
+
+        from .pools import HTTPConnectionPool, HTTPSConnectionPool
+
         options.update(path_names=self._paths, plain=plain(self._choice))
         pools: Any = {
             "http": partial(HTTPConnectionPool, **options),
@@ -149,6 +169,8 @@ class MultipathAdapter(HTTPAdapter):
         return manager
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
+        from mphttp.engine.request import Request
+
         _check_port(str(request.url), requests.exceptions.InvalidURL)
         # Here as well as below: what requests makes of a proxy's address may have lost its port 0.
         proxy = select_proxy(str(request.url), options.get("proxies"))
@@ -166,8 +188,10 @@ class MultipathAdapter(HTTPAdapter):
             raise requests.exceptions.InvalidHeader(str(error), request=request) from error
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        from .response import StrictResponse, ToldResponse
+
         response = super().build_response(req, resp)
-        told = report_of(response)
+        told = report(response)
         if self._strict:
             return StrictResponse.of(response, told)
         return response if told is None else ToldResponse.of(response, told)

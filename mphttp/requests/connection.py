@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import requests
 import urllib3.connection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.response import HTTPResponse
@@ -28,10 +27,11 @@ from mphttp.network.proxy import Refused, connect
 from mphttp.network.start import Start
 from mphttp.network.time_limit import TimeLimit
 from mphttp.network.tls import nothing_unread, tell_cuts
-from mphttp.report import Report, report_of, reports
+from mphttp.report import reports
 
 from .body import Response
 from .early import Early, chunk_size
+from .framing import WrongLengthError
 from .hurried import Hurried
 from .recorder import Recorder
 from .socks import SocksProxy
@@ -40,24 +40,7 @@ if TYPE_CHECKING:
     from mphttp.ranges.sharing import Shared
 
 
-def report(response: requests.Response) -> Report | None:
-    """Return what happened to a response, up to now while its body is on its way.
-
-    Args:
-        response: of a session that has a `MultipathAdapter`, or one of its `history`.
-
-    Returns:
-        None where nothing of the network is known: another adapter's response, one that a test's
-        mock made, or one that was pickled.
-    """
-    return report_of(response)
-
-
 _LENGTH = b"content-length"
-
-
-class WrongLengthError(ValueError):
-    """A request's body isn't as long as its Content-Length."""
 
 
 class HTTPConnection(urllib3.connection.HTTPConnection):

@@ -7,6 +7,11 @@ import sys
 
 from mphttp.network.framing import FRAME, MOST_FRAMES, size_of_chunk
 
+
+class WrongLengthError(ValueError):
+    """A request's body isn't as long as its Content-Length."""
+
+
 UNKNOWN = sys.maxsize
 """The length of a body that ends with its connection, or comes in chunks."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mphttp.network.names import checked_port, without_zone
 
-from .protocols import HostRequest, HostURL
+if TYPE_CHECKING:
+    from .protocols import HostRequest, HostURL
 
 
 def port_of(url: HostURL) -> int | None:

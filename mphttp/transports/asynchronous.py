@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from types import TracebackType
-from typing import ClassVar, Self
-
-from mphttp.engine import Exchange
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from .common import Multipath, longest_piece, pieces
 from .host import AsHostErrors
-from .origin import AsyncOriginConnection
-from .pool import AsyncPool
-from .protocols import HostRequest, HostResponse, Limits, Stream
+
+if TYPE_CHECKING:
+    from mphttp.engine import Exchange
+
+    from .protocols import HostRequest, HostResponse, Limits, Stream
 
 
 class AsynchronousTransport(Multipath):
@@ -22,6 +22,9 @@ class AsynchronousTransport(Multipath):
     stream: ClassVar[type[AsynchronousBody]]
 
     def _fill_pool(self, limits: Limits) -> None:
+        from .origin import AsyncOriginConnection
+        from .pool import AsyncPool
+
         make = partial(AsyncOriginConnection, options=self._options)
         most, idle = limits.max_connections, limits.max_keepalive_connections
         self._pool = AsyncPool(self.host.httpcore, make, most, idle)

@@ -1,4 +1,8 @@
-"""What the transports for httpx, threads or event loops, have in common."""
+"""What the transports for httpx, threads or event loops, have in common.
+
+What connects, watches and decides is imported when the first transport is made: who imports a
+client that has one needn't wait for what it may never use.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +13,23 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
-from mphttp.engine import Connection, Exchange, Request
-from mphttp.engine.request import Parts, checked_multipath, checked_paths, checked_strategy, plain
-from mphttp.network.dialer import Dialer
-from mphttp.network.endpoint import Endpoint
 from mphttp.network.framing import length_of_body
-from mphttp.network.hosts import SYSTEM, Hosts
 from mphttp.network.names import checked_port, one_line, to_dial
-from mphttp.network.route import Proxy, Routes
-from mphttp.network.socket_types import SocketOption
-from mphttp.network.tls import session_of
-from mphttp.strategies import Strategy
 
 from .asked import fields_of, port_of
-from .body import Body
-from .host import Host
-from .origin import Options
-from .protocols import HostRequest, HostResponse, Limits, Stream
-from .protocols import Request as CoreRequest
-from .protocols import Response as CoreResponse
-from .upgraded import upgraded
 
 if TYPE_CHECKING:
+    from mphttp.engine import Connection, Exchange, Request
+    from mphttp.network.hosts import Hosts
+    from mphttp.network.route import Proxy
+    from mphttp.network.socket_types import SocketOption
     from mphttp.ranges.sharing import Shared
+    from mphttp.strategies import Strategy
+
+    from .host import Host
+    from .protocols import HostRequest, HostResponse, Limits, Stream
+    from .protocols import Request as CoreRequest
+    from .protocols import Response as CoreResponse
 
 _CODED = 64 * 1024
 """Bytes that httpcore reads at once."""
@@ -47,7 +45,7 @@ class Multipath:
         strict: raise the library's `TransportError` where a problem would only be reported.
         multipath: "auto", "mptcp", "ranges" or "off": what may bring a response by several paths
             (mphttp.engine.request.Multipath).
-        hosts: how hosts become addresses, if not as the system finds them.
+        hosts: how hosts become addresses; None for as the system finds them.
         tunnel: ask a proxy for a tunnel also where it could read the request.
 
     Raises:
@@ -63,7 +61,7 @@ class Multipath:
         strict: bool = False,
         *,
         multipath: object = "auto",
-        hosts: Hosts = SYSTEM,
+        hosts: Hosts | None = None,
         tunnel: bool = False,
         verify: ssl.SSLContext | str | bool = True,
         cert: object = None,
@@ -77,6 +75,13 @@ class Multipath:
         retries: int = 0,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> None:
+        from mphttp.engine.request import checked_multipath, checked_paths, checked_strategy, plain
+        from mphttp.network.dialer import Dialer
+        from mphttp.network.hosts import SYSTEM
+        from mphttp.network.route import Routes
+
+        from .origin import Options
+
         self._strategy = checked_strategy(strategy)
         self._strict = strict
         self._multipath = checked_multipath(multipath)
@@ -92,9 +97,9 @@ class Multipath:
                 local_address,
                 tuple(socket_options or ()),
                 plain=plain(self._multipath),
-                hosts=hosts,
+                hosts=hosts or SYSTEM,
             ),
-            routes=Routes(tls, self._proxy(proxy), uds, hosts, tunnel),
+            routes=Routes(tls, self._proxy(proxy), uds, hosts or SYSTEM, tunnel),
             http1=http1,
             http2=http2 and _with_http2(),
             retries=retries,
@@ -109,6 +114,8 @@ class Multipath:
     def _proxy(self, proxy: object) -> Proxy | None:
         if proxy is None:
             return None
+        from mphttp.network.route import Proxy
+
         given = proxy if isinstance(proxy, self.host.httpx.Proxy) else self.host.httpx.Proxy(proxy)
         url, scheme = given.url, given.url.scheme
         port = {"http": 80, "https": 443}.get(scheme, 1080) if url.port is None else url.port
@@ -128,6 +135,8 @@ class Multipath:
 
     def _asked(self, request: HostRequest) -> Request:
         """Make of a request of the library what the engine knows."""
+        from mphttp.engine.request import Request, checked_strategy
+
         strategy = checked_strategy(request.extensions.get("strategy", self._strategy))
         length = length_of_body(request.headers.raw)
         return Request(str(request.url), strategy, self._strict, self._multipath, length)
@@ -161,6 +170,8 @@ class Multipath:
         Returns:
             The body's parts; what counts them, or None for a Unix socket; and what begins that.
         """
+        from mphttp.engine.request import Parts
+
         body = response.extensions.pop("body")
         exchange = asked.exchange
         if exchange is None:
@@ -168,6 +179,8 @@ class Multipath:
         connection = response.extensions["network_stream"].get_extra_info("connection")
         length = body_length(request.method, response.status, response.headers)
         if _switches(request.method, response.status):
+            from .upgraded import upgraded
+
             stream = response.extensions["network_stream"]
             response.extensions["network_stream"] = upgraded(stream, exchange)
             response.extensions["multipath"] = asked.report
@@ -178,6 +191,7 @@ class Multipath:
             shared = self._shared(connection, core, response, asked)
         if shared is None:
             return response.stream, exchange, partial(exchange.respond, response.status, length)
+        from .body import Body
         from .joined import AsyncJoinedBody, JoinedBody
 
         joined = JoinedBody if isinstance(body, Body) else AsyncJoinedBody
@@ -188,6 +202,8 @@ class Multipath:
         self, connection: Connection, core: CoreRequest, response: CoreResponse, asked: Request
     ) -> Shared | None:
         """Let further connections help to bring a body, if they can."""
+        from mphttp.network.endpoint import Endpoint
+        from mphttp.network.tls import session_of
         from mphttp.ranges.sharing import Sent, shared
 
         tls = response.extensions["network_stream"].get_extra_info("ssl_object")

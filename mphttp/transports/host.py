@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from mphttp.engine.request import Request
 from mphttp.errors import StrategyProblem
 from mphttp.kernel.errors import KernelError
-from mphttp.network.errors import StreamErrors
 
-from .protocols import Core, HostRequest
+if TYPE_CHECKING:
+    from mphttp.engine.request import Request
+    from mphttp.network.errors import StreamErrors
+
+    from .protocols import Core, HostRequest
 
 
 @dataclass(frozen=True)
