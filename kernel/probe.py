@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 
 from .broker.channel import socket_path
@@ -76,15 +77,10 @@ def userspace_manager_selected() -> bool:
 
 def _read(path: str) -> str:
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with io.FileIO(path) as file:  # for each connection: neither a buffer nor a codec
+            return file.read(_LONGEST).decode().strip()
     except OSError:
         return ""
-    try:  # for each connection: neither an object of Python's nor what it asks of the file
-        return os.read(file, _LONGEST).decode().strip()
-    except OSError:
-        return ""
-    finally:
-        os.close(file)
 
 
 def without_mptcp() -> tuple[str, str] | None:

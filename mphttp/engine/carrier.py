@@ -17,14 +17,7 @@ import threading
 import time
 from dataclasses import replace
 
-from mphttp.core import (
-    Answer,
-    Explain,
-    Failure,
-    Note,
-    PathManager,
-    Trouble,
-)
+from mphttp.core import Answer, Explain, Failure, Note, Trouble
 from mphttp.kernel.errors import KernelError
 from mphttp.kernel.events import ConnectionCreated, ConnectionEstablished, Event, Overflow
 from mphttp.kernel.mechanism import Control
@@ -33,9 +26,9 @@ from mphttp.strategies import Command, Open, Remote
 
 from .account import Taken
 from .driven import Driven
-from .kernel_calls import KernelCalls
 from .loop import Engine
-from .observed import Observed, Reader
+from .managed import Managed
+from .observed import Reader
 from .transfers import Transfers
 
 _log = logging.getLogger("mphttp.engine")
@@ -44,26 +37,12 @@ _LOOK_EVERY = 0.2
 """Seconds between two looks while a strategy works: what a subflow carried is lost when it ends."""
 
 
-class Carrier(Observed):
-    """What one or more transfers come over.
-
-    Args:
-        reader: takes snapshots of it.
-        remote: where the peer is.
-        engine: wakes it.
-        path_names: the paths that may be used, preferred first, or None for all.
+class Carrier(Managed):
+    """What one or more transfers come over; the arguments are those of `Managed`.
 
     Attributes:
-        engine: the same.
         transfers: those that come over it.
-        refused_hint: what mends it where the peer refuses a subflow, or one is reset.
-        joins: whether further subflows are MPTCP's, which a middlebox may refuse to all.
-        reasons_later: whether events tell why a subflow ended, after a look may have found it so.
     """
-
-    refused_hint = "`mphttp doctor URL` tries each path"
-    joins = False
-    reasons_later = True
 
     def __init__(
         self,
@@ -72,12 +51,9 @@ class Carrier(Observed):
         engine: Engine,
         path_names: tuple[str, ...] | None,
     ) -> None:
-        super().__init__(reader, remote, path_names)
-        self.engine = engine
+        super().__init__(reader, remote, engine, path_names)
         self.transfers = Transfers()
-        self._calls = KernelCalls()
         self._look_at = math.inf
-        self._managed: PathManager | None = None
 
     def _begin(self, control: Control | None, before: Taken, now: float) -> None:
         """Record what carries out the calls, and the state before the first response."""
@@ -86,27 +62,6 @@ class Carrier(Observed):
         self._calls.control = control
         self._controlled = control is not None
         self.engine.add(self, control.token if control else None)
-
-    @property
-    def _manager(self) -> PathManager:
-        """What decides; it is made when there is something to decide, which is mostly never."""
-        with self.lock:
-            if self._managed is None:
-                self._managed = PathManager(
-                    self.table,
-                    self.remote,
-                    hint=self.refused_hint,
-                    joins=self.engine.joins if self.joins else None,
-                    harm=self.engine.harm if self.joins else None,
-                    reasons_later=self.reasons_later,
-                )
-                self._managed.controlled = self._controlled
-            return self._managed
-
-    @property
-    def busy(self) -> bool:
-        """Whether a subflow is being opened, or drained before it is closed."""
-        return bool(self._calls) or (self._managed is not None and self._managed.busy)
 
     # The reading side.
 
@@ -177,11 +132,6 @@ class Carrier(Observed):
         """Return the path of an open as the kernel knows it; None if it doesn't reach the peer."""
         self.paths()
         return self.reach.path(command.path.name, self._manager.peer.of(command))
-
-    @property
-    def attentive(self) -> bool:
-        """Whether events are to be passed on at once."""
-        return self.busy or self.transfers.engaged
 
     @property
     def resting(self) -> bool:
@@ -283,6 +233,7 @@ class Carrier(Observed):
             self._manager.peer.announce(number, announced)
         self._look_if_due(now)
         if self.transfers.engaged:
+            self.engine.attend()
             self.paths()
         self._settle_ended(now)
         with self.lock:

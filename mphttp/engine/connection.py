@@ -9,7 +9,6 @@ import struct
 import time
 from collections.abc import Callable
 
-from mphttp.kernel.addresses import unmapped
 from mphttp.kernel.connection.receive_buffer import enlarge, held_back, is_stuck
 from mphttp.kernel.errors import KernelError, NotMultipath
 from mphttp.kernel.mechanism import Control
@@ -314,14 +313,11 @@ class Connection(Carrier):
         # With "auto", subflows that can be controlled, and aren't refused, are preferred.
         if asked.multipath == "ranges" or self.missing() is not None:
             return True
-        return self._joining.hopeless(self.paths(), self._began_from())
-
-    def _began_from(self) -> set[str]:
-        """Return the local address of the first subflow, none once that has ended."""
         if self._table is None:  # nobody has read it yet, or needs to for this
-            own = unmapped(SocketAddress(*self.reader.sock.getsockname()[:2]))
-            return {own.host}
-        return {record.tuple.local.host for record in self.table.open() if record.initial}
+            began = {self.reader.own_host}
+        else:
+            began = {record.tuple.local.host for record in self._table.open() if record.initial}
+        return self._joining.hopeless(self.paths(), began)
 
     def parts_of(self, asked: Request, length: int | None) -> Parts:
         """Return whether a response, whose head came, is to be fetched in parts, if it can be.

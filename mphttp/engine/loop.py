@@ -43,10 +43,6 @@ _MORE_THREADS = "the limit on threads or processes is reached (`ulimit -u`, Task
 class Woken(Protocol):
     """What the engine wakes: a connection. Times are of `time.monotonic`, in seconds."""
 
-    @property
-    def attentive(self) -> bool:
-        """Whether it waits for events, so that each is to be passed on at once."""
-
     def turn(self, now: float) -> float | None:
         """Do all that is due; return when to be woken next, or None."""
 
@@ -186,6 +182,10 @@ class Engine:
         self._woken.append(connection)
         os.eventfd_write(self._waker, 1)
 
+    def attend(self) -> None:
+        """Read each event at once for a while: somebody waits for some. On the thread alone."""
+        self._leisure.end(time.monotonic())
+
     def wake_at(self, connection: Woken, when: float) -> None:
         """Give a connection a turn at a time, unless it has one before that."""
         if not self.start():
@@ -260,8 +260,6 @@ class Engine:
             return
         if when is not None:
             self.wake_at(connection, when)
-        if connection.attentive:
-            self._leisure.end(time.monotonic())
 
     def _dispatch(self, descriptor: int) -> None:
         """Pass on the events that wait at a mechanism's descriptor."""

@@ -7,6 +7,7 @@ import socket
 import struct
 import termios
 
+from mphttp.kernel.addresses import unmapped
 from mphttp.kernel.errors import KernelError, NotMultipath
 from mphttp.kernel.reading.info import (
     IPPROTO_MPTCP,
@@ -18,7 +19,7 @@ from mphttp.kernel.reading.info import (
     capture_tcp,
     is_stranded,
 )
-from mphttp.kernel.values import FourTuple
+from mphttp.kernel.values import FourTuple, SocketAddress
 
 Taken = Capture | PlainCapture
 """The state of a connection at some moment, not read yet."""
@@ -69,6 +70,15 @@ class SocketReader:
         """
         (count,) = struct.unpack("i", fcntl.ioctl(self.sock, termios.TIOCOUTQ, bytes(4)))
         return int(count)
+
+    @property
+    def own_host(self) -> str:
+        """The local address of the first subflow, also of one that has ended.
+
+        Raises:
+            OSError: the socket is closed.
+        """
+        return unmapped(SocketAddress(*self.sock.getsockname()[:2])).host
 
     @property
     def stranded(self) -> bool:

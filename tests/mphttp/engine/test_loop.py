@@ -40,8 +40,6 @@ FAULTS = [RuntimeError, MemoryError, SystemExit, KeyboardInterrupt]
 class Woken:
     """What the engine wakes, as its protocol has it: keeps what it was told, in order."""
 
-    attentive = False
-
     def __init__(self, turn: Callable[[float], float | None] = lambda _: None) -> None:
         self.turns: list[float] = []
         self.events: list[Event] = []
