@@ -5,17 +5,18 @@ What connects, watches and decides is imported when the first adapter is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import select_proxy
-from urllib3 import PoolManager, Retry
+from urllib3 import PoolManager, ProxyManager, Retry
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from mphttp.engine.request import Multipath
     from mphttp.report import Report
     from mphttp.strategies import Strategy
+
+    from .socks import SocksProxy
 
 _used: ContextVar[Strategy | None] = ContextVar("mphttp_requests_strategy", default=None)
 
@@ -115,27 +118,26 @@ class MultipathAdapter(HTTPAdapter):
         super().__init__(pool_connections, pool_maxsize, max_retries, pool_block)
         know(self)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         super().__setstate__(state)  # type: ignore[misc]
         know(self)
 
     def after_fork(self) -> None:
         """Begin anew; the connections are the parent process's."""
-        state: Any = self.__getstate__()
-        self.__setstate__(state)
+        self.__setstate__(cast("dict[str, object]", self.__getstate__()))
 
     def init_poolmanager(
-        self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
+        self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: object
     ) -> None:
         self._pools = connections
         super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
         self._multipath(self.poolmanager)
 
-    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> PoolManager:
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: object) -> PoolManager:
         _check_port(proxy, requests.exceptions.InvalidProxyURL)
         if proxy.lower().startswith("socks"):
             return self._socks_manager_for(proxy, **proxy_kwargs)
-        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        manager: ProxyManager = super().proxy_manager_for(proxy, **proxy_kwargs)
         try:
             for words in chain.from_iterable(manager.proxy_headers.items()):
                 one_line(words, "what a proxy is told")
@@ -143,37 +145,49 @@ class MultipathAdapter(HTTPAdapter):
             raise requests.exceptions.InvalidHeader(str(error)) from None
         return self._multipath(manager)
 
-    def _socks_manager_for(self, proxy: str, **proxy_kwargs: Any) -> PoolManager:
+    def _socks_manager_for(self, proxy: str, **proxy_kwargs: object) -> PoolManager:
         from .socks import SocksProxy
 
         managers: dict[str, PoolManager] = self.proxy_manager
         if proxy not in managers:
             # What the manager of direct connections has been given, as `HTTPAdapter` does it.
-            options = {**self.poolmanager.connection_pool_kw, **proxy_kwargs}
-            manager = PoolManager(self._pools, **options)
+            manager = PoolManager(self._pools)
+            manager.connection_pool_kw |= self.poolmanager.connection_pool_kw | proxy_kwargs
             managers[proxy] = self._multipath(manager, socks=SocksProxy.of(proxy))
         return managers[proxy]
 
-    def _multipath(self, manager: PoolManager, **options: Any) -> PoolManager:
+    def _multipath(self, manager: PoolManager, socks: SocksProxy | None = None) -> PoolManager:
         """Let a manager make our connections; it has been asked for none yet."""
         from mphttp.engine.request import plain
 
         from .pools import HTTPConnectionPool, HTTPSConnectionPool
 
-        options.update(path_names=self._paths, plain=plain(self._choice))
-        pools: Any = {
-            "http": partial(HTTPConnectionPool, **options),
-            "https": partial(HTTPSConnectionPool, **options),
+        kinds: dict[str, Callable[..., object]]
+        kinds = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
+        names, tcp = self._paths, plain(self._choice)
+        manager.pool_classes_by_scheme = {
+            scheme: cast(
+                "type[urllib3.HTTPConnectionPool]",
+                partial(kind, path_names=names, plain=tcp, socks=socks),
+            )
+            for scheme, kind in kinds.items()
         }
-        manager.pool_classes_by_scheme = pools
         return manager
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> Any:
+    def send(  # noqa: PLR0917  as requests has it
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
+        verify: bool | str = True,
+        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
         from mphttp.engine.request import Request
 
         _check_port(str(request.url), requests.exceptions.InvalidURL)
         # Here as well as below: what requests makes of a proxy's address may have lost its port 0.
-        proxy = select_proxy(str(request.url), options.get("proxies"))
+        proxy = select_proxy(str(request.url), proxies)
         if proxy:
             _check_port(proxy, requests.exceptions.InvalidProxyURL)
         _check_framing(request)
@@ -181,13 +195,15 @@ class MultipathAdapter(HTTPAdapter):
         strategy = self._strategy if used is None else used
         try:
             with Request(str(request.url), strategy, self._strict, self._choice):
-                return super().send(request, *args, **options)
+                return super().send(request, stream, timeout, verify, cert, proxies)
         except StrategyProblem as problem:
             raise requests.ConnectionError(problem, request=request) from problem
         except WrongLengthError as error:
             raise requests.exceptions.InvalidHeader(str(error), request=request) from error
 
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+    def build_response(
+        self, req: requests.PreparedRequest, resp: urllib3.BaseHTTPResponse
+    ) -> requests.Response:
         from .response import StrictResponse, ToldResponse
 
         response = super().build_response(req, resp)

@@ -13,7 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mphttp.engine import Connection, Exchange, Request
 from mphttp.engine.request import current_request
@@ -283,9 +283,11 @@ class Response(http.client.HTTPResponse):
         let_go: Callable[[socket.socket], None],
         *,
         early: Early,
-        **options: Any,
+        debuglevel: int = 0,
+        method: str | None = None,
+        url: str | None = None,
     ) -> None:
-        super().__init__(sock, **options)
+        super().__init__(sock, debuglevel, method, url)
         receive = early.before(sock.recv_into)
         self.body = Body(self.fp.detach(), receive, connection, Patience(sock))
         self.fp = BufferedBody(self.body)

@@ -7,7 +7,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import urllib3.connection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -37,7 +37,11 @@ from .recorder import Recorder
 from .socks import SocksProxy
 
 if TYPE_CHECKING:
+    from http.client import _DataType
+
     from mphttp.ranges.sharing import Shared
+
+    Connected = socket.socket | SSLTransport | Hurried
 
 
 _LENGTH = b"content-length"
@@ -128,11 +132,13 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         except TimeoutError as error:
             what = f"Connection to {self.host} timed out. (connect timeout={timeout})"
             raise ConnectTimeoutError(self, what) from error
-        sock: Any = self.sock
-        if hasattr(sock, "suppress_ragged_eofs"):
-            sock.suppress_ragged_eofs = False  # a body may be whole only if TLS says so, too
+        sock: Connected | None = self.sock
+        assert sock is not None
+        if isinstance(sock, ssl.SSLSocket | SSLTransport):
+            # A body may be whole only if TLS says so, too; typeshed doesn't know that attribute.
+            sock.suppress_ragged_eofs = False  # type: ignore[union-attr]
         while isinstance(sock, SSLTransport):  # TLS to the server inside TLS to the proxy
-            below: Any = sock.socket
+            below: Connected = sock.socket
             if isinstance(below, Hurried):
                 below = sock.socket = below.sock
             sock = below
@@ -140,11 +146,11 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         if self._multipath is not None and isinstance(sock, ssl.SSLSocket):
             self._multipath.replace_socket(keep_back(sock))
 
-    def request(self, *args: Any, **options: Any) -> None:
+    def request(self, *args: object, **options: object) -> None:
         self._missing = self._exchange = None
         self._cut_short, self._early = True, Early()
         try:
-            super().request(*args, **options)
+            super().request(*args, **options)  # type: ignore[arg-type]
             self._cut_short = False
             self._completed()
         finally:  # a server may answer before it has taken it all
@@ -153,13 +159,16 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         if self._missing:
             raise WrongLengthError("the body is shorter than its Content-Length")
 
-    def endheaders(self, *args: Any, **options: Any) -> None:
+    def endheaders(
+        self, message_body: _DataType | None = None, *, encode_chunked: bool = False
+    ) -> None:
         self._begins = True
-        super().endheaders(*args, **options)
+        super().endheaders(message_body, encode_chunked=encode_chunked)
         lengths = [value for name, value in self._recorder.headers if name.lower() == _LENGTH]
         self._missing = int(lengths[0]) if lengths else None
 
-    def send(self, data: Any) -> None:
+    def send(self, data: _DataType | str) -> None:
+        data = cast("bytes", data)  # whatever a body is, urllib3 sends it in pieces
         if self._missing is not None:
             self._missing -= len(data)
             if self._missing < 0:  # a server would take the rest for the next request
@@ -200,15 +209,17 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         """Whether it was used before, and nothing of an answer came to its last request."""
         return self._kept and (self._response is None or not self._response.body.tell())
 
-    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
-        tls = super()._connect_tls_proxy(hostname, sock)  # type: ignore[misc]
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
+        tls: ssl.SSLSocket = super()._connect_tls_proxy(hostname, sock)  # type: ignore[misc]
         # Within it, urllib3 begins TLS again, with time-outs for each read and write.
-        return Hurried(tls, self._limit) if self.proxy_is_tunneling else tls
+        hurried = Hurried(tls, self._limit) if self.proxy_is_tunneling else tls
+        return cast("ssl.SSLSocket", hurried)
 
     def _tunnel(self) -> None:
         """Ask the proxy for a tunnel, through which TLS begins: nothing may come before that."""
         host, port, told = self._recorder.host, self._recorder.port, self._recorder.proxy_headers
-        plain: Any = self.sock
+        plain: socket.socket | Hurried | None = self.sock
+        assert plain is not None
         sock = plain if isinstance(plain, Hurried) else Hurried(plain, self._limit)
         try:
             talk = connect(in_ascii(without_zone(host.strip("[]"))), port, told)
@@ -229,20 +240,35 @@ class HTTPConnection(urllib3.connection.HTTPConnection):
         super().set_tunnel(host, port, headers, scheme)
         self._recorder.tunnel(host, port or {"http": 80, "https": 443}[scheme], headers or {})
 
-    def putrequest(self, method: str, url: str, *args: Any, **options: Any) -> None:
+    def putrequest(
+        self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False
+    ) -> None:
         self._recorder.begin(url)
         self._response = None
-        super().putrequest(method, url, *args, **options)
+        super().putrequest(method, url, skip_host, skip_accept_encoding)
 
-    def putheader(self, header: Any, *values: Any) -> None:
+    def putheader(self, header: str, *values: str) -> None:  # type: ignore[override]
         super().putheader(header, *values)
         self._recorder.field(header, values)
 
-    def response_class(self, sock: socket.socket, **options: Any) -> Response:  # type: ignore[override]
+    def response_class(  # type: ignore[override]
+        self,
+        sock: socket.socket,
+        debuglevel: int = 0,
+        method: str | None = None,
+        url: str | None = None,
+    ) -> Response:
         """Make what reads a response, or a proxy's answer."""
         assert self._multipath is not None  # there is a socket
         self._response = Response(
-            sock, self._multipath, self._share, self._let_go, early=self._early, **options
+            sock,
+            self._multipath,
+            self._share,
+            self._let_go,
+            early=self._early,
+            debuglevel=debuglevel,
+            method=method,
+            url=url,
         )
         return self._response
 
@@ -321,7 +347,7 @@ class HTTPSConnection(HTTPConnection, urllib3.connection.HTTPSConnection):
         return context
 
 
-def _has_unread(sock: Any) -> bool:
+def _has_unread(sock: object) -> bool:
     """Return whether more was decrypted than the last response."""
     if isinstance(sock, SSLTransport):
         return bool(sock.sslobj.pending())

@@ -9,7 +9,10 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _INTERIM = re.compile(rb"HTTP/\d\.\d 1\d\d.*?\r?\n\r?\n", re.DOTALL)
 _REFUSAL = re.compile(rb"HTTP/\d\.\d [45]\d\d")
@@ -79,14 +82,15 @@ class Early:
         if not came or _refuses(self._came):
             raise BrokenPipeError("the server has answered already")
 
-    def before(self, receive: Callable[[Any], int]) -> Callable[[Any], int]:
+    def before(self, receive: Callable[[WriteableBuffer], int]) -> Callable[[WriteableBuffer], int]:
         """Return what gives first what came early, and then what `receive` gives."""
 
-        def first(buffer: Any) -> int:
+        def first(buffer: WriteableBuffer) -> int:
             if not self._came:
                 return receive(buffer)
-            size = min(len(buffer), len(self._came))
-            buffer[:size] = self._came[:size]
+            room = memoryview(buffer)
+            size = min(len(room), len(self._came))
+            room[:size] = self._came[:size]
             del self._came[:size]
             return size
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import socket
+from typing import TYPE_CHECKING
 
 from mphttp.network.time_limit import TimeLimit
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _MOST_BYTES = 4096
 
@@ -20,7 +24,7 @@ class Hurried:
         sock: the same.
     """
 
-    def __init__(self, sock: Any, limit: TimeLimit) -> None:
+    def __init__(self, sock: socket.socket, limit: TimeLimit) -> None:
         self.sock = sock
         self._limit = limit
 
@@ -31,8 +35,7 @@ class Hurried:
             TimeoutError: nothing came in time.
         """
         self.sock.settimeout(self._limit.require())
-        came: bytes = self.sock.recv(size, *flags)
-        return came
+        return self.sock.recv(size, *flags)
 
     def receive(self) -> bytes:
         """Return what comes of an answer of a few lines.
@@ -42,7 +45,7 @@ class Hurried:
         """
         return self.recv(_MOST_BYTES)
 
-    def sendall(self, data: Any) -> None:
+    def sendall(self, data: ReadableBuffer) -> None:
         """Send all of it, as a socket does.
 
         Raises:
@@ -51,5 +54,9 @@ class Hurried:
         self.sock.settimeout(self._limit.require())
         self.sock.sendall(data)
 
-    def __getattr__(self, name: str) -> Any:
+    def settimeout(self, seconds: float | None) -> None:
+        """Set the time-out of the socket itself, for when this isn't used any more."""
+        self.sock.settimeout(seconds)
+
+    def __getattr__(self, name: str) -> object:
         return getattr(self.sock, name)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from mphttp.ranges.assembly import Assembly
 from mphttp.ranges.reader import Reader, TooShortError
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 _READ = 64 * 1024
 """Bytes that are read at once."""
+_NOWHERE = memoryview(bytearray())
 
 
 class Joined:
@@ -35,22 +39,23 @@ class Joined:
         self._given = memoryview(b"")
         self._left = assembly.resource.length - len(ahead)
         self._reader.came_before(ahead)
-        self._target: Any = None  # where the next bytes are wanted
-        self._in_place: Any = None  # those that are there already
+        self._target = _NOWHERE  # where the next bytes are wanted
+        self._in_place: bytes | None = None  # those that are there already
 
-    def receive(self, buffer: Any) -> int:
+    def receive(self, buffer: WriteableBuffer) -> int:
         """Do as `socket.recv_into`.
 
         Raises:
             OSError: nobody brings the rest, or not in time.
         """
+        room = memoryview(buffer)
         if not self._given:
-            given, in_place = self._next_into(memoryview(buffer))
+            given, in_place = self._next_into(room)
             if in_place:
                 return len(given)
             self._given = memoryview(given)
-        size = min(len(buffer), len(self._given))
-        buffer[:size] = self._given[:size]
+        size = min(len(room), len(self._given))
+        room[:size] = self._given[:size]
         self._given = self._given[size:]
         return size
 
@@ -63,24 +68,22 @@ class Joined:
         except TooShortError:  # whoever reads knows how much is missing
             return b"", False
         finally:
-            self._target = self._in_place = None  # whose memory is the caller's
+            self._target, self._in_place = _NOWHERE, None  # whose memory is the caller's
 
     def read(self, seconds: float) -> bytes | None:
         """Read on in the first response (mphttp.ranges.reader)."""
         if self._sock.gettimeout() != seconds:
             self._sock.settimeout(seconds)
-        part: Any
         try:
-            if self._reader.assembly.passing:  # without a copy
+            if self._reader.assembly.passing:  # without a copy: a view is as good as bytes here
                 size = self._sock.recv_into(self._target[: self._left])
-                part = self._in_place = self._target[:size]
+                part = self._in_place = cast("bytes", self._target[:size])
             else:
                 part = self._sock.recv(min(_READ, self._left))
         except TimeoutError:
             return None
         self._left -= len(part)
-        came: bytes = part
-        return came
+        return part
 
     def over(self) -> None:
         """Close the first response's connection: more would come of it."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import urllib3.connection
@@ -109,5 +110,5 @@ def _proxy(
 
 
 def _tls(connection: Connection) -> ssl.SSLSocket | None:
-    sock: Any = connection.sock
+    sock: socket.socket | None = connection.sock
     return sock if isinstance(sock, ssl.SSLSocket) else None

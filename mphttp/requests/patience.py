@@ -5,7 +5,10 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class Patience:
@@ -21,7 +24,7 @@ class Patience:
         self._sock = sock
         self._full = self._left = sock.gettimeout()
 
-    def receive(self, receive: Callable[[Any], int], buffer: Any) -> int:
+    def receive(self, receive: Callable[[WriteableBuffer], int], buffer: WriteableBuffer) -> int:
         """Do as `receive` does.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import urllib3
 from urllib3.response import BaseHTTPResponse
@@ -20,11 +20,16 @@ else:
 
 class _Replacing(_Base):
     def _make_request(  # type: ignore[override]
-        self, conn: Any, method: str, url: str, body: Any = None, **options: Any
+        self,
+        conn: HTTPConnection,
+        method: str,
+        url: str,
+        body: object = None,
+        **options: object,
     ) -> BaseHTTPResponse:
         tunnel = conn.proxy_is_tunneling
         try:
-            return super()._make_request(conn, method, url, body, **options)
+            return super()._make_request(conn, method, url, body, **options)  # type: ignore[arg-type]
         except OSError as error:
             again = method.upper() in _IDEMPOTENT and (
                 body is None or isinstance(body, bytes | str)
@@ -34,7 +39,7 @@ class _Replacing(_Base):
         conn.close()
         if tunnel:
             self._prepare_proxy(conn)
-        return super()._make_request(conn, method, url, body, **options)
+        return super()._make_request(conn, method, url, body, **options)  # type: ignore[arg-type]
 
 
 class HTTPConnectionPool(_Replacing, urllib3.HTTPConnectionPool):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Self
 
 import requests
 
@@ -29,18 +29,20 @@ class ToldResponse(requests.Response):
         own._told = told
         return own
 
-    def iter_content(self, *args: Any, **options: Any) -> Iterator[Any]:
-        parts = super().iter_content(*args, **options)
+    def iter_content(
+        self, chunk_size: int | None = 1, decode_unicode: bool = False
+    ) -> Iterator[bytes]:
+        parts = super().iter_content(chunk_size, decode_unicode)
         return self._telling(parts)
 
-    def _telling(self, parts: Iterator[Any]) -> Iterator[Any]:
+    def _telling(self, parts: Iterator[bytes]) -> Iterator[bytes]:
         try:
             yield from self._parts(parts)
         except Exception as error:
             error.report = self._told  # type: ignore[attr-defined]
             raise
 
-    def _parts(self, parts: Iterator[Any]) -> Iterator[Any]:
+    def _parts(self, parts: Iterator[bytes]) -> Iterator[bytes]:
         return parts
 
 
@@ -50,7 +52,7 @@ class StrictResponse(ToldResponse):
     `raw`, which is urllib3's, ends with the `StrategyProblem` itself.
     """
 
-    def _parts(self, parts: Iterator[Any]) -> Iterator[Any]:
+    def _parts(self, parts: Iterator[bytes]) -> Iterator[bytes]:
         try:
             yield from parts
         except StrategyProblem as problem:

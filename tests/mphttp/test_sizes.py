@@ -66,7 +66,7 @@ def test_classes_are_small(room: str) -> None:
     assert too_large == []
 
 
-@pytest.mark.parametrize("room", [*(room for room in ROOMS if room != "requests"), "proxy"])
+@pytest.mark.parametrize("room", [*ROOMS, "proxy"])
 def test_any_is_rare(room: str) -> None:
     """At most once in a thousand lines."""
     files = list(Path(mphttp.__file__).with_name(room).rglob("*.py"))
