@@ -14,9 +14,9 @@ from .socket_types import Address, Entry
 from .start import Start
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """One way to connect.
+    """One way to connect; another one to the same place is another candidate.
 
     Args:
         family: `socket.AF_INET` or `socket.AF_INET6`.

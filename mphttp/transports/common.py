@@ -75,13 +75,21 @@ class Multipath:
         retries: int = 0,
         socket_options: Iterable[SocketOption] | None = None,
     ) -> None:
-        from mphttp.engine.request import checked_multipath, checked_paths, checked_strategy, plain
+        from mphttp.engine.request import (
+            Parts,
+            Request,
+            checked_multipath,
+            checked_paths,
+            checked_strategy,
+            plain,
+        )
         from mphttp.network.dialer import Dialer
         from mphttp.network.hosts import SYSTEM
         from mphttp.network.route import Routes
 
         from .origin import Options
 
+        self._new_request, self._checked, self._never = Request, checked_strategy, Parts.NEVER
         self._strategy = checked_strategy(strategy)
         self._strict = strict
         self._multipath = checked_multipath(multipath)
@@ -135,11 +143,9 @@ class Multipath:
 
     def _asked(self, request: HostRequest) -> Request:
         """Make of a request of the library what the engine knows."""
-        from mphttp.engine.request import Request, checked_strategy
-
-        strategy = checked_strategy(request.extensions.get("strategy", self._strategy))
+        strategy = self._checked(request.extensions.get("strategy", self._strategy))
         length = length_of_body(request.headers.raw)
-        return Request(str(request.url), strategy, self._strict, self._multipath, length)
+        return self._new_request(str(request.url), strategy, self._strict, self._multipath, length)
 
     def _to_core(self, request: HostRequest) -> CoreRequest:
         """Make of a request of the library one of its core."""
@@ -170,8 +176,6 @@ class Multipath:
         Returns:
             The body's parts; what counts them, or None for a Unix socket; and what begins that.
         """
-        from mphttp.engine.request import Parts
-
         body = response.extensions.pop("body")
         exchange = asked.exchange
         if exchange is None:
@@ -187,7 +191,7 @@ class Multipath:
             return response.stream, exchange, partial(exchange.switch, response.status)
         response.extensions["multipath"] = asked.report
         shared = None
-        if connection.parts_of(asked, length) is not Parts.NEVER:
+        if connection.parts_of(asked, length) is not self._never:
             shared = self._shared(connection, core, response, asked)
         if shared is None:
             return response.stream, exchange, partial(exchange.respond, response.status, length)
