@@ -233,7 +233,6 @@ class Carrier(Managed):
             self._manager.peer.announce(number, announced)
         self._look_if_due(now)
         if self.transfers.engaged:
-            self.engine.attend()
             self.paths()
         self._settle_ended(now)
         with self.lock:

@@ -28,7 +28,6 @@ from mphttp.kernel.mechanism import Mechanism
 from mphttp.kernel.readonly.mechanism import ReadonlyMechanism
 
 from .guard import Abandoned, Guard
-from .leisure import Leisure
 from .mechanisms import Mechanisms
 from .timers import Timers
 
@@ -82,7 +81,6 @@ class Engine:
         self._mechanisms = Mechanisms(self._adopt)
         self._woken: deque[Woken] = deque()
         self._timers: Timers[Woken] = Timers()
-        self._leisure = Leisure()
         self._asleep_until = -math.inf  # awake: it looks at timers before it sleeps
         self._by_token: weakref.WeakValueDictionary[int, Woken] = weakref.WeakValueDictionary()
 
@@ -182,10 +180,6 @@ class Engine:
         self._woken.append(connection)
         os.eventfd_write(self._waker, 1)
 
-    def attend(self) -> None:
-        """Read each event at once for a while: somebody waits for some. On the thread alone."""
-        self._leisure.end(time.monotonic())
-
     def wake_at(self, connection: Woken, when: float) -> None:
         """Give a connection a turn at a time, unless it has one before that."""
         if not self.start():
@@ -217,8 +211,6 @@ class Engine:
                 else:
                     self._dispatch(fd)
             self._give_turns()
-            for fd in self._leisure.over(time.monotonic()):
-                self._poll.modify(fd, select.EPOLLIN)
 
     def _give_turns(self) -> None:
         """Wake all whose time has come; the thread, asleep, then holds on to none of them."""
@@ -231,7 +223,7 @@ class Engine:
             if self._woken:
                 self._asleep_until = -math.inf
                 return 0
-            self._asleep_until = min(self._timers.next, self._leisure.until)
+            self._asleep_until = self._timers.next
         if self._asleep_until == math.inf:
             return None
         return max(0.0, self._asleep_until - time.monotonic())
@@ -271,8 +263,6 @@ class Engine:
             mechanism, events = None, [Overflow()]
         if mechanism is None:
             self._poll.unregister(descriptor)  # looks tell what it would have told
-        elif self._leisure.begin(descriptor, time.monotonic()):
-            self._poll.modify(descriptor, 0)
         self._pass_on(events)
 
     def _pass_on(self, events: Iterable[Event]) -> None:
