@@ -76,8 +76,7 @@ class Request:
     made_at: float = field(default_factory=time.monotonic)
     samples: list[Sample] | None = None
     _token: Token[Request | None] | None = None
-    _report: Report | None = None
-    _reported: Exchange | None = None
+    _told: tuple[Exchange | None, Report] | None = None
 
     def __post_init__(self) -> None:
         watcher = _watcher.get()
@@ -117,11 +116,11 @@ class Request:
     def report(self) -> Report:
         """What happened, up to now."""
         exchange = self.exchange
-        if self._report is None or self._reported is not exchange:
-            self._report = Report(exchange or Unsent(self))
-            self._report.samples = self.samples
-            self._reported = exchange
-        return self._report
+        if self._told is None or self._told[0] is not exchange:
+            made = Report(exchange or Unsent(self))
+            made.samples = self.samples
+            self._told = exchange, made
+        return self._told[1]
 
     def tell(self, error: BaseException) -> None:
         """Let an exception carry what happened (`mphttp.report_of`)."""
