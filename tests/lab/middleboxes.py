@@ -68,6 +68,6 @@ def killer(lab: LabClient) -> Iterator[None]:
 
 
 def hint_of(report: Report, words: str) -> str:
-    """Return the hint of the one problem that has these words."""
-    (found,) = [problem for problem in report.problems if words in problem.what]
-    return found.hint
+    """Return the one hint of the problems that have these words, for whatever reasons."""
+    (hint,) = {problem.hint for problem in report.problems if words in problem.what}
+    return hint
