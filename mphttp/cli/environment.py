@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, TextIO, cast
 
 from .exits import unwritable
-from .printable import encoded, printable
+from .printable import encoded, json_text, printable
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,18 @@ class Environment:
             Failure: it can't be written.
         """
         self._put(encoded(printable(text)))
+
+    def write_json(self, value: object, indent: int | None = None) -> None:
+        """Write a value to stdout as one JSON text, whole, which has no sign that a terminal heeds.
+
+        Args:
+            value: of what JSON knows.
+            indent: spaces for each level; None for one line.
+
+        Raises:
+            Failure: it can't be written.
+        """
+        self._put(encoded(json_text(value, indent) + "\n"))
 
     def hand_out(self, text: str, *, own: bool, on_stderr: bool = False) -> None:
         """Write text for programs: the bytes that it was made of, but to no terminal.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from mphttp.cli.environment import Environment
 from mphttp.cli.exits import ExitCode, Failure
-from mphttp.cli.printable import json_text, printable
+from mphttp.cli.printable import printable
 from mphttp.cli.units import duration
 from mphttp.cli.url import parse_url, resolved
 from mphttp.costs.machine import costs
@@ -69,10 +69,9 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
         diagnosis = with_costs(diagnosis, costs.now(), costs.problems)
     width = shutil.get_terminal_size().columns if environment.stdout.isatty() else None
     if arguments.json:
-        text = json_text(to_dict(diagnosis), 2)
+        environment.write_json(to_dict(diagnosis), 2)
     else:
-        text = "\n".join(lines(diagnosis, width))
-    environment.write(text + "\n")
+        environment.write("\n".join(lines(diagnosis, width)) + "\n")
     return ExitCode.OK if diagnosis.healthy else ExitCode.MISSING
 
 

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace, environment: Environment) -> int:
     strategy, ways = strategy_of(settings), ways_of(settings, environment)
     users = None if settings.users is None else _users(settings.users)
     if settings.unit:
-        environment.write(user_unit(sys.executable, _options(sys.argv)))
+        environment.hand_out(user_unit(sys.executable, _options(sys.argv)), own=True)
         return ExitCode.OK
     places = settings.listen or _DEFAULT
     with told_in(settings.report, environment) as tell, listening(places) as sockets:

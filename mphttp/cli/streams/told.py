@@ -29,7 +29,7 @@ def told_in(name: str | None, environment: Environment) -> Iterator[Tell]:
         yield lambda _: None
         return
     if name == "-":
-        yield lambda report: environment.write(_line(report))
+        yield lambda report: environment.write_json(report.to_dict())
         return
     try:
         with open(name, "wb", buffering=0) as file:

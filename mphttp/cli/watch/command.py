@@ -14,7 +14,6 @@ from mphttp.kernel import KernelError
 from ..environment import Environment
 from ..exits import ExitCode, Failure
 from ..interrupt import stoppable
-from ..printable import json_text
 from ..units import duration
 from .choice import parse_choice
 from .source import Source
@@ -84,7 +83,7 @@ def _watch(source: Source, show: Show, environment: Environment, every: float) -
 
 def _once(moment: Moment, environment: Environment, *, as_json: bool) -> None:
     if as_json:
-        environment.write(_json(moment))
+        environment.write_json(_told(moment))
     else:
         environment.write("".join(line + "\n" for line in lines(moment)))
         if not moment.connections:
@@ -95,7 +94,7 @@ def _once(moment: Moment, environment: Environment, *, as_json: bool) -> None:
 def _shown(source: Source, environment: Environment, *, as_json: bool) -> Iterator[Show]:
     """Choose how looks are shown."""
     if as_json:
-        yield lambda moment: environment.write(_json(moment))
+        yield lambda moment: environment.write_json(_told(moment))
     elif environment.stdout.isatty() and environment.environ.get("TERM") != "dumb":
         with _live(source, environment) as show:
             yield show
@@ -146,5 +145,5 @@ def _log(moment: Moment, source: Source) -> Iterator[str]:
         yield f"{now} {token}{sentence(told.event, source.paths)}"
 
 
-def _json(moment: Moment) -> str:
-    return json_text(to_dict(moment, time.time())) + "\n"
+def _told(moment: Moment) -> dict[str, object]:
+    return to_dict(moment, time.time())

@@ -120,6 +120,15 @@ def test_the_unit_runs_this_command_line() -> None:
 
 
 @pytest.mark.slow
+def test_the_unit_has_the_login_of_this_command_line() -> None:
+    """It couldn't run without, whatever is hidden from readers elsewhere."""
+    upstream = "socks5h://user:secret@proxy.example:1080"
+    command = [sys.executable, "-m", "mphttp", "proxy", "--upstream", upstream, "--unit"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert f"--upstream {upstream}\n" in told
+
+
+@pytest.mark.slow
 def test_one_that_runs(server: Server, tmp_path: Path) -> None:
     """It says where it listens, serves, reports, and ends by SIGTERM."""
     report = tmp_path / "reports"

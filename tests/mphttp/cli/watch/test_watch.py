@@ -95,6 +95,15 @@ def test_it_lists_what_ss_lists(run, peers: Peers) -> None:
     assert len(ours) == 3
 
 
+def test_all_of_many_connections_is_told_to_programs(run, peers: Peers) -> None:
+    """As one line of JSON, however long, which no terminal's limit cuts."""
+    for _ in range(40):
+        peers.connect()
+    result = run("watch", "--once", "--json", peers.url)
+    assert len(result.out) > 10_000
+    assert len(result.json["connections"]) == 40
+
+
 def test_only_the_sockets_of_one_process(run, peers: Peers) -> None:
     """Another process sees ours by our number, and none of its own."""
     client = peers.connect()
